@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+#include "executor/base/json.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+__attribute__((constructor)) static void json_set_hooks(void)
+{
+    cJSON_Hooks hooks = { .malloc_fn = xmalloc, .free_fn = free };
+    cJSON_InitHooks(&hooks);
+}
+
+static void line_and_column(const char *text, size_t offset, unsigned *line, unsigned *column)
+{
+    *line = 1;
+    *column = 1;
+    for (size_t i = 0; i < offset; i++) {
+        if (text[i] == '\n') {
+            (*line)++;
+            *column = 1;
+        } else {
+            (*column)++;
+        }
+    }
+}
+
+static int syntax_error(const char *text, size_t offset, const char *what, struct err *err)
+{
+    unsigned line, column;
+    line_and_column(text, offset, &line, &column);
+    return err_set(err, ERR_INVALID, "line %u, column %u: %s", line, column, what);
+}
+
+/* Overwrites the comment at text[i] with blanks, keeping line ends; returns the index behind it. */
+static size_t blank_comment(char *text, size_t i, size_t len)
+{
+    bool block = text[i + 1] == '*';
+    text[i] = text[i + 1] = ' ';
+    for (i += 2; i < len; i++) {
+        if (block && text[i] == '*' && i + 1 < len && text[i + 1] == '/') {
+            text[i] = text[i + 1] = ' ';
+            return i + 2;
+        }
+        if (!block && text[i] == '\n')
+            return i;
+        if (text[i] != '\n')
+            text[i] = ' ';
+    }
+    return i;
+}
+
+static size_t skip_string(const char *text, size_t i, size_t len)
+{
+    for (i++; i < len && text[i] != '"'; i++)
+        if (text[i] == '\\')
+            i++;
+    return i + 1;
+}
+
+/* Refuses what cJSON would accept but should not, and blanks comments in place. */
+static int prepare_text(char *text, size_t len, enum json_flags flags, struct err *err)
+{
+    size_t depth = 0;
+    for (size_t i = 0; i < len;) {
+        char c = text[i];
+        if (c == '"') {
+            size_t end = skip_string(text, i, len);
+            for (size_t j = i; j + 5 < end; j++) {
+                if (text[j] != '\\')
+                    continue;
+                if (memcmp(text + j, "\\u0000", 6) == 0)
+                    return syntax_error(text, j, "a string must not hold a NUL", err);
+                j++;
+            }
+            i = end;
+            continue;
+        }
+        if (c == '/' && (flags & JSON_COMMENTS) && i + 1 < len &&
+            (text[i + 1] == '/' || text[i + 1] == '*')) {
+            i = blank_comment(text, i, len);
+            continue;
+        }
+        if ((c == '{' || c == '[') && ++depth > JSON_DEPTH_MAX)
+            return syntax_error(text, i, "nested too deeply", err);
+        if ((c == '}' || c == ']') && depth > 0)
+            depth--;
+        i++;
+    }
+    return 0;
+}
+
+/* Finds a key that stands twice in one object; on a hit, *path names it. */
+static bool find_duplicate(const cJSON *value, struct strbuf *path)
+{
+    size_t i = 0;
+    const cJSON *child;
+    cJSON_ArrayForEach(child, value)
+    {
+        size_t keep = path->len;
+        if (cJSON_IsObject(value)) {
+            json_path_key(path, child->string);
+            for (const cJSON *other = value->child; other != child; other = other->next)
+                if (strcmp(other->string, child->string) == 0)
+                    return true;
+        } else {
+            json_path_index(path, i++);
+        }
+        if (find_duplicate(child, path))
+            return true;
+        path->len = keep;
+        if (path->alloc > 0)
+            path->buf[keep] = '\0';
+    }
+    return false;
+}
+
+int json_parse(const char *text, size_t len, enum json_flags flags, cJSON **ret, struct err *err)
+{
+    const char *nul = memchr(text, '\0', len);
+    if (nul != NULL)
+        return syntax_error(text, (size_t)(nul - text), "a NUL byte", err);
+    _cleanup_free_ char *copy = xstrndup(text, len);
+    if (prepare_text(copy, len, flags, err) < 0)
+        return -1;
+
+    const char *end = NULL;
+    _cleanup_json_ cJSON *value = cJSON_ParseWithLengthOpts(copy, len + 1, &end, true);
+    if (value == NULL) {
+        size_t offset = end != NULL ? (size_t)(end - copy) : 0;
+        return syntax_error(copy, offset < len ? offset : len, "not valid JSON", err);
+    }
+    _cleanup_strbuf_ struct strbuf path = STRBUF_INIT;
+    if (find_duplicate(value, &path))
+        return err_set(err, ERR_INVALID, "line %u: %s stands there twice",
+                       json_line_of(copy, path.buf), path.buf);
+    *ret = steal_ptr(&value);
+    return 0;
+}
+
+static int read_whole(const char *path, struct strbuf *text, struct err *err)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_HOST, errno,
+                             "cannot open '%s'", path);
+    struct stat st;
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return err_set(err, ERR_HOST, "'%s' is not a regular file", path);
+    char chunk[8192];
+    ssize_t n;
+    while ((n = read(fd, chunk, sizeof(chunk))) > 0) {
+        strbuf_add(text, chunk, (size_t)n);
+        if (text->len > JSON_FILE_MAX)
+            return err_set(err, ERR_INVALID, "'%s' is larger than %zu bytes", path, JSON_FILE_MAX);
+    }
+    if (n < 0)
+        return err_set_errno(err, ERR_HOST, errno, "cannot read '%s'", path);
+    return 0;
+}
+
+int json_read(const char *path, enum json_flags flags, cJSON **ret, char **ret_text,
+              struct err *err)
+{
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    if (read_whole(path, &text, err) < 0)
+        return -1;
+    if (json_parse(text.buf, text.len, flags, ret, err) < 0)
+        return err_wrap(err, "%s", path);
+    if (ret_text != NULL)
+        *ret_text = strbuf_detach(&text);
+    return 0;
+}
+
+static bool key_is_plain(const char *key)
+{
+    for (const char *p = key; *p != '\0'; p++)
+        if (*p == '.' || *p == '[' || *p == '"')
+            return false;
+    return *key != '\0';
+}
+
+void json_path_key(struct strbuf *path, const char *key)
+{
+    if (path->len > 0)
+        strbuf_addc(path, '.');
+    if (key_is_plain(key))
+        strbuf_adds(path, key);
+    else
+        strbuf_addf(path, "\"%s\"", key);
+}
+
+void json_path_index(struct strbuf *path, size_t i)
+{
+    strbuf_addf(path, "[%zu]", i);
+}
+
+cJSON *json_get(const cJSON *object, const char *key)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, key);
+}
+
+cJSON *json_at(const cJSON *value, const char *steps)
+{
+    const cJSON *at = value;
+    while (at != NULL && *steps != '\0') {
+        size_t n = strcspn(steps, "/");
+        _cleanup_free_ char *step = xstrndup(steps, n);
+        int64_t index;
+        if (!cJSON_IsArray(at))
+            at = json_get(at, step);
+        else
+            at = str_to_int64(step, 0, INT32_MAX, &index) == 0 ? cJSON_GetArrayItem(at, (int)index)
+                                                                : NULL;
+        steps += n + (steps[n] == '/');
+    }
+    return (cJSON *)at;
+}
+
+const char *json_str(const cJSON *object, const char *key)
+{
+    return cJSON_GetStringValue(json_get(object, key));
+}
+
+const char *json_str_at(const cJSON *value, const char *steps)
+{
+    return cJSON_GetStringValue(json_at(value, steps));
+}
+
+bool json_bool(const cJSON *object, const char *key, bool otherwise)
+{
+    const cJSON *item = json_get(object, key);
+    return cJSON_IsBool(item) ? cJSON_IsTrue(item) : otherwise;
+}
+
+int64_t json_int(const cJSON *object, const char *key, int64_t otherwise)
+{
+    const cJSON *item = json_get(object, key);
+    if (!cJSON_IsNumber(item))
+        return otherwise;
+    double d = item->valuedouble;
+    /* 2^53: beyond it a double no longer holds every whole number. */
+    if (!(fabs(d) <= 9007199254740992.0) || d != floor(d))
+        return otherwise;
+    return (int64_t)d;
+}
+
+size_t json_count(const cJSON *array)
+{
+    return array != NULL ? (size_t)cJSON_GetArraySize(array) : 0;
+}
+
+cJSON *json_find(const cJSON *array, const char *key, const char *value)
+{
+    cJSON *item;
+    cJSON_ArrayForEach(item, array) if (str_eq(json_str(item, key), value)) return item;
+    return NULL;
+}
+
+bool json_array_has(const cJSON *array, const char *string)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, array) if (str_eq(cJSON_GetStringValue(item), string)) return true;
+    return false;
+}
+
+bool json_equal(const cJSON *a, const cJSON *b)
+{
+    if (a == NULL || b == NULL)
+        return a == b;
+    return cJSON_Compare(a, b, true);
+}
+
+cJSON *json_put(cJSON *object, const char *key, cJSON *item)
+{
+    if (json_get(object, key) != NULL)
+        cJSON_ReplaceItemInObjectCaseSensitive(object, key, item);
+    else
+        cJSON_AddItemToObject(object, key, item);
+    return item;
+}
+
+cJSON *json_push(cJSON *array, cJSON *item)
+{
+    cJSON_AddItemToArray(array, item);
+    return item;
+}
+
+cJSON *json_put_str(cJSON *object, const char *key, const char *value)
+{
+    return value != NULL ? json_put(object, key, cJSON_CreateString(value)) : NULL;
+}
+
+cJSON *json_put_strf(cJSON *object, const char *key, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    _cleanup_free_ char *value = xvasprintf(fmt, ap);
+    va_end(ap);
+    return json_put_str(object, key, value);
+}
+
+cJSON *json_put_int(cJSON *object, const char *key, int64_t value)
+{
+    return json_put(object, key, cJSON_CreateNumber((double)value));
+}
+
+cJSON *json_put_bool(cJSON *object, const char *key, bool value)
+{
+    return json_put(object, key, cJSON_CreateBool(value));
+}
+
+cJSON *json_put_object(cJSON *object, const char *key)
+{
+    return json_put(object, key, cJSON_CreateObject());
+}
+
+cJSON *json_put_array(cJSON *object, const char *key)
+{
+    return json_put(object, key, cJSON_CreateArray());
+}
+
+cJSON *json_push_str(cJSON *array, const char *value)
+{
+    return json_push(array, cJSON_CreateString(value));
+}
+
+void json_copy(cJSON *to, const cJSON *from, const char *key)
+{
+    const cJSON *item = json_get(from, key);
+    if (item != NULL)
+        json_put(to, key, json_dup(item));
+}
+
+cJSON *json_dup(const cJSON *value)
+{
+    return value != NULL ? cJSON_Duplicate(value, true) : NULL;
+}
+
+static bool all_named(const cJSON *array)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, array) if (json_str(item, "name") == NULL) return false;
+    return array->child != NULL;
+}
+
+static void merge_named(cJSON *base, const cJSON *over)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, over)
+    {
+        cJSON *same = json_find(base, "name", json_str(item, "name"));
+        if (same != NULL)
+            json_merge(same, item);
+        else
+            json_push(base, json_dup(item));
+    }
+}
+
+/* A copy of `value` without the nulls that mean "remove". */
+static cJSON *dup_without_nulls(const cJSON *value)
+{
+    if (!cJSON_IsObject(value))
+        return json_dup(value);
+    cJSON *copy = cJSON_CreateObject();
+    json_merge(copy, value);
+    return copy;
+}
+
+void json_merge(cJSON *base, const cJSON *over)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, over)
+    {
+        cJSON *old = json_get(base, item->string);
+        if (cJSON_IsNull(item))
+            cJSON_DeleteItemFromObjectCaseSensitive(base, item->string);
+        else if (cJSON_IsObject(item) && cJSON_IsObject(old))
+            json_merge(old, item);
+        else if (cJSON_IsArray(item) && cJSON_IsArray(old) && all_named(item) && all_named(old))
+            merge_named(old, item);
+        else
+            json_put(base, item->string, dup_without_nulls(item));
+    }
+}
+
+struct sort_entry {
+    const char *key;
+    cJSON *item;
+};
+
+static int compare_entries(const void *a, const void *b)
+{
+    const struct sort_entry *x = a;
+    const struct sort_entry *y = b;
+    return strcmp(x->key ? x->key : "", y->key ? y->key : "");
+}
+
+void json_sort(cJSON *array, const char *key)
+{
+    size_t n = json_count(array);
+    if (n < 2)
+        return;
+    _cleanup_free_ struct sort_entry *entries = xcalloc(n, sizeof(*entries));
+    for (size_t i = 0; i < n; i++) {
+        cJSON *item = cJSON_DetachItemFromArray(array, 0);
+        entries[i].item = item;
+        entries[i].key = key != NULL ? json_str(item, key) : cJSON_GetStringValue(item);
+    }
+    qsort(entries, n, sizeof(*entries), compare_entries);
+    for (size_t i = 0; i < n; i++)
+        json_push(array, entries[i].item);
+}
+
+char *json_print(const cJSON *value)
+{
+    return cJSON_PrintUnformatted(value);
+}
+
+char *json_print_pretty(const cJSON *value)
+{
+    return cJSON_Print(value);
+}
+
+void json_freep(cJSON **value)
+{
+    cJSON_Delete(*value);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_BASE_LOG_H
+#define BERTH_BASE_LOG_H
+
+/*
+ * What people read. Every line of every program goes through here, and through the redactor, which
+ * replaces each known secret, plain or encoded, by [MASKED]. Lines are whole: one write each, so
+ * that threads and children do not mix within a line.
+ *
+ * Library code does not log above debug, apart from the engine's progress; mains report the error
+ * they end with, once.
+ */
+
+#include <stdbool.h>
+
+#include "executor/base/str.h"
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+
+/* fd: where lines go. colour: whether ANSI colours may be used. Not thread-safe; called once. */
+void log_init(int fd, enum log_level least, bool colour);
+void log_debug(const char *fmt, ...) _printf_(1, 2);
+void log_info(const char *fmt, ...) _printf_(1, 2);
+void log_warn(const char *fmt, ...) _printf_(1, 2);  /* "WARNING: ..." in yellow */
+void log_error(const char *fmt, ...) _printf_(1, 2); /* "ERROR: ..." in red */
+bool log_has_colour(void);
+
+/*
+ * The redactor. A secret counts in the forms in which it could come out: as it is, JSON-escaped,
+ * percent-encoded, base64. Values shorter than REDACT_MIN bytes are not secrets: replacing them
+ * would destroy ordinary text. Thread-safe.
+ */
+#define REDACT_MIN 6
+void redact_add(const char *secret); /* NULL and short ones are ignored */
+void redact(struct strbuf *text);    /* in place */
+void redact_release(void);
+
+#endif
