@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_DRIVERS_DRIVER_H
+#define BERTH_DRIVERS_DRIVER_H
+
+/*
+ * A driver is the module for one AWS service: which resources a spec asks for, and how each kind of
+ * them is observed, created, updated, removed and awaited. Adding one is a file in drivers/ and a
+ * line in registry.c.
+ */
+
+#include "drivers/resource.h"
+
+struct driver {
+    const char *name;                         /* "ecs": deploy-ecs means this one */
+    const char *const *aliases;               /* NULL-ended, or NULL */
+    const struct resource_type *const *types; /* NULL-ended; a removal goes through them backwards */
+    /*
+     * Adds what the spec asks for to the graph. Pure: no calls. `spec` is the whole spec with
+     * overlays, defaults and variables applied and the schema checked. What is wrong with it
+     * beyond the schema is ERR_USER and begins with its JSON path ("services.notifier.cpu: ...").
+     */
+    int (*want)(struct graph *g, const cJSON *spec, struct err *err);
+    /* Called once before the first write of a run that will change something; or NULL. */
+    int (*begin)(struct session *s, struct graph *g, struct err *err);
+};
+
+/* Every driver, NULL-ended, in the order in which removal goes backwards. */
+extern const struct driver *const drivers[];
+
+/* The driver or the driver with the alias of that name, or NULL. */
+const struct driver *driver_find(const char *name);
+/* The driver whose type this is. */
+const struct driver *driver_of(const struct resource_type *type);
+
+#endif

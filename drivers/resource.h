@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_DRIVERS_RESOURCE_H
+#define BERTH_DRIVERS_RESOURCE_H
+
+/*
+ * The model that engine and drivers share: resources, the graph they form, and references between
+ * them.
+ *
+ * Wanted and observed state are JSON in the shape and field names of the AWS API. There is no
+ * struct per kind of resource, hence one diff, one plan printer and one report.
+ *
+ * Who owns what: the graph owns its resources, a resource owns all its members. Drivers fill `want`
+ * and needs in want(), before anything runs; `have`, `tags`, `outputs`, `memo` in discover(),
+ * observe(), create() and update(), when the resource is theirs alone. Another resource's outputs may be read
+ * when that one is ready, which is what a need says; they do not change after that.
+ *
+ * A reference is a value known only when another resource is there. It has one reserved form, the
+ * object {"${}": TEMPLATE}; TEMPLATE is text with ${ADDRESS.OUTPUT} in it, a literal "${" written
+ * as "$${". A template that is exactly one reference becomes the output's JSON value itself, so an
+ * output may be an array; any other template becomes a string.
+ */
+
+#include <uv.h>
+
+#include "drivers/aws/client.h"
+#include "executor/base/json.h"
+
+struct graph;
+struct resource;
+
+enum scope {
+    SCOPE_ENVIRONMENT, /* owned by one environment, proved by its tags */
+    SCOPE_ACCOUNT,     /* shared by all branches: created if missing, updated only where
+                          context.update_account, never removed */
+    SCOPE_CHILD,       /* its parent's */
+    SCOPE_LOOKUP,      /* only looked up, never written: a VPC, an image */
+};
+
+enum replace {
+    REPLACE_REFUSE,       /* an immutable field that differs is the user's error */
+    REPLACE_CREATE_FIRST, /* under a second name */
+    REPLACE_REMOVE_FIRST,
+};
+
+enum readiness {
+    READY,
+    WAITING, /* not yet; `why` says what for */
+    FAILED,  /* and will not recover by waiting; `why` says the reason */
+};
+
+enum type_flags {
+    TYPE_WHOLE = 1,       /* members of `have` that `want` lacks are differences too */
+    TYPE_VERIFY_LAST = 2, /* observed and judged once more at the very end of an apply */
+};
+
+/*
+ * A kind of resource. All functions are called on worker threads, for different resources at the
+ * same time, block, and neither retry, sleep nor print.
+ */
+struct resource_type {
+    const char *name;     /* "ecs.service" */
+    const char *singular; /* "service", as log lines say it */
+    const char *plural;   /* "services" */
+    enum scope scope;
+    enum replace replace;
+    unsigned flags;
+    unsigned batch;                /* how many resources one observe() takes; 0: any number */
+    double deadline;               /* seconds until a create, update or removal must be done; 0: 1200 */
+    const char *const *immutable;  /* NULL-ended top-level members of want; or NULL */
+    const char *const *after;      /* NULL-ended names of types observed before this one; or NULL */
+
+    /*
+     * Called once per run before observe(): finds what is there and ours whether wanted or not,
+     * and adds what is not wanted with graph_found(). May also fill in resources of the graph that
+     * it happens to read, setting their `observed`. NULL: only wanted ones are looked at.
+     */
+    int (*discover)(struct session *s, struct graph *g, struct err *err);
+    /*
+     * Reads n resources, n <= batch: sets `have` (normalised like `want`; NULL: absent), `tags`
+     * and `outputs`. Absence is no error. Also polled while waiting, then without discover().
+     */
+    int (*observe)(struct session *s, struct resource *const *r, size_t n, struct err *err);
+    /*
+     * Pure: is what observe(), create() or update() left in the resource ready for use? Never
+     * called when `have` is NULL. NULL function: being there is being ready.
+     */
+    enum readiness (*judge)(const struct resource *r, struct strbuf *why);
+    /*
+     * From r->target (want with every reference resolved). ERR_EXISTS makes the engine look again
+     * and go on from what is there. May leave `have` NULL: the engine then observes.
+     */
+    int (*create)(struct session *s, struct resource *r, struct err *err);
+    /* Brings r->have to r->target; r->changes says what differs. */
+    int (*update)(struct session *s, struct resource *r, struct err *err);
+    /*
+     * Asks for the removal, one attempt: absent is success. ERR_BUSY, with the blocker named,
+     * makes the engine try again until the deadline. The engine then observes until absent.
+     */
+    int (*remove)(struct session *s, struct resource *r, struct err *err);
+};
+
+/* What a run is about. Strings live as long as the graph. */
+struct context {
+    const char *environment; /* "automation-8527fec8" */
+    const char *subdomain;   /* "8527fec8" */
+    const char *kind;        /* "production" or "ephemeral" */
+    const char *prefix;      /* "automation" */
+    const char *ref;         /* the branch */
+    const char *region;
+    const char *account;
+    int64_t project;         /* GitLab's project id */
+    int64_t pipeline;        /* 0: none (the command line) */
+    bool update_account;     /* shared resources may be updated: basic-infra on production */
+    const cJSON *limits;     /* the host config's, for this kind; or NULL */
+    int spec_dir;            /* descriptor of the directory the spec lies in; -1: none */
+};
+
+enum need_kind {
+    NEED_READY,  /* starts when the other is ready */
+    NEED_EXISTS, /* starts as soon as the other is there */
+};
+
+struct need {
+    struct resource *resource;
+    enum need_kind kind;
+};
+
+enum action { ACTION_NONE, ACTION_CREATE, ACTION_UPDATE, ACTION_REPLACE, ACTION_REMOVE };
+
+enum progress {
+    PROGRESS_PENDING,
+    PROGRESS_RUNNING,  /* with a worker */
+    PROGRESS_SETTLING, /* written; awaited */
+    PROGRESS_DONE,
+    PROGRESS_FAILED,
+    PROGRESS_SKIPPED, /* not tried: something it needs failed, or the run was cancelled */
+};
+
+struct resource {
+    /* Set when added, unchanged after. */
+    struct graph *graph;
+    const struct resource_type *type;
+    char *label;   /* as the spec calls it: "notifier" */
+    char *name;    /* as AWS calls it: "automation-8527fec8-notifier" */
+    char *address; /* "ecs.service/notifier", unique in the graph */
+    char *origin;  /* where in the spec it comes from, a JSON path ("services.notifier"); or "" */
+    struct need *needs;
+    size_t n_needs;
+    cJSON *want; /* NULL: not wanted */
+
+    /* Filled in by the driver. */
+    cJSON *have;    /* NULL: absent */
+    cJSON *tags;    /* object of strings; NULL where the kind has none */
+    cJSON *outputs; /* object; never NULL */
+    cJSON *memo;    /* object, the driver's notes within a run (operation ids...); never NULL */
+    bool observed;
+
+    /* The engine's. */
+    cJSON *target;  /* want, resolved; valid in create() and update() */
+    cJSON *changes; /* array of {"path", "from", "to"}; NULL before the plan */
+    enum action action;
+    const char *note;  /* why the action is what it is, where that is not plain; static; or NULL */
+    bool selected;     /* whether the job may act on it */
+    enum progress progress;
+    struct err error;
+    char *waiting_for; /* what judge() said last; or NULL */
+    double started, written, ended; /* clock_now() */
+};
+
+struct graph {
+    struct context context;
+    struct resource **v; /* in the order added, wanted ones first */
+    size_t n;
+    struct strlist warnings; /* for the log, in order; see graph_warn() */
+    struct {
+        char *alias;
+        char *address;
+    } *aliases;
+    size_t n_aliases;
+    uv_mutex_t mutex; /* guards adding, and warnings */
+};
+
+struct graph *graph_new(const struct context *context);
+void graph_free(struct graph *g);
+static inline void graph_freep(struct graph **g)
+{
+    graph_free(*g);
+}
+
+/*
+ * Adds a wanted resource. Takes `want`. Two with one address are an ERR_USER that names `origin`.
+ * *ret (may be NULL) is the graph's.
+ */
+int graph_add(struct graph *g, const struct resource_type *type, const char *label,
+              const char *name, const char *origin, cJSON *want, struct resource **ret,
+              struct err *err);
+/* Adds, or finds by type and name, a resource that exists but may be unwanted. Thread-safe. */
+struct resource *graph_found(struct graph *g, const struct resource_type *type, const char *label,
+                             const char *name);
+/* By address ("ecs.service/notifier") or alias; NULL if there is none. */
+struct resource *graph_find(const struct graph *g, const char *address);
+/* By type and AWS name; NULL if there is none. */
+struct resource *graph_find_name(const struct graph *g, const struct resource_type *type,
+                                 const char *name);
+/* Lets specs write ${alias.output} for a resource: graph_alias(g, "redis", "elasticache.cluster/redis"). */
+void graph_alias(struct graph *g, const char *alias, const char *address);
+/* A line for the log, said once. Thread-safe. */
+void graph_warn(struct graph *g, const char *fmt, ...) _printf_(2, 3);
+
+/* Says that r starts after the resource at `address`; checked by graph_link(). */
+int resource_need(struct resource *r, const char *address, enum need_kind kind, struct err *err);
+/*
+ * After every driver has added its own: turns references in every want into needs, refuses
+ * references to nothing (ERR_USER, with the origin and the nearest known name) and circles (named
+ * member by member).
+ */
+int graph_link(struct graph *g, struct err *err);
+
+/* A reference: ref_new("${security_group/%s.GroupId}", label). The caller owns it. */
+cJSON *ref_new(const char *fmt, ...) _printf_(1, 2);
+bool ref_is(const cJSON *value);
+/* Whether a value holds a reference anywhere. */
+bool ref_in(const cJSON *value);
+/*
+ * A copy of `value` with every reference resolved whose output is there; the others stay. The
+ * caller owns it. *ret_known, where asked for: nothing stayed.
+ */
+cJSON *ref_resolve(const struct graph *g, const cJSON *value, bool *ret_known);
+
+void resource_set_output(struct resource *r, const char *output, const char *value);
+void resource_set_have(struct resource *r, cJSON *have); /* takes it; NULL: absent */
+/* An output of another resource, NULL while it has none. */
+const char *resource_output(const struct graph *g, const char *address, const char *output);
+
+/*
+ * The tags that say whose a resource is: Environment, berth:project, berth:ref, berth:name, as an
+ * object. Names a ref that tags cannot hold in quoted-printable's manner (=XX). The caller owns it.
+ */
+cJSON *tags_wanted(const struct graph *g, const char *label);
+/* An object of tags as the list an API wants: [{key_name: k, value_name: v}, ...]; and back. */
+cJSON *tags_to_list(const cJSON *tags, const char *key_name, const char *value_name);
+cJSON *tags_from_list(const cJSON *list, const char *key_name, const char *value_name);
+/* Whether r->tags are those of this graph's environment, project and ref. */
+bool resource_is_ours(const struct resource *r);
+
+#endif

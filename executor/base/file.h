@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_BASE_FILE_H
+#define BERTH_BASE_FILE_H
+
+/*
+ * Files whose path or content a job can choose. They are opened beneath a directory, without
+ * following any symbolic link, so that no path leads out of it (openat2(2), RESOLVE_BENEATH).
+ */
+
+#include "executor/base/err.h"
+
+/* Opens a directory for use as `dir` below; the caller closes *ret_fd. */
+int file_open_dir(const char *path, int *ret_fd, struct err *err);
+int file_open_dir_beneath(int dir, const char *path, int *ret_fd, struct err *err);
+/* Reads a regular file of at most `max` bytes beneath dir and appends it to *text. Absent is
+ * ERR_NOT_FOUND; anything else that keeps it from being read is ERR_USER: the path is the job's. */
+int file_read_beneath(int dir, const char *path, size_t max, struct strbuf *text,
+                      struct err *err);
+/* Writes a file beneath dir whole or not at all: a temporary file in the same directory, renamed. */
+int file_write_beneath(int dir, const char *path, const char *data, size_t len, unsigned mode,
+                       struct err *err);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_BASE_SCHEMA_H
+#define BERTH_BASE_SCHEMA_H
+
+/*
+ * Checks JSON against a JSON schema (a part of draft 2020-12: type, properties, patternProperties,
+ * additionalProperties, required, items, enum, const, pattern, min/max of numbers, lengths and
+ * counts, anyOf, $ref to "#/$defs/..."). The files in config/ are the schemas that the programs
+ * check with, so that an editor and berth agree by construction.
+ */
+
+#include "executor/base/json.h"
+
+struct schema_problem {
+    char *path;    /* "services.notifier.memory" */
+    char *message; /* "must be a number, is \"512M\"" */
+};
+
+struct schema_problems {
+    struct schema_problem *v;
+    size_t n;
+};
+#define SCHEMA_PROBLEMS_INIT { .v = NULL, .n = 0 }
+#define _cleanup_problems_ _cleanup_(schema_problems_release)
+
+/* Adds what is wrong with `value` to *problems, all of it. */
+void schema_check(const cJSON *schema, const cJSON *value, struct schema_problems *problems);
+void schema_problems_release(struct schema_problems *problems);
+/*
+ * All problems as one error of the given class, one per line as `file:line: path: message`, the
+ * lines found in `text`. Returns 0 if there are none.
+ */
+int schema_problems_to_err(const struct schema_problems *problems, enum err_class class,
+                           const char *file, const char *text, struct err *err);
+
+#endif

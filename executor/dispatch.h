@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_DISPATCH_H
+#define BERTH_DISPATCH_H
+
+/*
+ * What a job is, by its name alone. GitLab's suffixes " 1/3" (parallel) and ": [a, b]" (matrix) are
+ * cut first. Then, in this order: the host config's "dispatch" table, exact names, "plan-<rest>",
+ * drivers (with aliases), the spec's modules and services. No match: the job just runs its script.
+ */
+
+#include "executor/hostconfig.h"
+
+enum act {
+    ACT_SCRIPT, /* the job's script and nothing else */
+    ACT_DEPLOY,
+    ACT_DESTROY,
+    ACT_BASIC_INFRA,
+    ACT_CAPACITY,
+    ACT_LINT,
+    ACT_TEST,
+    ACT_IMAGE,
+    ACT_TERRAFORM,
+    ACT_GRAFANA,
+};
+
+enum when { WHEN_BEFORE, WHEN_AFTER }; /* the script, relative to the driver */
+
+struct dispatch {
+    enum act act;
+    bool plan;          /* "plan-...": the same without writing */
+    char *part;         /* deploy: a driver or service, lint/test/image: the module, terraform: the
+                           directory; or NULL */
+    const char *branch_kind; /* "ephemeral" for a name that ends in -branches, "production" for -master; or NULL */
+    enum when when;
+};
+#define DISPATCH_INIT { .act = ACT_SCRIPT }
+#define _cleanup_dispatch_ _cleanup_(dispatch_release)
+
+/*
+ * `spec` (may be NULL when there is no checkout yet) decides names that depend on modules and
+ * services; without it they are ACT_SCRIPT. ERR_HOST if the host config's table is at fault.
+ */
+int dispatch_job(const char *job_name, const struct hostconfig *h, const cJSON *spec,
+                 struct dispatch *ret, struct err *err);
+void dispatch_release(struct dispatch *d);
+/* Whether an act needs an environment, and so a branch that the host config knows. */
+bool dispatch_needs_environment(const struct dispatch *d);
+const char *act_name(enum act act); /* "deploy", ... */
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_ENGINE_ENGINE_H
+#define BERTH_ENGINE_ENGINE_H
+
+/*
+ * observe, plan, apply: from a graph of what is wanted to AWS being so.
+ *
+ * A run is: graph_new(), every driver's want(), graph_link() (all in engine_want()); then
+ * engine_observe(), engine_plan(), engine_apply(). engine_plan() is pure: no I/O. Each stage runs on
+ * the calling thread, which owns a uv loop for the time of the call; workers are joined before it
+ * returns.
+ */
+
+#include "drivers/driver.h"
+
+struct engine_options {
+    unsigned workers;   /* threads; 0: 16 */
+    double poll_first;  /* seconds before something awaited is looked at again; 0: 2 */
+    double poll_max;    /* the longest pause between two looks; 0: 15 */
+    struct cancel *cancel;
+    /* Called on the calling thread, never on workers, whenever a resource's progress changes and
+     * about once a second while something is awaited; or NULL. */
+    void (*on_progress)(void *context, const struct graph *g, const struct resource *changed);
+    void *on_progress_context;
+};
+
+/* What a job may act on: a type's driver, one service, or everything. */
+struct selection {
+    const char *const *drivers; /* NULL-ended driver names; NULL: all */
+    const char *service;        /* this service's resources and what only it needs; or NULL */
+};
+
+/* What a plan comes to. */
+struct plan_counts {
+    unsigned create, update, replace, remove, keep, wait;
+};
+
+/* Adds what every driver wants and links the graph. */
+int engine_want(struct graph *g, const cJSON *spec, struct err *err);
+/* Reads what is there: all types in parallel, in batches; finds orphans; checks ownership
+ * (ERR_CONFLICT names every foreign resource in the way at once). */
+int engine_observe(struct session *s, struct graph *g, const struct engine_options *o,
+                   struct err *err);
+/*
+ * Decides each resource's action and changes. Fails with ERR_USER for changes that cannot be made
+ * (an immutable field), ERR_REFUSED for what limits forbid, or when something selected needs
+ * something that is not there and not selected.
+ */
+int engine_plan(struct graph *g, const struct selection *selection, struct plan_counts *ret,
+                struct err *err);
+/*
+ * Carries the plan out. A failure stops what depends on it and nothing else; nothing is removed
+ * unless everything else succeeded. Returns -1 if anything failed or was not tried; *err is then
+ * the first failure, each resource has its own in `error`.
+ */
+int engine_apply(struct session *s, struct graph *g, const struct engine_options *o,
+                 struct err *err);
+
+/* What differs between two values as [{"path","from","to"}], paths as in json.h; members of `have`
+ * that `want` lacks count only if `whole`. A reference in `want` differs, "known after apply". The
+ * caller owns it; NULL: nothing differs. */
+cJSON *diff_values(const cJSON *want, const cJSON *have, bool whole);
+
+#endif
