@@ -11,15 +11,18 @@
 #include "executor/job.h"
 
 struct environment {
-    char *name;      /* "automation-8527fec8" */
-    char *subdomain; /* "8527fec8", "master" */
+    char *name;         /* "automation-8527fec8" */
+    char *subdomain;    /* "8527fec8", "master" */
     const char *kind;   /* "production" or "ephemeral" */
     const char *prefix; /* the host config's, as are the next three */
     const char *region;
     const char *role_arn; /* or NULL */
     const cJSON *limits;  /* or NULL */
 };
-#define ENVIRONMENT_INIT { .name = NULL }
+#define ENVIRONMENT_INIT                                                                           \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
 #define _cleanup_environment_ _cleanup_(environment_release)
 
 /*
@@ -33,5 +36,8 @@ int environment_of_job(const struct job *job, const struct dispatch *d, const st
 int environment_of_branch(int64_t project_id, const char *branch, const struct hostconfig *h,
                           struct environment *ret, struct err *err);
 void environment_release(struct environment *e);
+/* Adds a line for each CI/CD variable that says otherwise than the job response: somebody set it by
+ * hand. It decides nothing, but whoever reads the log should know. */
+void environment_contradictions(const struct job *job, struct strlist *warnings);
 
 #endif
