@@ -7,9 +7,9 @@
  * paging, endpoints. The tables are const, generated into shapes.inc by shapes.py from botocore's
  * models for the actions in actions.txt; nothing here is owned or freed by anyone.
  *
- * Shapes, members and words are arrays that refer to each other by index, which keeps them small and
- * lets recursive shapes be. Index 0 of shapes[] is the structure without members: what an action
- * without input or output has.
+ * Shapes, members and words are arrays that refer to each other by index, which keeps them small
+ * and lets recursive shapes be. Index 0 of shapes[] is the structure without members: what an
+ * action without input or output has.
  */
 
 #include <stdbool.h>
@@ -33,15 +33,18 @@ enum shape_kind {
 #define SHAPE_FLATTENED 1 /* a list or map without an element of its own around its items */
 #define SHAPE_HAS_MIN   2
 #define SHAPE_HAS_MAX   4
-#define SHAPE_SECRET    8 /* its value must not be shown */
+#define SHAPE_SECRET    8  /* its value must not be shown */
 #define SHAPE_UNION     16 /* exactly one member is set */
 
 struct shape {
     uint8_t kind;
     uint8_t flags;
-    uint16_t first; /* structure: its first member; string: its first word; list, map: item's shape */
-    uint16_t count; /* structure: how many members; string: how many words (0: any); map: key's shape */
-    const char *item; /* list: an item's name on the wire; map: a value's; NULL: the protocol's own */
+    uint16_t
+        first; /* structure: its first member; string: its first word; list, map: item's shape */
+    uint16_t
+        count; /* structure: how many members; string: how many words (0: any); map: key's shape */
+    const char
+        *item; /* list: an item's name on the wire; map: a value's; NULL: the protocol's own */
     const char *key;  /* map: a key's name on the wire, or NULL */
     int64_t min, max; /* of a string's or a list's length, or of a number */
 };
@@ -86,12 +89,12 @@ struct endpoint_rule {
 };
 
 struct service {
-    const char *name;        /* as aws_call() takes it */
-    const char *env;         /* as in AWS_ENDPOINT_URL_<SERVICE> */
-    const char *signing;     /* the signature's service name */
-    const char *target;      /* X-Amz-Target's prefix, or NULL */
-    const char *json;        /* "1.1", or NULL */
-    const char *version;     /* the API's, "2016-11-15" */
+    const char *name;    /* as aws_call() takes it */
+    const char *env;     /* as in AWS_ENDPOINT_URL_<SERVICE> */
+    const char *signing; /* the signature's service name */
+    const char *target;  /* X-Amz-Target's prefix, or NULL */
+    const char *json;    /* "1.1", or NULL */
+    const char *version; /* the API's, "2016-11-15" */
     enum protocol_id protocol;
     struct endpoint_rule endpoints[PARTITIONS];
     const struct operation *operations; /* sorted by name */
