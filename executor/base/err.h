@@ -3,9 +3,10 @@
 #define BERTH_BASE_ERR_H
 
 /*
- * One error type. A function that can fail returns 0 or -1 and takes `struct err *err` last; it sets
- * *err only when it returns -1, and the caller releases it. A class is a decision, not a source: it
- * says what to do (retry, look again, give up) and whose fault it is, which decides the exit code.
+ * One error type. A function that can fail returns 0 or -1 and takes `struct err *err` last; it
+ * sets *err only when it returns -1, and the caller releases it. A class is a decision, not a
+ * source: it says what to do (retry, look again, give up) and whose fault it is, which decides the
+ * exit code.
  *
  * The message says what failed, where, why and what to do next: no capital at the start, no full
  * stop at the end, the subject in single quotes. Each layer that knows more puts its context in
@@ -19,7 +20,7 @@
 /* Whose fault: decides the exit code (BUILD_FAILURE or SYSTEM_FAILURE). */
 enum blame { BLAME_USER, BLAME_SYSTEM };
 
-/*   class            blame         in words                                                       */
+/*   class            blame         in words */
 #define ERR_CLASS_MAP(X)                                                                           \
     X(ERR_NONE, BLAME_SYSTEM, "no error")                                                          \
     X(ERR_USER, BLAME_USER, "what the repository or the job asks for is wrong")                    \
@@ -48,13 +49,16 @@ enum err_class { ERR_CLASS_MAP(ERR_CLASS_ENUM) };
 
 struct err {
     enum err_class class;
-    char *message;        /* owned; NULL when there is no error */
-    char aws_code[96];    /* AWS's error code without any namespace or URL part, or "" */
-    char request_id[80];  /* AWS's request id, or "" */
-    int http_status;      /* 0 when no answer came */
+    char *message;       /* owned; NULL when there is no error */
+    char aws_code[96];   /* AWS's error code without any namespace or URL part, or "" */
+    char request_id[80]; /* AWS's request id, or "" */
+    int http_status;     /* 0 when no answer came */
 };
 
-#define ERR_INIT { .class = ERR_NONE }
+#define ERR_INIT                                                                                   \
+    {                                                                                              \
+        .class = ERR_NONE                                                                          \
+    }
 #define _cleanup_err_ _cleanup_(err_release)
 
 /* Sets class and message, releasing what was there; returns -1, so that `return err_set(...)`. */
@@ -69,7 +73,7 @@ int err_move(struct err *to, struct err *from);
 void err_copy(struct err *to, const struct err *from);
 void err_release(struct err *err);
 
-const char *err_class_name(enum err_class class);  /* "ERR_USER" without its prefix: "USER" */
+const char *err_class_name(enum err_class class); /* "ERR_USER" without its prefix: "USER" */
 const char *err_class_words(enum err_class class);
 enum blame err_blame(const struct err *err);
 

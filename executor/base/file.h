@@ -14,9 +14,9 @@ int file_open_dir(const char *path, int *ret_fd, struct err *err);
 int file_open_dir_beneath(int dir, const char *path, int *ret_fd, struct err *err);
 /* Reads a regular file of at most `max` bytes beneath dir and appends it to *text. Absent is
  * ERR_NOT_FOUND; anything else that keeps it from being read is ERR_USER: the path is the job's. */
-int file_read_beneath(int dir, const char *path, size_t max, struct strbuf *text,
-                      struct err *err);
-/* Writes a file beneath dir whole or not at all: a temporary file in the same directory, renamed. */
+int file_read_beneath(int dir, const char *path, size_t max, struct strbuf *text, struct err *err);
+/* Writes a file beneath dir whole or not at all: a temporary file in the same directory, renamed.
+ */
 int file_write_beneath(int dir, const char *path, const char *data, size_t len, unsigned mode,
                        struct err *err);
 

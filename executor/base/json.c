@@ -99,8 +99,7 @@ static bool find_duplicate(const cJSON *value, struct strbuf *path)
 {
     size_t i = 0;
     const cJSON *child;
-    cJSON_ArrayForEach(child, value)
-    {
+    cJSON_ArrayForEach (child, value) {
         size_t keep = path->len;
         if (cJSON_IsObject(value)) {
             json_path_key(path, child->string);
@@ -215,7 +214,7 @@ cJSON *json_at(const cJSON *value, const char *steps)
             at = json_get(at, step);
         else
             at = str_to_int64(step, 0, INT32_MAX, &index) == 0 ? cJSON_GetArrayItem(at, (int)index)
-                                                                : NULL;
+                                                               : NULL;
         steps += n + (steps[n] == '/');
     }
     return (cJSON *)at;
@@ -257,14 +256,18 @@ size_t json_count(const cJSON *array)
 cJSON *json_find(const cJSON *array, const char *key, const char *value)
 {
     cJSON *item;
-    cJSON_ArrayForEach(item, array) if (str_eq(json_str(item, key), value)) return item;
+    cJSON_ArrayForEach (item, array)
+        if (str_eq(json_str(item, key), value))
+            return item;
     return NULL;
 }
 
 bool json_array_has(const cJSON *array, const char *string)
 {
     const cJSON *item;
-    cJSON_ArrayForEach(item, array) if (str_eq(cJSON_GetStringValue(item), string)) return true;
+    cJSON_ArrayForEach (item, array)
+        if (str_eq(cJSON_GetStringValue(item), string))
+            return true;
     return false;
 }
 
@@ -344,15 +347,16 @@ cJSON *json_dup(const cJSON *value)
 static bool all_named(const cJSON *array)
 {
     const cJSON *item;
-    cJSON_ArrayForEach(item, array) if (json_str(item, "name") == NULL) return false;
+    cJSON_ArrayForEach (item, array)
+        if (json_str(item, "name") == NULL)
+            return false;
     return array->child != NULL;
 }
 
 static void merge_named(cJSON *base, const cJSON *over)
 {
     const cJSON *item;
-    cJSON_ArrayForEach(item, over)
-    {
+    cJSON_ArrayForEach (item, over) {
         cJSON *same = json_find(base, "name", json_str(item, "name"));
         if (same != NULL)
             json_merge(same, item);
@@ -374,8 +378,7 @@ static cJSON *dup_without_nulls(const cJSON *value)
 void json_merge(cJSON *base, const cJSON *over)
 {
     const cJSON *item;
-    cJSON_ArrayForEach(item, over)
-    {
+    cJSON_ArrayForEach (item, over) {
         cJSON *old = json_get(base, item->string);
         if (cJSON_IsNull(item))
             cJSON_DeleteItemFromObjectCaseSensitive(base, item->string);

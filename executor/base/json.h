@@ -29,7 +29,7 @@ enum json_flags {
 };
 
 #define JSON_DEPTH_MAX 64
-#define JSON_FILE_MAX ((size_t)4 << 20)
+#define JSON_FILE_MAX  ((size_t)4 << 20)
 
 /*
  * Parses exactly one value. Errors are ERR_INVALID and name line and column; the caller wraps them
@@ -53,8 +53,8 @@ void json_path_index(struct strbuf *path, size_t i);
 cJSON *json_get(const cJSON *object, const char *key); /* the member, or NULL; null is a member */
 /* Follows keys separated by '/': json_at(service, "deployments/0/id"). NULL where a step fails. */
 cJSON *json_at(const cJSON *value, const char *steps);
-const char *json_str(const cJSON *object, const char *key);          /* NULL unless a string */
-const char *json_str_at(const cJSON *value, const char *steps);      /* likewise, by json_at() */
+const char *json_str(const cJSON *object, const char *key);     /* NULL unless a string */
+const char *json_str_at(const cJSON *value, const char *steps); /* likewise, by json_at() */
 bool json_bool(const cJSON *object, const char *key, bool otherwise);
 /* A whole number within int64 that a double holds exactly; `otherwise` if absent or not one. */
 int64_t json_int(const cJSON *object, const char *key, int64_t otherwise);
@@ -80,9 +80,9 @@ void json_copy(cJSON *to, const cJSON *from, const char *key);
 cJSON *json_dup(const cJSON *value); /* NULL gives NULL; the caller owns it */
 
 /*
- * Merges `over` into `base`, as overlays and a spec's "taskDefinition" do: objects member by member,
- * null removes the member, arrays whose items all have a "name" item by item under that name, every
- * other value whole. `over` is not changed.
+ * Merges `over` into `base`, as overlays and a spec's "taskDefinition" do: objects member by
+ * member, null removes the member, arrays whose items all have a "name" item by item under that
+ * name, every other value whole. `over` is not changed.
  */
 void json_merge(cJSON *base, const cJSON *over);
 /* Sorts an array of objects by a string member, or of strings (key NULL), in byte order. */

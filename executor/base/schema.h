@@ -4,7 +4,7 @@
 
 /*
  * Checks JSON against a JSON schema (a part of draft 2020-12: type, properties, patternProperties,
- * additionalProperties, required, items, enum, const, pattern, min/max of numbers, lengths and
+ * additionalProperties, required, items, enum, pattern, min/max of numbers, lengths and
  * counts, anyOf, $ref to "#/$defs/..."). The files in config/ are the schemas that the programs
  * check with, so that an editor and berth agree by construction.
  */
@@ -20,7 +20,10 @@ struct schema_problems {
     struct schema_problem *v;
     size_t n;
 };
-#define SCHEMA_PROBLEMS_INIT { .v = NULL, .n = 0 }
+#define SCHEMA_PROBLEMS_INIT                                                                       \
+    {                                                                                              \
+        .v = NULL, .n = 0                                                                          \
+    }
 #define _cleanup_problems_ _cleanup_(schema_problems_release)
 
 /* Adds what is wrong with `value` to *problems, all of it. */

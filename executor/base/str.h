@@ -6,12 +6,13 @@
  * Memory and strings.
  *
  * Out of memory ends the process with the system-failure exit code (oom_exit): berth's programs are
- * short-lived and stateless, so the next run of the job converges. Every other error is a struct err.
+ * short-lived and stateless, so the next run of the job converges. Every other error is a struct
+ * err.
  *
- * A strbuf is always a NUL-terminated string: `buf` is never NULL, even right after STRBUF_INIT, and
- * `buf[len] == 0`. It never grows beyond STRBUF_CEILING; what would make it larger ends the process,
- * so whoever reads foreign bytes checks the size before (http, files and pipes have limits of their
- * own, far below the ceiling).
+ * A strbuf is always a NUL-terminated string: `buf` is never NULL, even right after STRBUF_INIT,
+ * and `buf[len] == 0`. It never grows beyond STRBUF_CEILING; what would make it larger ends the
+ * process, so whoever reads foreign bytes checks the size before (http, files and pipes have limits
+ * of their own, far below the ceiling).
  *
  * Ownership is shown by cleanup attributes: `_cleanup_free_ char *p = NULL;`. A value leaves its
  * scope with steal_ptr().
@@ -26,12 +27,12 @@
 
 #define STRBUF_CEILING ((size_t)256 << 20)
 
-#define _cleanup_(f) __attribute__((cleanup(f)))
-#define _cleanup_free_ _cleanup_(freep)
-#define _cleanup_close_ _cleanup_(closep)
+#define _cleanup_(f)     __attribute__((cleanup(f)))
+#define _cleanup_free_   _cleanup_(freep)
+#define _cleanup_close_  _cleanup_(closep)
 #define _cleanup_strbuf_ _cleanup_(strbuf_release)
-#define _printf_(a, b) __attribute__((format(printf, a, b)))
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define _printf_(a, b)   __attribute__((format(printf, a, b)))
+#define ARRAY_SIZE(a)    (sizeof(a) / sizeof((a)[0]))
 
 /* Hands the value of a pointer over and leaves NULL behind: `*ret_x = steal_ptr(&x);` */
 #define steal_ptr(p)                                                                               \
@@ -48,7 +49,10 @@ struct strbuf {
 };
 
 extern char strbuf_slopbuf[1];
-#define STRBUF_INIT { .len = 0, .alloc = 0, .buf = strbuf_slopbuf }
+#define STRBUF_INIT                                                                                \
+    {                                                                                              \
+        .len = 0, .alloc = 0, .buf = strbuf_slopbuf                                                \
+    }
 
 void *xmalloc(size_t size);
 void *xcalloc(size_t n, size_t size);
@@ -99,7 +103,10 @@ struct strlist {
     char **v;
     size_t n;
 };
-#define STRLIST_INIT { .v = NULL, .n = 0 }
+#define STRLIST_INIT                                                                               \
+    {                                                                                              \
+        .v = NULL, .n = 0                                                                          \
+    }
 #define _cleanup_strlist_ _cleanup_(strlist_release)
 void strlist_add(struct strlist *l, const char *s);
 void strlist_addf(struct strlist *l, const char *fmt, ...) _printf_(2, 3);

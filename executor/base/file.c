@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "executor/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int file_open_dir(const char *path, int *ret_fd, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_HOST, errno,
+                             "cannot open the directory '%s'", path);
+    *ret_fd = fd;
+    return 0;
+}
+
+/* O_NONBLOCK keeps a FIFO that lies in the place of a file from blocking the open. */
+static int open_beneath(int dir, const char *path, unsigned flags, unsigned mode)
+{
+    struct open_how how = {
+        .flags = flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+        .mode = mode,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+    };
+    int fd;
+    do
+        fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+static int open_failed(const char *path, struct err *err)
+{
+    switch (errno) {
+    case ENOENT:
+        return err_set(err, ERR_NOT_FOUND, "'%s' does not exist", path);
+    case ELOOP:
+        return err_set(err, ERR_USER, "'%s' goes through a symbolic link, which is not followed",
+                       path);
+    case EXDEV:
+        return err_set(err, ERR_USER, "'%s' leads out of its directory", path);
+    default:
+        return err_set_errno(err, ERR_USER, errno, "cannot open '%s'", path);
+    }
+}
+
+int file_open_dir_beneath(int dir, const char *path, int *ret_fd, struct err *err)
+{
+    int fd = open_beneath(dir, path, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return open_failed(path, err);
+    *ret_fd = fd;
+    return 0;
+}
+
+int file_read_beneath(int dir, const char *path, size_t max, struct strbuf *text, struct err *err)
+{
+    _cleanup_close_ int fd = open_beneath(dir, path, O_RDONLY, 0);
+    if (fd < 0)
+        return open_failed(path, err);
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return err_set_errno(err, ERR_USER, errno, "cannot read '%s'", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_USER, "'%s' is not a regular file", path);
+
+    size_t before = text->len;
+    char chunk[8192];
+    ssize_t n;
+    while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_set_errno(err, ERR_USER, errno, "cannot read '%s'", path);
+        if (text->len - before + (size_t)n > max)
+            return err_set(err, ERR_USER, "'%s' is larger than %zu bytes", path, max);
+        strbuf_add(text, chunk, (size_t)n);
+    }
+    return 0;
+}
+
+static int write_whole(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, data, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        data += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+/* Splits "a/b/c" into a descriptor of "a/b" and the name "c". */
+static int open_parent(int dir, const char *path, int *ret_fd, const char **ret_name,
+                       struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    _cleanup_free_ char *parent =
+        slash != NULL ? xstrndup(path, (size_t)(slash - path)) : xstrdup(".");
+    *ret_name = slash != NULL ? slash + 1 : path;
+    return file_open_dir_beneath(dir, parent, ret_fd, err);
+}
+
+int file_write_beneath(int dir, const char *path, const char *data, size_t len, unsigned mode,
+                       struct err *err)
+{
+    _cleanup_close_ int parent = -1;
+    const char *name = NULL;
+    if (open_parent(dir, path, &parent, &name, err) < 0)
+        return -1;
+    _cleanup_free_ char *temporary = xasprintf(".%s.berth-%d", name, (int)getpid());
+    (void)unlinkat(parent, temporary, 0);
+    _cleanup_close_ int fd = open_beneath(parent, temporary, O_WRONLY | O_CREAT | O_EXCL, mode);
+    if (fd < 0)
+        return err_set_errno(err, ERR_USER, errno, "cannot create '%s'", path);
+    if (write_whole(fd, data, len) < 0 || renameat(parent, temporary, parent, name) < 0) {
+        int saved = errno;
+        (void)unlinkat(parent, temporary, 0);
+        return err_set_errno(err, ERR_USER, saved, "cannot write '%s'", path);
+    }
+    return 0;
+}
