@@ -11,9 +11,10 @@
 #include "drivers/resource.h"
 
 struct driver {
-    const char *name;                         /* "ecs": deploy-ecs means this one */
-    const char *const *aliases;               /* NULL-ended, or NULL */
-    const struct resource_type *const *types; /* NULL-ended; a removal goes through them backwards */
+    const char *name;           /* "ecs": deploy-ecs means this one */
+    const char *const *aliases; /* NULL-ended, or NULL */
+    const struct resource_type *const
+        *types; /* NULL-ended; a removal goes through them backwards */
     /*
      * Adds what the spec asks for to the graph. Pure: no calls. `spec` is the whole spec with
      * overlays, defaults and variables applied and the schema checked. What is wrong with it

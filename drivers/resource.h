@@ -11,8 +11,8 @@
  *
  * Who owns what: the graph owns its resources, a resource owns all its members. Drivers fill `want`
  * and needs in want(), before anything runs; `have`, `tags`, `outputs`, `memo` in discover(),
- * observe(), create() and update(), when the resource is theirs alone. Another resource's outputs may be read
- * when that one is ready, which is what a need says; they do not change after that.
+ * observe(), create() and update(), when the resource is theirs alone. Another resource's outputs
+ * may be read when that one is ready, which is what a need says; they do not change after that.
  *
  * A reference is a value known only when another resource is there. It has one reserved form, the
  * object {"${}": TEMPLATE}; TEMPLATE is text with ${ADDRESS.OUTPUT} in it, a literal "${" written
@@ -64,10 +64,10 @@ struct resource_type {
     enum scope scope;
     enum replace replace;
     unsigned flags;
-    unsigned batch;                /* how many resources one observe() takes; 0: any number */
-    double deadline;               /* seconds until a create, update or removal must be done; 0: 1200 */
-    const char *const *immutable;  /* NULL-ended top-level members of want; or NULL */
-    const char *const *after;      /* NULL-ended names of types observed before this one; or NULL */
+    unsigned batch;  /* how many resources one observe() takes; 0: any number */
+    double deadline; /* seconds until a create, update or removal must be done; 0: 1200 */
+    const char *const *immutable; /* NULL-ended top-level members of want; or NULL */
+    const char *const *after;     /* NULL-ended names of types observed before this one; or NULL */
 
     /*
      * Called once per run before observe(): finds what is there and ours whether wanted or not,
@@ -108,11 +108,11 @@ struct context {
     const char *ref;         /* the branch */
     const char *region;
     const char *account;
-    int64_t project;         /* GitLab's project id */
-    int64_t pipeline;        /* 0: none (the command line) */
-    bool update_account;     /* shared resources may be updated: basic-infra on production */
-    const cJSON *limits;     /* the host config's, for this kind; or NULL */
-    int spec_dir;            /* descriptor of the directory the spec lies in; -1: none */
+    int64_t project;     /* GitLab's project id */
+    int64_t pipeline;    /* 0: none (the command line) */
+    bool update_account; /* shared resources may be updated: basic-infra on production */
+    const cJSON *limits; /* the host config's, for this kind; or NULL */
+    int spec_dir;        /* descriptor of the directory the spec lies in; -1: none */
 };
 
 enum need_kind {
@@ -159,11 +159,11 @@ struct resource {
     cJSON *target;  /* want, resolved; valid in create() and update() */
     cJSON *changes; /* array of {"path", "from", "to"}; NULL before the plan */
     enum action action;
-    const char *note;  /* why the action is what it is, where that is not plain; static; or NULL */
-    bool selected;     /* whether the job may act on it */
+    const char *note; /* why the action is what it is, where that is not plain; static; or NULL */
+    bool selected;    /* whether the job may act on it */
     enum progress progress;
     struct err error;
-    char *waiting_for; /* what judge() said last; or NULL */
+    char *waiting_for;              /* what judge() said last; or NULL */
     double started, written, ended; /* clock_now() */
 };
 
@@ -175,7 +175,7 @@ struct graph {
     struct {
         char *alias;
         char *address;
-    } *aliases;
+    } * aliases;
     size_t n_aliases;
     uv_mutex_t mutex; /* guards adding, and warnings */
 };
@@ -202,7 +202,8 @@ struct resource *graph_find(const struct graph *g, const char *address);
 /* By type and AWS name; NULL if there is none. */
 struct resource *graph_find_name(const struct graph *g, const struct resource_type *type,
                                  const char *name);
-/* Lets specs write ${alias.output} for a resource: graph_alias(g, "redis", "elasticache.cluster/redis"). */
+/* Lets specs write ${alias.output} for a resource: graph_alias(g, "redis",
+ * "elasticache.cluster/redis"). */
 void graph_alias(struct graph *g, const char *alias, const char *address);
 /* A line for the log, said once. Thread-safe. */
 void graph_warn(struct graph *g, const char *fmt, ...) _printf_(2, 3);

@@ -27,13 +27,17 @@ enum when { WHEN_BEFORE, WHEN_AFTER }; /* the script, relative to the driver */
 
 struct dispatch {
     enum act act;
-    bool plan;          /* "plan-...": the same without writing */
-    char *part;         /* deploy: a driver or service, lint/test/image: the module, terraform: the
-                           directory; or NULL */
-    const char *branch_kind; /* "ephemeral" for a name that ends in -branches, "production" for -master; or NULL */
+    bool plan;  /* "plan-...": the same without writing */
+    char *part; /* deploy: a driver or service, lint/test/image: the module, terraform: the
+                   directory; or NULL */
+    const char *branch_kind; /* "ephemeral" for a name that ends in -branches, "production" for
+                                -master; or NULL */
     enum when when;
 };
-#define DISPATCH_INIT { .act = ACT_SCRIPT }
+#define DISPATCH_INIT                                                                              \
+    {                                                                                              \
+        .act = ACT_SCRIPT                                                                          \
+    }
 #define _cleanup_dispatch_ _cleanup_(dispatch_release)
 
 /*

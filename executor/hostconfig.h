@@ -11,12 +11,15 @@
 #include "executor/base/json.h"
 
 struct hostconfig {
-    char *path;  /* of the file */
-    char *dir;   /* the directory it lies in: relative paths are relative to this */
-    char *text;  /* for line numbers */
+    char *path; /* of the file */
+    char *dir;  /* the directory it lies in: relative paths are relative to this */
+    char *text; /* for line numbers */
     cJSON *json;
 };
-#define HOSTCONFIG_INIT { .path = NULL }
+#define HOSTCONFIG_INIT                                                                            \
+    {                                                                                              \
+        .path = NULL                                                                               \
+    }
 #define _cleanup_hostconfig_ _cleanup_(hostconfig_release)
 
 /* Reads and checks the file; what is wrong with it is ERR_HOST with file, line and path. */
@@ -25,7 +28,8 @@ void hostconfig_release(struct hostconfig *h);
 
 /* The entry of "projects" for a project id, or NULL. */
 const cJSON *hostconfig_project(const struct hostconfig *h, int64_t project_id);
-/* A path-valued member, made absolute; `otherwise` (also made absolute) if absent. The caller frees it. */
+/* A path-valued member, made absolute; `otherwise` (also made absolute) if absent. The caller frees
+ * it. */
 char *hostconfig_path(const struct hostconfig *h, const char *key, const char *otherwise);
 
 #endif

@@ -25,7 +25,10 @@ struct job {
     const char *sha;
     enum protection protection;
 };
-#define JOB_INIT { .response = NULL }
+#define JOB_INIT                                                                                   \
+    {                                                                                              \
+        .response = NULL                                                                           \
+    }
 #define _cleanup_job_ _cleanup_(job_release)
 
 /* Reads the file that JOB_RESPONSE_FILE names; what is missing or wrong in it is ERR_HOST. */

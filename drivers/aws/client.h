@@ -37,12 +37,14 @@ struct call_record {
 
 /* How a session reaches AWS; all strings are copied. */
 struct session_options {
-    const char *region;       /* required */
-    const char *role_arn;     /* assumed with the host's credentials; NULL: those are used as they are */
+    const char *region; /* required */
+    const char
+        *role_arn; /* assumed with the host's credentials; NULL: those are used as they are */
     const char *session_name; /* RoleSessionName, "berth-<project>-<job>"; required with role_arn */
     const char *user_agent;   /* NULL: "berth/<version>" */
-    const cJSON *rates;       /* host config's "rates": {"route53": 5, "ecs.RegisterTaskDefinition": 1}; or NULL */
-    struct cancel *cancel;    /* required; outlives the session */
+    const cJSON *
+        rates; /* host config's "rates": {"route53": 5, "ecs.RegisterTaskDefinition": 1}; or NULL */
+    struct cancel *cancel; /* required; outlives the session */
 };
 
 /*
@@ -66,8 +68,9 @@ struct cancel *session_cancel(struct session *s);
  * Calls one action. `service` is its endpoint prefix in botocore ("ecs", "ec2",
  * "servicediscovery", "elasticache", "elbv2", "logs", "monitoring", "iam", "ecr", "sts", ...);
  * `input` may be NULL for no members. The input is checked against the service's model before it is
- * sent: a member that the model does not know or whose type is wrong is ERR_INVALID and names its path.
- * Idempotency tokens that the model marks and the input lacks are filled in, the same for all tries.
+ * sent: a member that the model does not know or whose type is wrong is ERR_INVALID and names its
+ * path. Idempotency tokens that the model marks and the input lacks are filled in, the same for all
+ * tries.
  *
  * On success *ret_output (may be NULL if of no interest) is an object and the caller's to free:
  * absent members are absent, lists are arrays also in XML protocols, numbers and booleans typed.

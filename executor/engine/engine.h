@@ -6,17 +6,17 @@
  * observe, plan, apply: from a graph of what is wanted to AWS being so.
  *
  * A run is: graph_new(), every driver's want(), graph_link() (all in engine_want()); then
- * engine_observe(), engine_plan(), engine_apply(). engine_plan() is pure: no I/O. Each stage runs on
- * the calling thread, which owns a uv loop for the time of the call; workers are joined before it
- * returns.
+ * engine_observe(), engine_plan(), engine_apply(). engine_plan() is pure: no I/O. Each stage runs
+ * on the calling thread, which owns a uv loop for the time of the call; workers are joined before
+ * it returns.
  */
 
 #include "drivers/driver.h"
 
 struct engine_options {
-    unsigned workers;   /* threads; 0: 16 */
-    double poll_first;  /* seconds before something awaited is looked at again; 0: 2 */
-    double poll_max;    /* the longest pause between two looks; 0: 15 */
+    unsigned workers;  /* threads; 0: 16 */
+    double poll_first; /* seconds before something awaited is looked at again; 0: 2 */
+    double poll_max;   /* the longest pause between two looks; 0: 15 */
     struct cancel *cancel;
     /* Called on the calling thread, never on workers, whenever a resource's progress changes and
      * about once a second while something is awaited; or NULL. */

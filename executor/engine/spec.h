@@ -15,19 +15,23 @@
 #include "executor/base/json.h"
 
 struct spec {
-    char *file; /* as messages name it: ".berth/environment.json" */
-    char *text; /* for line numbers */
-    cJSON *raw; /* as written */
-    cJSON *json; /* overlay merged, variables replaced, defaults in */
-    int dir;    /* descriptor of the directory the file lies in */
+    char *file;              /* as messages name it: ".berth/environment.json" */
+    char *text;              /* for line numbers */
+    cJSON *raw;              /* as written */
+    cJSON *json;             /* overlay merged, variables replaced, defaults in */
+    int dir;                 /* descriptor of the directory the file lies in */
     struct strlist warnings; /* shadowed and masked variables */
 };
-#define SPEC_INIT { .dir = -1 }
+#define SPEC_INIT                                                                                  \
+    {                                                                                              \
+        .dir = -1                                                                                  \
+    }
 #define _cleanup_spec_ _cleanup_(spec_release)
 
 /* Where the values of ${NAME} come from. */
 struct spec_variables {
-    const cJSON *own; /* object: ENVIRONMENT, SUBDOMAIN, KIND, REF, COMMIT_SHA, PIPELINE_ID, REGION, ACCOUNT_ID */
+    const cJSON *own; /* object: ENVIRONMENT, SUBDOMAIN, KIND, REF, COMMIT_SHA, PIPELINE_ID, REGION,
+                         ACCOUNT_ID */
     const char *(*lookup)(void *context, const char *name); /* the job's; or NULL */
     bool (*is_masked)(void *context, const char *name);     /* or NULL */
     void *context;
