@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "executor/base/file.h"
+
+static char root[] = "/tmp/berth-test-file-XXXXXX";
+static int dir = -1;
+
+static int set_up(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    if (mkdtemp(root) == NULL || file_open_dir(root, &dir, &err) < 0)
+        return -1;
+    return mkdirat(dir, "sub", 0755) || symlinkat("/etc", dir, "link") ||
+           symlinkat("inside", dir, "alias") || mkfifoat(dir, "pipe", 0644);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    const char *const files[] = { "link", "alias", "pipe", "inside", "sub/file" };
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+        unlinkat(dir, files[i], 0);
+    unlinkat(dir, "sub", AT_REMOVEDIR);
+    close(dir);
+    return rmdir(root);
+}
+
+static void refuse(const char *path, enum err_class class, const char *message)
+{
+    _cleanup_err_ struct err err = ERR_INIT;
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    assert_int_equal(file_read_beneath(dir, path, 100, &text, &err), -1);
+    assert_int_equal(err.class, class);
+    assert_string_equal(err.message, message);
+    assert_int_equal(text.len, 0);
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    assert_int_equal(file_write_beneath(dir, "sub/file", "one", 3, 0600, &err), 0);
+    assert_int_equal(file_write_beneath(dir, "sub/file", "two!", 4, 0600, &err), 0);
+    assert_int_equal(file_read_beneath(dir, "sub/file", 4, &text, &err), 0);
+    assert_string_equal(text.buf, "two!");
+    struct stat st;
+    assert_int_equal(fstatat(dir, "sub/file", &st, 0), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    assert_int_equal(file_write_beneath(dir, "inside", "x", 1, 0644, &err), 0);
+    refuse("absent", ERR_NOT_FOUND, "'absent' does not exist");
+    refuse("link/passwd", ERR_USER,
+           "'link/passwd' goes through a symbolic link, which is not followed");
+    refuse("alias", ERR_USER, "'alias' goes through a symbolic link, which is not followed");
+    refuse("../x", ERR_USER, "'../x' leads out of its directory");
+    refuse("/etc/passwd", ERR_USER, "'/etc/passwd' leads out of its directory");
+    refuse("pipe", ERR_USER, "'pipe' is not a regular file");
+    refuse("sub", ERR_USER, "'sub' is not a regular file");
+}
+
+static void test_limit(void **state)
+{
+    (void)state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    char big[101];
+    memset(big, 'x', sizeof(big));
+    assert_int_equal(file_write_beneath(dir, "inside", big, sizeof(big), 0644, &err), 0);
+    refuse("inside", ERR_USER, "'inside' is larger than 100 bytes");
+}
+
+static void test_write_refused(void **state)
+{
+    (void)state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    assert_int_equal(file_write_beneath(dir, "link/x", "x", 1, 0644, &err), -1);
+    assert_string_equal(err.message, "'link' goes through a symbolic link, which is not followed");
+    /* A link in the file's own place is replaced, never written through. */
+    assert_int_equal(file_write_beneath(dir, "alias", "x", 1, 0644, &err), 0);
+    struct stat st;
+    assert_int_equal(fstatat(dir, "alias", &st, AT_SYMLINK_NOFOLLOW), 0);
+    assert_true(S_ISREG(st.st_mode));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_write_refused),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
