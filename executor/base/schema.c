@@ -222,7 +222,8 @@ static void check_array(struct check *c, const cJSON *schema, const cJSON *value
 
 static void suggest(struct strbuf *best, unsigned *distance, const char *key, const char *known)
 {
-    unsigned d = str_distance(key, known, *distance);
+    /* A word that was cut short is as near as one wrong letter. */
+    unsigned d = str_starts(known, key) ? 1 : str_distance(key, known, *distance);
     if (d >= *distance)
         return;
     *distance = d;
