@@ -171,7 +171,12 @@ class Execution:
                     self.selector.unregister(self.context)
                     if self.step == self._terminate:
                         self._terminate()
-                elif key.data is None or not self._move(key):
+                elif key.data is None:
+                    # As Wait does, before the pipes end: signals then find the group's others only.
+                    self.process.wait()
+                    self.selector.unregister(pidfd)
+                    waiting -= 1
+                elif not self._move(key):
                     self.selector.unregister(key.fileobj)
                     waiting -= 1
             if self.deadline is not None and time.monotonic() >= self.deadline:
