@@ -46,6 +46,8 @@ struct dispatch {
  */
 int dispatch_job(const char *job_name, const struct hostconfig *h, const cJSON *spec,
                  struct dispatch *ret, struct err *err);
+/* Whether only the spec can say what the job is: dispatch_job() without it says ACT_SCRIPT. */
+bool dispatch_needs_spec(const char *job_name, const struct hostconfig *h);
 void dispatch_release(struct dispatch *d);
 /* Whether an act needs an environment, and so a branch that the host config knows. */
 bool dispatch_needs_environment(const struct dispatch *d);

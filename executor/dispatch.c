@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+#include "executor/dispatch.h"
+
+#include <ctype.h>
+
+struct exact_name {
+    const char *name;
+    enum act act;
+    const char *branch_kind;
+};
+
+struct module_suffix {
+    const char *suffix;
+    enum act act;
+};
+
+struct driver_name {
+    const char *name;
+    const char *driver;
+};
+
+static const struct exact_name exact_names[] = {
+    { "basic-infra", ACT_BASIC_INFRA, NULL },
+    { "check-ecs-resources", ACT_CAPACITY, NULL },
+    { "check-ecs-resources-branches", ACT_CAPACITY, "ephemeral" },
+    { "check-ecs-resources-master", ACT_CAPACITY, "production" },
+    { "deploy", ACT_DEPLOY, NULL },
+    { "deploy-branches", ACT_DEPLOY, "ephemeral" },
+    { "deploy-master", ACT_DEPLOY, "production" },
+    { "destroy", ACT_DESTROY, NULL },
+    { "destroy-branches", ACT_DESTROY, "ephemeral" },
+    { "destroy-master", ACT_DESTROY, "production" },
+    { "grafana_user_creation", ACT_GRAFANA, NULL },
+    { "grafana_user_creation_branches", ACT_GRAFANA, "ephemeral" },
+    { "grafana_user_creation_master", ACT_GRAFANA, "production" },
+};
+
+static const struct module_suffix module_suffixes[] = {
+    { "-linter", ACT_LINT },
+    { "-test", ACT_TEST },
+    { "-build", ACT_IMAGE },
+};
+
+/* The programs that use this file do not link the drivers. A name here that this version has no
+ * driver for is refused by whoever looks the driver up. */
+static const struct driver_name driver_names[] = {
+    { "alb", "alb" },
+    { "cloudformation", "cloudformation" },
+    { "cloudmap", "cloudmap" },
+    { "cloudwatch", "cloudwatch" },
+    { "dns", "route53" },
+    { "ecr", "ecr" },
+    { "ecs", "ecs" },
+    { "elasticache", "elasticache" },
+    { "grafana", "grafana" },
+    { "iam", "iam" },
+    { "logs", "logs" },
+    { "redis", "elasticache" },
+    { "route53", "route53" },
+    { "security_group", "security_group" },
+    { "sns", "cloudformation" },
+};
+
+struct act_info {
+    const char *name;
+    enum when when;
+    bool environment;
+};
+
+static const struct act_info act_infos[] = {
+    [ACT_SCRIPT] = { "script", WHEN_AFTER, false },
+    [ACT_DEPLOY] = { "deploy", WHEN_AFTER, true },
+    [ACT_DESTROY] = { "destroy", WHEN_BEFORE, true },
+    [ACT_BASIC_INFRA] = { "basic-infra", WHEN_AFTER, true },
+    [ACT_CAPACITY] = { "capacity", WHEN_AFTER, true },
+    [ACT_LINT] = { "lint", WHEN_AFTER, false },
+    [ACT_TEST] = { "test", WHEN_BEFORE, false },
+    [ACT_IMAGE] = { "image", WHEN_BEFORE, true },
+    [ACT_TERRAFORM] = { "terraform", WHEN_AFTER, false },
+    [ACT_GRAFANA] = { "grafana", WHEN_AFTER, true },
+};
+
+#define TERRAFORM_PREFIX "terraform-validate-"
+#define DEPLOY_PREFIX    "deploy-"
+#define PLAN_PREFIX      "plan-"
+
+/*
+ * Cuts what GitLab puts behind the name of a job that is run several times: "name 1/3" for
+ * "parallel: 3", "name: [a, b]" for "parallel: matrix"
+ * (https://docs.gitlab.com/ci/yaml/#parallel).
+ */
+static char *cut_suffixes(const char *name)
+{
+    char *cut = xstrdup(name);
+    size_t len = strlen(cut);
+    char *matrix = strstr(cut, ": [");
+    if (matrix != NULL && cut[len - 1] == ']') {
+        *matrix = '\0';
+        return cut;
+    }
+    size_t i = len;
+    while (i > 0 && isdigit((unsigned char)cut[i - 1]))
+        i--;
+    if (i == len || i == 0 || cut[i - 1] != '/')
+        return cut;
+    size_t slash = --i;
+    while (i > 0 && isdigit((unsigned char)cut[i - 1]))
+        i--;
+    if (i < slash && i > 1 && cut[i - 1] == ' ')
+        cut[i - 1] = '\0';
+    return cut;
+}
+
+/* Whether the spec, or one of its overlays, has the member `name` of `section`. */
+static bool spec_declares(const cJSON *spec, const char *section, const char *name)
+{
+    if (json_get(json_get(spec, section), name) != NULL)
+        return true;
+    const cJSON *overlay;
+    cJSON_ArrayForEach (overlay, json_get(spec, "overlays")) {
+        if (json_get(json_get(overlay, section), name) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static void set_act(struct dispatch *d, enum act act, const char *part)
+{
+    d->act = act;
+    d->when = act_infos[act].when;
+    if (part != NULL)
+        d->part = xstrdup(part);
+}
+
+static bool match_exact(const char *name, struct dispatch *d)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(exact_names); i++) {
+        const struct exact_name *e = &exact_names[i];
+        if (str_eq(name, e->name)) {
+            set_act(d, e->act, NULL);
+            d->branch_kind = e->branch_kind;
+            return true;
+        }
+    }
+    if (str_starts(name, TERRAFORM_PREFIX) && name[strlen(TERRAFORM_PREFIX)] != '\0') {
+        set_act(d, ACT_TERRAFORM, name + strlen(TERRAFORM_PREFIX));
+        return true;
+    }
+    return false;
+}
+
+static bool match_driver(const char *name, struct dispatch *d)
+{
+    if (!str_starts(name, DEPLOY_PREFIX))
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(driver_names); i++) {
+        if (str_eq(name + strlen(DEPLOY_PREFIX), driver_names[i].name)) {
+            set_act(d, ACT_DEPLOY, driver_names[i].driver);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool match_module(const char *name, const cJSON *spec, struct dispatch *d)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(module_suffixes); i++) {
+        const struct module_suffix *m = &module_suffixes[i];
+        if (!str_ends(name, m->suffix))
+            continue;
+        _cleanup_free_ char *module = xstrndup(name, strlen(name) - strlen(m->suffix));
+        if (spec_declares(spec, "modules", module)) {
+            set_act(d, m->act, module);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool match_service(const char *name, const cJSON *spec, struct dispatch *d)
+{
+    if (!str_starts(name, DEPLOY_PREFIX) ||
+        !spec_declares(spec, "services", name + strlen(DEPLOY_PREFIX)))
+        return false;
+    set_act(d, ACT_DEPLOY, name + strlen(DEPLOY_PREFIX));
+    return true;
+}
+
+static bool match_names(const char *name, const cJSON *spec, struct dispatch *d)
+{
+    return match_exact(name, d) || match_driver(name, d) || match_module(name, spec, d) ||
+           match_service(name, spec, d);
+}
+
+/* "plan", "plan-branches" and "plan-master" are the plan of deploy; "plan-<rest>" of the job
+ * <rest>. */
+static bool match_plan(const char *name, const cJSON *spec, struct dispatch *d)
+{
+    _cleanup_free_ char *deploy = NULL;
+    if (str_eq(name, "plan"))
+        deploy = xstrdup("deploy");
+    else if (str_eq(name, "plan-branches") || str_eq(name, "plan-master"))
+        deploy = xasprintf("deploy%s", name + strlen("plan"));
+    else if (!str_starts(name, PLAN_PREFIX))
+        return false;
+    if (!match_names(deploy != NULL ? deploy : name + strlen(PLAN_PREFIX), spec, d))
+        return false;
+    d->plan = true;
+    return true;
+}
+
+static bool match(const char *name, const cJSON *spec, struct dispatch *d)
+{
+    /* The names once more at the end: a module may be called "plan-something". */
+    return match_exact(name, d) || match_plan(name, spec, d) || match_names(name, spec, d);
+}
+
+/* Whether a cut name that matches nothing without a spec could match with one. */
+static bool spec_decides(const char *name)
+{
+    const char *rest = str_starts(name, PLAN_PREFIX) ? name + strlen(PLAN_PREFIX) : name;
+    if (str_starts(rest, DEPLOY_PREFIX))
+        return true;
+    for (size_t i = 0; i < ARRAY_SIZE(module_suffixes); i++)
+        if (str_ends(rest, module_suffixes[i].suffix))
+            return true;
+    return false;
+}
+
+/* What the host config says instead of the job's own name, or NULL. */
+static const char *renamed(const struct hostconfig *h, const char *name)
+{
+    const cJSON *row;
+    cJSON_ArrayForEach (row, json_get(h->json, "dispatch")) {
+        const char *pattern = json_str(row, "job");
+        if (pattern != NULL && str_glob(pattern, name))
+            return json_str(row, "as");
+    }
+    return NULL;
+}
+
+bool dispatch_needs_spec(const char *job_name, const struct hostconfig *h)
+{
+    _cleanup_free_ char *own = cut_suffixes(job_name);
+    const char *as = renamed(h, own);
+    const char *name = as != NULL ? as : own;
+    _cleanup_dispatch_ struct dispatch d = DISPATCH_INIT;
+    return !match(name, NULL, &d) && spec_decides(name);
+}
+
+int dispatch_job(const char *job_name, const struct hostconfig *h, const cJSON *spec,
+                 struct dispatch *ret, struct err *err)
+{
+    _cleanup_free_ char *own = cut_suffixes(job_name);
+    const char *as = renamed(h, own);
+    _cleanup_dispatch_ struct dispatch d = DISPATCH_INIT;
+    bool found = match(as != NULL ? as : own, spec, &d);
+    if (!found && as != NULL && !str_eq(as, "script") && (spec != NULL || !spec_decides(as)))
+        return err_set(err, ERR_HOST,
+                       "%s: dispatch: job '%s' is to be treated as '%s', which is not the name of "
+                       "any job that berth knows%s; 'script' just runs the script",
+                       h->path, own, as, spec != NULL ? ", nor does the spec declare it" : "");
+    *ret = d;
+    d = (struct dispatch)DISPATCH_INIT;
+    return 0;
+}
+
+void dispatch_release(struct dispatch *d)
+{
+    free(d->part);
+    *d = (struct dispatch)DISPATCH_INIT;
+}
+
+bool dispatch_needs_environment(const struct dispatch *d)
+{
+    return act_infos[d->act].environment;
+}
+
+const char *act_name(enum act act)
+{
+    return act_infos[act].name;
+}
