@@ -10,7 +10,8 @@
 CC       = gcc
 PREFIX  ?= /usr/local
 DESTDIR ?=
-PYTHON  ?= python3
+# The interpreter that has tests/requirements.txt; tests/deps finds or makes it.
+PYTHON   = $(shell cat build/python 2>/dev/null || echo python3)
 
 empty :=
 space := $(empty) $(empty)
@@ -94,13 +95,98 @@ $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(UNIT_HELP) $(B)/libberth.a $(B)/lib
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(UNIT_HELP) $(B)/libberth.a $(B)/libberth-small.a $(LIBS_FULL) -lcmocka
 
-.PHONY: shapes
-shapes:
+# --- What the code is made of ---------------------------------------------------------------------
+
+.PHONY: deps shapes format lint check-headers
+deps:
+	@tests/deps
+
+shapes: deps
 	$(PYTHON) drivers/aws/shapes.py
 
-.PHONY: clean
+C_FILES = $(shell git ls-files '*.[ch]')
+format:
+	clang-format -i $(C_FILES)
+
+lint: check-headers
+	@clang-format --dry-run -Werror $(C_FILES) && echo "format: $(words $(C_FILES)) files"
+	@$(PYTHON) tests/lint/arrows.py
+	@$(PYTHON) tests/lint/banned.py
+	@$(PYTHON) drivers/aws/shapes.py --check
+
+# Each header compiles alone.
+HEADERS = $(shell git ls-files '*.h')
+check-headers:
+	@for h in $(HEADERS); do \
+	    $(CC) $(ALL_CFLAGS) -x c -fsyntax-only -include $$h /dev/null || exit 1; \
+	done
+	@echo "headers: $(words $(HEADERS)) compile alone"
+
+# --- Tests ----------------------------------------------------------------------------------------
+
+.PHONY: check check-unit check-sanitize check-thread check-valgrind check-clang check-python \
+        check-coverage unit unit-programs
+PYTEST = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -q -p no:cacheprovider
+
+check: deps
+	+@tests/check
+
+unit-programs: $(UNIT_TESTS)
+# Runs every unit test program of this build, each bounded in time.
+unit: $(UNIT_TESTS)
+	@tests/unit/run $(if $(RUN_UNDER),--under "$(RUN_UNDER)") $(UNIT_TESTS)
+
+check-unit:
+	@$(MAKE) --no-print-directory unit
+check-sanitize:
+	@$(MAKE) --no-print-directory SANITIZE=address,undefined unit
+THREADED = apply observe client
+check-thread:
+	@$(MAKE) --no-print-directory SANITIZE=thread UNIT_TESTS='$(THREADED:%=build/thread/tests/unit/test_%)' unit
+check-valgrind:
+	@$(MAKE) --no-print-directory RUN_UNDER="valgrind -q --leak-check=full --error-exitcode=9" unit
+# Another compiler sees other things.
+check-clang:
+	@$(MAKE) --no-print-directory CC=clang B=build/clang all
+check-python:
+	@$(PYTEST) tests/aws tests/runner tests/e2e
+# Unit and end-to-end tests on a build for gcov; fails below 85 % of the lines.
+check-coverage:
+	@$(MAKE) --no-print-directory COVERAGE=1 all unit
+	@BERTH_BUILD=build/coverage $(PYTEST) tests/e2e
+	@gcovr --root . --object-directory build/coverage --filter executor/ --filter drivers/ \
+	    --print-summary --fail-under-line 85 --output build/coverage.txt
+	@tail -n 3 build/coverage.txt
+
+.PHONY: demo bench
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@$(PYTHON) tests/demo/demo.py
+bench: all
+	@$(PYTHON) tests/bench/stage
+
+# --- Installing -----------------------------------------------------------------------------------
+
+.PHONY: install
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/berth $(DESTDIR)$(PREFIX)/share/berth
+	install -m 755 $(B)/bin/berth $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(addprefix $(B)/libexec/berth/,$(MAINS)) $(DESTDIR)$(PREFIX)/libexec/berth/
+	install -m 644 config/*.schema.json config/berth.json config/config.toml $(DESTDIR)$(PREFIX)/share/berth/
+
+.PHONY: clean help
 clean:
 	rm -rf build
+help:
+	@echo 'make              builds build/bin/berth and build/libexec/berth/*'
+	@echo 'make deps         installs what is missing on Debian 12'
+	@echo 'make demo         deploys the example on a local AWS endpoint'
+	@echo 'make check        lint, unit, sanitizer, end-to-end tests, coverage'
+	@echo 'make bench        what a stage costs'
+	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
+	@echo 'make shapes       regenerates drivers/aws/shapes.inc from botocore'
+	@echo 'make format lint check-unit check-sanitize check-thread check-valgrind check-clang'
+	@echo 'make check-python check-coverage clean'
 
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
