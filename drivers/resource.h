@@ -12,7 +12,9 @@
  * Who owns what: the graph owns its resources, a resource owns all its members. Drivers fill `want`
  * and needs in want(), before anything runs; `have`, `tags`, `outputs`, `memo` in discover(),
  * observe(), create() and update(), when the resource is theirs alone. Another resource's outputs
- * may be read when that one is ready, which is what a need says; they do not change after that.
+ * may be read when that one is ready, which is what a NEED_READY says; they do not change after
+ * that. Of one that merely exists (NEED_EXISTS) read nothing but what references have put into
+ * `target`: it may be with another thread at the same time.
  *
  * A reference is a value known only when another resource is there. It has one reserved form, the
  * object {"${}": TEMPLATE}; TEMPLATE is text with ${ADDRESS.OUTPUT} in it, a literal "${" written
@@ -25,6 +27,7 @@
 #include "drivers/aws/client.h"
 #include "executor/base/json.h"
 
+struct driver;
 struct graph;
 struct resource;
 
@@ -32,8 +35,9 @@ enum scope {
     SCOPE_ENVIRONMENT, /* owned by one environment, proved by its tags */
     SCOPE_ACCOUNT,     /* shared by all branches: created if missing, updated only where
                           context.update_account, never removed */
-    SCOPE_CHILD,       /* its parent's */
-    SCOPE_LOOKUP,      /* only looked up, never written: a VPC, an image */
+    SCOPE_CHILD,       /* its parent's: the scope of the resource of type `parent` that it needs */
+    SCOPE_LOOKUP,      /* only looked up, never written: a VPC, an image. Finding nothing is an
+                          error only if something selected needs it; see resource_set_missing() */
 };
 
 enum replace {
@@ -51,6 +55,9 @@ enum readiness {
 enum type_flags {
     TYPE_WHOLE = 1,       /* members of `have` that `want` lacks are differences too */
     TYPE_VERIFY_LAST = 2, /* observed and judged once more at the very end of an apply */
+    TYPE_APPLICATION = 4, /* runs the user's code: not getting ready is ERR_UNHEALTHY, the user's */
+    TYPE_PRECIOUS = 8,    /* holds data or an address: removed only where limits.allowReplace lists
+                             the type's name or its driver's */
 };
 
 /*
@@ -68,11 +75,20 @@ struct resource_type {
     double deadline; /* seconds until a create, update or removal must be done; 0: 1200 */
     const char *const *immutable; /* NULL-ended top-level members of want; or NULL */
     const char *const *after;     /* NULL-ended names of types observed before this one; or NULL */
+    const char *parent;           /* SCOPE_CHILD: the name of its parent's type ("iam.role") */
+    /*
+     * NULL-ended names of outputs that update() leaves as they are (an id, an ARN without a
+     * revision). A reference to any other output of a resource that will be updated is known only
+     * after that. NULL: update() may change every output.
+     */
+    const char *const *stable;
 
     /*
      * Called once per run before observe(): finds what is there and ours whether wanted or not,
      * and adds what is not wanted with graph_found(). May also fill in resources of the graph that
-     * it happens to read, setting their `observed`. NULL: only wanted ones are looked at.
+     * it happens to read, setting their `observed`. NULL: only wanted ones are looked at. Whether
+     * what was found is ours is decided by its tags; a child is reported only if its parent is
+     * wanted or found, and counts as ours.
      */
     int (*discover)(struct session *s, struct graph *g, struct err *err);
     /*
@@ -87,7 +103,8 @@ struct resource_type {
     enum readiness (*judge)(const struct resource *r, struct strbuf *why);
     /*
      * From r->target (want with every reference resolved). ERR_EXISTS makes the engine look again
-     * and go on from what is there. May leave `have` NULL: the engine then observes.
+     * and go on from what is there. May leave `have` NULL: the engine then observes, as it does
+     * after an update() that sets it to NULL.
      */
     int (*create)(struct session *s, struct resource *r, struct err *err);
     /* Brings r->have to r->target; r->changes says what differs. */
@@ -95,6 +112,7 @@ struct resource_type {
     /*
      * Asks for the removal, one attempt: absent is success. ERR_BUSY, with the blocker named,
      * makes the engine try again until the deadline. The engine then observes until absent.
+     * create() and update() may answer ERR_BUSY too, with the same effect.
      */
     int (*remove)(struct session *s, struct resource *r, struct err *err);
 };
@@ -121,8 +139,9 @@ enum need_kind {
 };
 
 struct need {
-    struct resource *resource;
+    struct resource *resource; /* NULL until graph_link() */
     enum need_kind kind;
+    char *address; /* as it was asked for */
 };
 
 enum action { ACTION_NONE, ACTION_CREATE, ACTION_UPDATE, ACTION_REPLACE, ACTION_REMOVE };
@@ -161,23 +180,36 @@ struct resource {
     enum action action;
     const char *note; /* why the action is what it is, where that is not plain; static; or NULL */
     bool selected;    /* whether the job may act on it */
+    bool wait;        /* unchanged, but not ready: apply awaits it */
     enum progress progress;
     struct err error;
     char *waiting_for;              /* what judge() said last; or NULL */
-    double started, written, ended; /* clock_now() */
+    double started, written, ended; /* clock_now(); 0: not (yet) */
+    struct step *step;              /* apply's own notes, while it runs */
 };
 
+/*
+ * While types are being observed, workers add what they find. `v` and `n` may be read without the
+ * mutex all the same: `n` grows after `v` holds the resource, and an array that became too small
+ * lives on until graph_free().
+ */
 struct graph {
     struct context context;
-    struct resource **v; /* in the order added, wanted ones first */
-    size_t n;
+    const struct driver *const *drivers; /* NULL-ended; set by engine_want() */
+    struct resource **_Atomic v;         /* in the order added, wanted ones first */
+    _Atomic size_t n;
+    struct resource **order; /* the wanted ones, each after all it needs; set by graph_link() */
+    size_t n_order;
     struct strlist warnings; /* for the log, in order; see graph_warn() */
     struct {
         char *alias;
         char *address;
     } * aliases;
     size_t n_aliases;
-    uv_mutex_t mutex; /* guards adding, and warnings */
+    uv_mutex_t mutex;           /* guards adding, and warnings */
+    size_t alloc;               /* how many `v` has room for */
+    struct resource ***retired; /* what `v` was before */
+    size_t n_retired;
 };
 
 struct graph *graph_new(const struct context *context);
@@ -194,7 +226,8 @@ static inline void graph_freep(struct graph **g)
 int graph_add(struct graph *g, const struct resource_type *type, const char *label,
               const char *name, const char *origin, cJSON *want, struct resource **ret,
               struct err *err);
-/* Adds, or finds by type and name, a resource that exists but may be unwanted. Thread-safe. */
+/* Adds, or finds by type and name, a resource that exists but may be unwanted. `label` may be NULL
+ * (the name serves), and is not used if a wanted one has it. Thread-safe. */
 struct resource *graph_found(struct graph *g, const struct resource_type *type, const char *label,
                              const char *name);
 /* By address ("ecs.service/notifier") or alias; NULL if there is none. */
@@ -208,7 +241,11 @@ void graph_alias(struct graph *g, const char *alias, const char *address);
 /* A line for the log, said once. Thread-safe. */
 void graph_warn(struct graph *g, const char *fmt, ...) _printf_(2, 3);
 
-/* Says that r starts after the resource at `address`; checked by graph_link(). */
+/*
+ * Says that r starts after the resource at `address` (or alias), which may be added later: that it
+ * exists is checked by graph_link(). Of two needs for one resource NEED_READY counts; a reference
+ * is a NEED_READY unless a need of its own says NEED_EXISTS.
+ */
 int resource_need(struct resource *r, const char *address, enum need_kind kind, struct err *err);
 /*
  * After every driver has added its own: turns references in every want into needs, refuses
@@ -223,19 +260,24 @@ bool ref_is(const cJSON *value);
 /* Whether a value holds a reference anywhere. */
 bool ref_in(const cJSON *value);
 /*
- * A copy of `value` with every reference resolved whose output is there; the others stay. The
- * caller owns it. *ret_known, where asked for: nothing stayed.
+ * A copy of `value` with every reference resolved whose output is there and will not be changed by
+ * an action that is still to come; the others stay. The caller owns it. *ret_known, where asked
+ * for: nothing stayed.
  */
 cJSON *ref_resolve(const struct graph *g, const cJSON *value, bool *ret_known);
 
 void resource_set_output(struct resource *r, const char *output, const char *value);
 void resource_set_have(struct resource *r, cJSON *have); /* takes it; NULL: absent */
-/* An output of another resource, NULL while it has none. */
+/* For an absent lookup: what was looked for and what to do, said if something needs it: "no image
+ * in repository 'x' tagged 'y' or 'z': run x-build". */
+void resource_set_missing(struct resource *r, const char *fmt, ...) _printf_(2, 3);
+/* A string output of another resource, NULL while it has none. */
 const char *resource_output(const struct graph *g, const char *address, const char *output);
 
 /*
- * The tags that say whose a resource is: Environment, berth:project, berth:ref, berth:name, as an
- * object. Names a ref that tags cannot hold in quoted-printable's manner (=XX). The caller owns it.
+ * The tags that say whose a resource is: Environment, berth:project, berth:ref, berth:name (the
+ * label), as an object. What tags cannot hold of ref and label stands in quoted-printable's manner
+ * (=XX), cut to 256 characters. The caller owns it.
  */
 cJSON *tags_wanted(const struct graph *g, const char *label);
 /* An object of tags as the list an API wants: [{key_name: k, value_name: v}, ...]; and back. */

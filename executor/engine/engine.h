@@ -18,8 +18,12 @@ struct engine_options {
     double poll_first; /* seconds before something awaited is looked at again; 0: 2 */
     double poll_max;   /* the longest pause between two looks; 0: 15 */
     struct cancel *cancel;
-    /* Called on the calling thread, never on workers, whenever a resource's progress changes and
-     * about once a second while something is awaited; or NULL. */
+    /*
+     * Called on the calling thread, never on workers, whenever a resource's progress changes and
+     * about once a second in between, then with `changed` NULL; or NULL. It may read what is the
+     * engine's in any resource, but have, tags, outputs, memo, target and changes only of those
+     * that are neither RUNNING nor SETTLING.
+     */
     void (*on_progress)(void *context, const struct graph *g, const struct resource *changed);
     void *on_progress_context;
 };
@@ -35,30 +39,43 @@ struct plan_counts {
     unsigned create, update, replace, remove, keep, wait;
 };
 
-/* Adds what every driver wants and links the graph. */
-int engine_want(struct graph *g, const cJSON *spec, struct err *err);
-/* Reads what is there: all types in parallel, in batches; finds orphans; checks ownership
- * (ERR_CONFLICT names every foreign resource in the way at once). */
+/*
+ * Adds what every driver wants and links the graph. `drivers` are those that take part from here
+ * on, NULL-ended and outliving the graph: drivers/driver.h's `drivers` outside of unit tests.
+ */
+int engine_want(struct graph *g, const struct driver *const *drivers, const cJSON *spec,
+                struct err *err);
+/*
+ * Reads what is there: all types in parallel, in batches; finds orphans; checks ownership
+ * (ERR_CONFLICT names every foreign resource in the way at once). Where several types fail, the
+ * first in the drivers' order decides and the others are named behind it. A lookup that finds
+ * nothing is no error here: engine_plan() knows whether it is needed.
+ */
 int engine_observe(struct session *s, struct graph *g, const struct engine_options *o,
                    struct err *err);
 /*
  * Decides each resource's action and changes. Fails with ERR_USER for changes that cannot be made
- * (an immutable field), ERR_REFUSED for what limits forbid, or when something selected needs
- * something that is not there and not selected.
+ * (an immutable field), for lookups that found nothing and when something selected needs something
+ * that is not there and not selected; with ERR_REFUSED for what limits forbid. What is not selected
+ * has ACTION_NONE, its changes, and a note. May be called again with another selection.
  */
 int engine_plan(struct graph *g, const struct selection *selection, struct plan_counts *ret,
                 struct err *err);
 /*
- * Carries the plan out. A failure stops what depends on it and nothing else; nothing is removed
- * unless everything else succeeded. Returns -1 if anything failed or was not tried; *err is then
- * the first failure, each resource has its own in `error`.
+ * Carries the plan out, once. A failure stops what depends on it and nothing else; nothing is
+ * removed unless everything else succeeded. Returns -1 if anything failed or was not tried; *err is
+ * then the first failure, each resource has its own in `error`.
  */
 int engine_apply(struct session *s, struct graph *g, const struct engine_options *o,
                  struct err *err);
 
-/* What differs between two values as [{"path","from","to"}], paths as in json.h; members of `have`
- * that `want` lacks count only if `whole`. A reference in `want` differs, "known after apply". The
- * caller owns it; NULL: nothing differs. */
+/*
+ * What differs between two values as [{"path","from","to"}], paths as in json.h; members of `have`
+ * that `want` lacks count only if `whole`. "from" or "to" is missing where there is nothing. Arrays
+ * of one length are compared item by item, others whole. A reference in `want` differs: "to" is
+ * then or holds the reference (ref_in()), which reads "known after apply". The caller owns it;
+ * NULL: nothing differs.
+ */
 cJSON *diff_values(const cJSON *want, const cJSON *have, bool whole);
 
 #endif
