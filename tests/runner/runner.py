@@ -173,8 +173,8 @@ class RunningJob:
         return None if running is None else running.pid
 
     def wait_stage(self, name: str | None = None, timeout: float = 60.0) -> StageRecord:
-        """The executable of that stage (of any, without a name) as soon as it runs. Its `pid` is its
-        process group's id. LookupError if the job has ended instead."""
+        """The executable of that stage (of any, without a name) as soon as it runs. Its `pid` is
+        its process group's id. LookupError if the job has ended instead."""
         return self._watch.wait(name, timeout)
 
     def cancel(self, kind: str = "canceling") -> None:

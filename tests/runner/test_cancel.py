@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Cancellation, time limits and processes that stay: helpers/process/killer.go, buildtest/abort.go."""
+"""Cancellation, time limits and processes that stay: helpers/process/killer.go,
+buildtest/abort.go."""
 
 from __future__ import annotations
 
@@ -94,7 +95,9 @@ def test_script_timeout(host):
 
 
 def test_canceling_before_the_script_ends_the_whole_job(host):
-    host.write("run", f'[ "$2" = get_sources ] && touch "$NOTES/started" && exec {FOREVER}\nexec "$1"')
+    host.write("run", f"""
+        [ "$2" = get_sources ] && touch "$NOTES/started" && exec {FOREVER}
+        exec "$1" """)
     result = cancel_at(host, "canceling", "started", after_script="echo after")
     assert names(result)[3:] == ["get_sources", "cleanup"]
     assert result.failure_reason == "job_canceled"
@@ -214,7 +217,7 @@ def test_running_stage_can_be_found_and_killed(host):
 
 def test_two_jobs_of_one_project_have_numbers_of_their_own(host):
     host.write("config", "echo '{\"builds_dir_is_shared\": true}'")
-    script = 'touch "$NOTES/$CI_CONCURRENT_ID.$CI_JOB_ID"; until [ -e "$NOTES/go" ]; do sleep .01; done'
+    script = 'until [ -e "$NOTES/go" ]; do sleep .01; done'
     with start_job(**host.options(script=script, job_id=1)) as first:
         first.wait_stage("build_script")
         with start_job(**host.options(script=script, job_id=2)) as second:

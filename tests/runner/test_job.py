@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The flow of a job, its environment, its stages and its log, seen through throwaway executables."""
+"""The flow of a job, its environment, its stages and its log, seen through throwaway
+executables."""
 
 from __future__ import annotations
 
@@ -290,7 +291,8 @@ def test_script_shape(host):
     result = host.run(script=script)
     assert "$ false | true\n" in result.log and "not reached\n$" not in result.log
     assert result.script_exit_code == 1
-    assert "done: [$IFS] äö\n" in host.run(script="read x || printf '%s\\n' 'done: [$IFS] äö'").log
+    result = host.run(script="read x || printf '%s\\n' 'done: [$IFS] äö'")
+    assert "\ndone: [$IFS] äö\n" in result.log, "a script's standard input is empty"
     assert host.run(script="kill -TERM $$; sleep 5").script_exit_code == 1
 
 

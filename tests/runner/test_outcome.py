@@ -136,7 +136,8 @@ def test_config_that_cannot_be_used(host, config, options, tries, text):
 
 
 @pytest.mark.parametrize(("driver", "text"), [
-    ({"name": "d", "version": "1.0"}, " with driver d 1.0..."), ({"name": "d"}, " with driver d..."),
+    ({"name": "d", "version": "1.0"}, " with driver d 1.0..."),
+    ({"name": "d"}, " with driver d..."),
     ({"version": "1.0"}, "..."),
 ])
 def test_driver_is_named(host, driver, text):

@@ -152,13 +152,13 @@ class BuildRun:
         name = "upload_artifacts_on_failure" if error else "upload_artifacts_on_success"
         uploaded = self._try_stage(name, self.context)
         if (file_error := self._try_stage("cleanup_file_variables", self.context)) is not None:
-            self.job.trace.warning(f"Error while executing file based variables removal script: "
-                                   f"{file_error}")
+            text = "Error while executing file based variables removal script"
+            self.job.trace.warning(f"{text}: {file_error}")
         return error or uploaded
 
     def _get_sources(self) -> StageError | None:
-        """build.go, attemptExecuteStage: any failure counts, the pause doubles, and the work tree is
-        cleared before each further attempt."""
+        """build.go, attemptExecuteStage: any failure counts, the pause doubles, and the work tree
+        is cleared before each further attempt."""
         attempts = self._attempts("GET_SOURCES_ATTEMPTS")
         pause = self.job.options.attempt_pause
         error = None
@@ -218,7 +218,8 @@ class BuildRun:
         error = self._try_stage("after_script", context)
         context.close()
         if error is not None:
-            self.job.trace.warning(f"after_script failed, but job will continue unaffected: {error}")
+            text = "after_script failed, but job will continue unaffected"
+            self.job.trace.warning(f"{text}: {error}")
 
     def _try_stage(self, name: str, context: Context) -> StageError | None:
         try:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """One call of one executable: executors/custom/command/command.go and helpers/process.
 
-The executable gets a process group of its own (helpers/process/group_unix.go, Setpgid), /dev/null as
-its standard input and two separate pipes. The call is over when it has ended *and* both pipes are at
-their end: Go's exec.Cmd.Wait waits for the copying goroutines, so that a background child that holds
-a pipe holds the stage.
+The executable gets a process group of its own (helpers/process/group_unix.go, Setpgid), /dev/null
+as its standard input and two separate pipes. The call is over when it has ended *and* both pipes
+are at their end: Go's exec.Cmd.Wait waits for the copying goroutines, so that a background child
+that holds a pipe holds the stage.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def exit_error(returncode: int, code_file: str) -> StageError | None:
     """command.go, waitForCommand and getExitCode: what an exit status means to the runner.
 
     1 is the job's fault, and then the first line of BUILD_EXIT_CODE_FILE, if there is such a file,
-    is the code that `allow_failure:exit_codes` sees; a first line that is no number makes it a system
-    failure. 2 is a system failure as it is, everything else an unknown one.
+    is the code that `allow_failure:exit_codes` sees; a first line that is no number makes it a
+    system failure. 2 is a system failure as it is, everything else an unknown one.
     """
     inner = describe_exit(returncode)
     if returncode == 0:
@@ -132,8 +132,8 @@ def start_process(call: Call) -> subprocess.Popen[bytes]:
 class Execution:
     """A call under way: moves its output and, once its context is done, ends it as the runner does.
 
-    helpers/process/killer.go, KillAndWait: SIGTERM to the group, `graceful_kill_timeout`, SIGKILL to
-    the group, `force_kill_timeout`, KillProcessError.
+    helpers/process/killer.go, KillAndWait: SIGTERM to the group, `graceful_kill_timeout`, SIGKILL
+    to the group, `force_kill_timeout`, KillProcessError.
     """
 
     def __init__(self, call: Call, context: Context) -> None:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Go's context.Context as far as the runner uses it: cancelled once, with a cause, for all below."""
+"""Go's context.Context as far as the runner uses it: cancelled once, with a cause, for all
+below."""
 
 from __future__ import annotations
 

@@ -210,8 +210,8 @@ class Executor:
         self.job.trace.plain(f"Using Custom executor{driver}...")
 
     def _start_build(self) -> None:
-        """executors/executor_abstract.go, startBuild and generateShellConfiguration; the directories
-        are common/build.go's, StartBuild."""
+        """executors/executor_abstract.go, startBuild and generateShellConfiguration; the
+        directories are common/build.go's, StartBuild."""
         options = self.job.options
         builds = self._directory(self.config.builds_dir, options.builds_dir, "builds")
         cache = self._directory(self.config.cache_dir, options.cache_dir, "cache")
@@ -263,8 +263,8 @@ class Executor:
         return path
 
     def cleanup(self) -> None:
-        """In a context of its own, which nothing but its time limit ends. Its output and its failure
-        are the runner's, never the job's."""
+        """In a context of its own, which nothing but its time limit ends. Its output and its
+        failure are the runner's, never the job's."""
         if self.executable("run") is None:
             self.job.trace.warning("custom executor is missing RunExec")
             return

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The scripts that the runner hands to the run executable: shells/bash.go and shells/abstract.go."""
+"""The scripts that the runner hands to the run executable: shells/bash.go and
+shells/abstract.go."""
 
 from __future__ import annotations
 
@@ -183,8 +184,9 @@ def write_checkout(w: Writer, build: Build) -> None:
 
 def write_clear_worktree(w: Writer, build: Build) -> None:
     """abstract.go, writeClearWorktreeScript: before each further attempt at get_sources."""
-    w.line(f"if [ -d {quote(build.build_dir)} ]; then")
-    w.line(f"find {quote(build.build_dir)} -mindepth 1 -maxdepth 1 ! -name .git -exec rm -rf {{}} +")
+    tree = quote(build.build_dir)
+    w.line(f"if [ -d {tree} ]; then")
+    w.line(f"find {tree} -mindepth 1 -maxdepth 1 ! -name .git -exec rm -rf {{}} +")
     w.line("fi")
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The job log: masked as it comes in, limited in size, and as GitLab's page shows it.
 
-helpers/trace/buffer.go and internal (masker, token_sanitizer, urlsanitizer). Each stream that writes
-to the log has a masker of its own, so that a secret that is split over two streams is not masked.
+helpers/trace/buffer.go and internal (masker, token_sanitizer, urlsanitizer). Each stream that
+writes to the log has a masker of its own, so that a secret that is split over two streams is not
+masked.
 """
 
 from __future__ import annotations
@@ -87,7 +88,8 @@ class Masker:
 
 
 class Trace:
-    """The job log. `finish` ends it: what is written after that goes nowhere, as with the runner."""
+    """The job log. `finish` ends it: what is written after that goes nowhere, as with the
+    runner."""
 
     def __init__(self, phrases: Sequence[bytes], show: Callable[[bytes], None]) -> None:
         self._phrases = phrases
@@ -149,7 +151,8 @@ class Trace:
 
 
 def readable(content: bytes, colours: bool = False) -> bytes:
-    """As GitLab's page shows it: without the marks of sections, and, for a file, without colours."""
+    """As GitLab's page shows it: without the marks of sections, and, for a file, without
+    colours."""
     text = SECTION.sub(b"", content)
     return text if colours else COLOUR.sub(b"", text)
 

@@ -34,8 +34,8 @@ def lookup(variables: Sequence[Variable], key: str, tmp_dir: str = "") -> str:
 
 
 def expand(variables: Sequence[Variable], tmp_dir: str) -> list[Variable]:
-    """variables.go, Expand: one pass of Go's os.Expand over each value that is not raw; `$$` is `$`,
-    the shell's special parameters are empty."""
+    """variables.go, Expand: one pass of Go's os.Expand over each value that is not raw; `$$` is
+    `$`, the shell's special parameters are empty."""
 
     def replace(match: re.Match[str]) -> str:
         special = match[2]
@@ -209,7 +209,7 @@ def fixed_variables(build_dir: str) -> list[Variable]:
 
 class ConcurrentSlot:
     """The runner's own number among jobs of one project on one host at one time
-    (common/buildlogger, helpers, buildsHelper.acquire): held as an abstract socket's name, which the
+    (commands/builds_helper.go, buildsHelper.acquire): held as an abstract socket's name, which the
     kernel frees with its holder."""
 
     def __init__(self, project_id: int) -> None:
