@@ -5,7 +5,8 @@
 /*
  * The repository's .berth/environment.json: read beneath the project directory, checked against its
  * schema, the kind's overlay merged over it, variables replaced. What drivers get is the whole spec
- * with defaults filled in where the schema has them.
+ * with defaults filled in where the schema has them, without "overlays" and "serviceDefaults",
+ * which are merged into it.
  *
  * ${NAME} is replaced by berth's own value, else by the job's CI/CD variable of that name; an
  * unknown one is an error. ${a.b}, with a dot, becomes a reference (drivers/resource.h). "$${" is
@@ -21,6 +22,7 @@ struct spec {
     cJSON *json;             /* overlay merged, variables replaced, defaults in */
     int dir;                 /* descriptor of the directory the file lies in */
     struct strlist warnings; /* shadowed and masked variables */
+    const char *kind;        /* the overlay that spec_resolve() merged; or NULL */
 };
 #define SPEC_INIT                                                                                  \
     {                                                                                              \

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "executor/engine/spec.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+#include "executor/base/file.h"
+#include "executor/engine/spec_merge.h"
+#include "executor/engine/variables.h"
+#include "executor/schemas.h"
+
+static cJSON *schema_parse(void)
+{
+    _cleanup_err_ struct err err = ERR_INIT;
+    cJSON *schema = NULL;
+    if (json_parse(schema_environment, strlen(schema_environment), JSON_PLAIN, &schema, &err) < 0)
+        abort(); /* it is compiled in, and tests parse it */
+    return schema;
+}
+
+static int open_directory_of(int project, const char *path, int *ret, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    _cleanup_free_ char *dir = slash ? xstrndup(path, (size_t)(slash - path)) : xstrdup(".");
+    return file_open_dir_beneath(project, dir, ret, err);
+}
+
+static int read_text(struct spec *spec, const char *project_dir, struct err *err)
+{
+    _cleanup_close_ int project = -1;
+    if (file_open_dir(project_dir, &project, err) < 0)
+        return -1;
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    if (file_read_beneath(project, spec->file, JSON_FILE_MAX, &text, err) < 0) {
+        if (err->class != ERR_NOT_FOUND)
+            return -1;
+        return err_set(err, ERR_USER,
+                       "'%s' is not in the repository: it says what an environment consists of; "
+                       "add it, or name another file in the host config's \"spec\"",
+                       spec->file);
+    }
+    if (json_parse(text.buf, text.len, JSON_COMMENTS, &spec->raw, err) < 0) {
+        /* A parser's "line 3, column 7: what" becomes "file:3: column 7: what". */
+        const char *message = err->message;
+        unsigned line = 1;
+        int used = 0;
+        if (sscanf(message, "line %u%n", &line, &used) != 1)
+            used = 0;
+        message += used + strspn(message + used, ",: ");
+        return err_set(err, ERR_USER, "%s:%u: %s", spec->file, line, message);
+    }
+    spec->text = strbuf_detach(&text);
+    return open_directory_of(project, spec->file, &spec->dir, err);
+}
+
+static int check_raw(const struct spec *spec, struct err *err)
+{
+    _cleanup_json_ cJSON *schema = schema_parse();
+    _cleanup_problems_ struct schema_problems problems = SCHEMA_PROBLEMS_INIT;
+    schema_check(schema, spec->raw, &problems);
+    return schema_problems_to_err(&problems, ERR_USER, spec->file, spec->text, err);
+}
+
+int spec_read(const char *project_dir, const char *path, struct spec *ret, struct err *err)
+{
+    _cleanup_spec_ struct spec spec = SPEC_INIT;
+    spec.file = xstrdup(path);
+    if (read_text(&spec, project_dir, err) < 0 || check_raw(&spec, err) < 0)
+        return -1;
+    *ret = spec;
+    spec = (struct spec)SPEC_INIT;
+    return 0;
+}
+
+/* Gives each problem the path under which a person finds it, and drops those that are thereby said
+ * already: what is wrong in serviceDefaults is wrong in every service. */
+static void localize_problems(const struct spec *spec, struct schema_problems *problems)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < problems->n; i++) {
+        struct schema_problem *p = &problems->v[i];
+        char *path = spec_origin(spec->raw, spec->kind, p->path);
+        free(p->path);
+        p->path = path;
+        bool said = false;
+        for (size_t j = 0; j < kept && !said; j++)
+            said = str_eq(problems->v[j].path, path) && str_eq(problems->v[j].message, p->message);
+        if (!said) {
+            struct schema_problem keep = *p;
+            *p = problems->v[kept];
+            problems->v[kept++] = keep;
+        }
+    }
+    for (size_t i = kept; i < problems->n; i++) {
+        free(problems->v[i].path);
+        free(problems->v[i].message);
+    }
+    problems->n = kept;
+}
+
+static void note_warning(void *context, const char *path, const char *message)
+{
+    struct spec *spec = context;
+    _cleanup_free_ char *origin = spec_origin(spec->raw, spec->kind, path);
+    _cleanup_free_ char *line =
+        xasprintf("%s:%u: %s: %s", spec->file, json_line_of(spec->text, origin), origin, message);
+    if (!strlist_has(&spec->warnings, line))
+        strlist_add(&spec->warnings, line);
+}
+
+/* What a resolve works on while defaults are filled in. */
+struct resolving {
+    struct spec *spec;
+    const struct spec_variables *variables;
+    struct schema_problems *problems;
+};
+
+static void default_filled(void *context, const char *path, cJSON *value)
+{
+    struct resolving *r = context;
+    variables_replace(value, path, r->variables, r->problems, note_warning, r->spec);
+}
+
+static int problems_end(const struct spec *spec, struct schema_problems *problems, struct err *err)
+{
+    localize_problems(spec, problems);
+    return schema_problems_to_err(problems, ERR_USER, spec->file, spec->text, err);
+}
+
+int spec_resolve(struct spec *spec, const char *kind, const struct spec_variables *variables,
+                 struct err *err)
+{
+    spec->kind = kind;
+    _cleanup_json_ cJSON *schema = schema_parse();
+    _cleanup_json_ cJSON *json = spec_merge(spec->raw, kind);
+    _cleanup_problems_ struct schema_problems problems = SCHEMA_PROBLEMS_INIT;
+    schema_check(schema, json, &problems);
+    if (problems_end(spec, &problems, err) < 0)
+        return -1;
+
+    struct resolving r = { .spec = spec, .variables = variables, .problems = &problems };
+    variables_replace(json, "", variables, &problems, note_warning, spec);
+    spec_fill_defaults(json, schema, default_filled, &r);
+    if (problems_end(spec, &problems, err) < 0)
+        return -1;
+    json_freep(&spec->json);
+    spec->json = steal_ptr(&json);
+    return 0;
+}
+
+void spec_release(struct spec *spec)
+{
+    free(spec->file);
+    free(spec->text);
+    json_freep(&spec->raw);
+    json_freep(&spec->json);
+    closep(&spec->dir);
+    strlist_release(&spec->warnings);
+    *spec = (struct spec)SPEC_INIT;
+}
+
+/* The length of the JSON path that a message begins with, which ends at the first ": "; 0 if it
+ * does not begin with one: a path begins with a member of the spec and holds no blank outside
+ * quotes. */
+static size_t path_length(const struct spec *spec, const char *message)
+{
+    size_t first = strcspn(message, ".[: ");
+    _cleanup_free_ char *top = xstrndup(message, first);
+    if (json_get(spec->raw, top) == NULL && json_get(spec->json, top) == NULL)
+        return 0;
+    bool quoted = false;
+    for (const char *p = message; *p != '\0'; p++) {
+        if (*p == '"')
+            quoted = !quoted;
+        else if (!quoted && p[0] == ':' && p[1] == ' ')
+            return (size_t)(p - message);
+        else if (!quoted && isspace((unsigned char)*p))
+            return 0;
+    }
+    return 0;
+}
+
+int spec_locate(const struct spec *spec, struct err *err)
+{
+    if (err->message == NULL || spec->text == NULL)
+        return -1;
+    size_t len = path_length(spec, err->message);
+    if (len == 0)
+        return -1;
+    _cleanup_free_ char *path = xstrndup(err->message, len);
+    _cleanup_free_ char *origin = spec_origin(spec->raw, spec->kind, path);
+    char *message =
+        xasprintf("%s:%u: %s", spec->file, json_line_of(spec->text, origin), err->message);
+    free(err->message);
+    err->message = message;
+    return -1;
+}
