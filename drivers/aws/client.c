@@ -1,129 +1,160 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/aws/client.h"
 
+#include "drivers/aws/check.h"
 #include "drivers/aws/session.h"
 #include "executor/base/json.h"
 
-struct session *session_new(const char *region, struct cancel *cancel)
-{
-    struct session *s = xcalloc(1, sizeof(*s));
-    s->region = xstrdup(region);
-    s->cancel = cancel;
-    record_init(&s->record);
-    uv_mutex_init(&s->mutex);
-    return s;
-}
+/* More pages than this are a service that goes round in circles. */
+#define PAGES_MAX 10000
 
-int session_open(const struct session_options *options, struct session **ret, struct err *err)
+static int action_find(const char *service, const char *action, const struct service **ret_service,
+                       const struct operation **ret_operation, struct err *err)
 {
-    (void)options;
-    (void)ret;
-    return err_set(err, ERR_CREDENTIALS, "no credentials found");
-}
-
-void session_free(struct session *s)
-{
-    if (s == NULL)
-        return;
-    record_release(&s->record);
-    uv_mutex_destroy(&s->mutex);
-    free(s->account);
-    free(s->region);
-    free(s);
-}
-
-const char *session_region(const struct session *s)
-{
-    return s->region;
-}
-
-struct cancel *session_cancel(struct session *s)
-{
-    return s->cancel;
-}
-
-int session_account(struct session *s, const char **ret, struct err *err)
-{
-    uv_mutex_lock(&s->mutex);
-    if (s->account != NULL)
-        *ret = s->account;
-    bool known = s->account != NULL;
-    uv_mutex_unlock(&s->mutex);
-    if (known)
-        return 0;
-
-    _cleanup_json_ cJSON *output = NULL;
-    if (aws_call(s, "sts", "GetCallerIdentity", NULL, &output, err) < 0)
-        return -1;
-    const char *account = json_str(output, "Account");
-    if (account == NULL)
-        return err_set(err, ERR_FAILED, "sts:GetCallerIdentity: the answer names no account");
-    uv_mutex_lock(&s->mutex);
-    if (s->account == NULL)
-        s->account = xstrdup(account);
-    *ret = s->account;
-    uv_mutex_unlock(&s->mutex);
+    const struct service *s = service_find(service);
+    const struct operation *o = s != NULL ? operation_find(s, action) : NULL;
+    if (o == NULL)
+        return err_set(err, ERR_BUG, "%s:%s: not in drivers/aws/actions.txt", service, action);
+    *ret_service = s;
+    *ret_operation = o;
     return 0;
-}
-
-size_t session_record(struct session *s, struct call_record **ret)
-{
-    return record_copy(&s->record, ret);
 }
 
 int aws_check_input(const char *service, const char *action, const cJSON *input, struct err *err)
 {
-    (void)service;
-    (void)action;
-    (void)input;
-    (void)err;
+    const struct service *s = NULL;
+    const struct operation *o = NULL;
+    if (action_find(service, action, &s, &o, err) < 0)
+        return -1;
+    if (input_check(&shapes[o->input], input, err) < 0)
+        return err_wrap(err, "%s:%s", service, action);
+    return 0;
+}
+
+static int call_fake(struct session *s, const char *service, const char *action, const cJSON *input,
+                     cJSON **ret, struct err *err)
+{
+    _cleanup_json_ cJSON *none = input == NULL ? cJSON_CreateObject() : NULL;
+    return s->answer(s->context, service, action, input != NULL ? input : none, ret, err);
+}
+
+/* Whether the call makes IAM tell other services something that takes time to arrive. */
+static bool changes_role(const char *service, const char *action)
+{
+    return strcmp(service, "iam") == 0 && strstr(action, "Role") != NULL;
+}
+
+static void learn(struct session *s, const struct service *service, const struct operation *o,
+                  const cJSON *input, const cJSON *output)
+{
+    if (!(o->flags & OPERATION_WRITE))
+        return;
+    created_learn(&s->created, o->name, input, output, clock_now());
+    if (changes_role(service->name, o->name))
+        atomic_store(&s->role_changed, true);
+}
+
+static int call_aws(struct session *s, const struct service *service, const struct operation *o,
+                    const cJSON *input, struct call_record *record, cJSON **ret, struct err *err)
+{
+    struct transport_call call = {
+        .service = service,
+        .operation = o,
+        .input = input,
+        .credentials = s->credentials,
+        .rates = s->rates,
+        .role_changed = atomic_load(&s->role_changed),
+        .just_created =
+            (o->flags & OPERATION_WRITE) && created_names(&s->created, input, clock_now()),
+    };
+    int r = transport_send(s->transport, &call, ret, err);
+    record->tries = call.tries;
+    record->throttled = call.throttled;
+    if (r < 0)
+        return err_wrap(err, "%s:%s", service->name, o->name);
+    learn(s, service, o, input, *ret);
     return 0;
 }
 
 int aws_call(struct session *s, const char *service, const char *action, const cJSON *input,
              cJSON **ret_output, struct err *err)
 {
+    const struct service *model = NULL;
+    const struct operation *operation = NULL;
+    if (action_find(service, action, &model, &operation, err) < 0 ||
+        aws_check_input(service, action, input, err) < 0)
+        return -1;
     if (cancel_is_set(s->cancel))
-        return err_set(err, ERR_CANCELLED, "%s:%s: cancelled before it began", service, action);
-    if (aws_check_input(service, action, input, err) < 0)
-        return err_wrap(err, "%s:%s", service, action);
+        return err_set(err, ERR_CANCELLED, "%s:%s: cancelled before it was sent", service, action);
 
-    struct call_record call = { .service = service,
-                                .action = action,
-                                .start = clock_now(),
-                                .tries = 1,
-                                .write = record_is_write(action) };
-    _cleanup_json_ cJSON *none = cJSON_CreateObject();
+    struct call_record record = { .service = service,
+                                  .action = action,
+                                  .start = clock_now(),
+                                  .tries = 1,
+                                  .write = operation->flags & OPERATION_WRITE };
     _cleanup_json_ cJSON *output = NULL;
-    int r = s->answer(s->context, service, action, input ? input : none, &output, err);
-    call.end = clock_now();
-    call.failed = r < 0;
-    record_add(&s->record, &call);
+    int r = s->answer != NULL ? call_fake(s, service, action, input, &output, err)
+                              : call_aws(s, model, operation, input, &record, &output, err);
+    record.end = clock_now();
+    record.failed = r < 0;
+    record_add(&s->record, &record);
     if (r < 0)
         return -1;
     if (ret_output != NULL)
-        *ret_output = output ? steal_ptr(&output) : cJSON_CreateObject();
+        *ret_output = output != NULL ? steal_ptr(&output) : cJSON_CreateObject();
     return 0;
+}
+
+/* Moves the items of a page's list behind those of the pages before. */
+static void append_items(cJSON *all, cJSON *page, const char *list)
+{
+    cJSON *items = json_get(page, list);
+    while (items != NULL && items->child != NULL)
+        json_push(all, cJSON_DetachItemViaPointer(items, items->child));
+}
+
+/* Puts the page's tokens into the next input; whether there is a next page. */
+static bool next_page(const struct paging *paging, const cJSON *page, cJSON *input)
+{
+    if (paging == NULL || (paging->more != NULL && !json_bool(page, paging->more, false)))
+        return false;
+    bool any = false, same = true;
+    for (size_t i = 0; i < PAGE_TOKENS && paging->input[i] != NULL; i++) {
+        const char *token = json_str(page, paging->output[i]);
+        const char *last = json_str(input, paging->input[i]);
+        bool given = token != NULL && *token != '\0';
+        any = any || given;
+        same = same && str_eq(token, last);
+        if (given)
+            json_put_str(input, paging->input[i], token);
+        else
+            cJSON_DeleteItemFromObjectCaseSensitive(input, paging->input[i]);
+    }
+    return any && !same; /* logs:GetLogEvents ends by giving the same token again */
 }
 
 int aws_call_all(struct session *s, const char *service, const char *action, const cJSON *input,
                  const char *list, cJSON **ret_list, struct err *err)
 {
-    _cleanup_json_ cJSON *output = NULL;
-    if (aws_call(s, service, action, input, &output, err) < 0)
+    const struct service *model = NULL;
+    const struct operation *operation = NULL;
+    if (action_find(service, action, &model, &operation, err) < 0)
         return -1;
-    cJSON *all = cJSON_DetachItemFromObjectCaseSensitive(output, list);
-    *ret_list = all ? all : cJSON_CreateArray();
-    return 0;
-}
+    const struct shape_member *member = member_find(&shapes[operation->output], list);
+    if (member == NULL || shapes[member->shape].kind != SHAPE_LIST)
+        return err_set(err, ERR_BUG, "%s:%s: its answer has no list '%s'", service, action, list);
 
-int session_open_fake(const char *region, const char *account, struct cancel *cancel,
-                      session_answer answer, void *context, struct session **ret)
-{
-    struct session *s = session_new(region, cancel);
-    s->account = account ? xstrdup(account) : NULL;
-    s->answer = answer;
-    s->context = context;
-    *ret = s;
-    return 0;
+    _cleanup_json_ cJSON *next = input != NULL ? json_dup(input) : cJSON_CreateObject();
+    _cleanup_json_ cJSON *all = cJSON_CreateArray();
+    for (unsigned pages = 0; pages < PAGES_MAX; pages++) {
+        _cleanup_json_ cJSON *page = NULL;
+        if (aws_call(s, service, action, next, &page, err) < 0)
+            return -1;
+        append_items(all, page, list);
+        if (!next_page(operation->paging, page, next)) {
+            *ret_list = steal_ptr(&all);
+            return 0;
+        }
+    }
+    return err_set(err, ERR_FAILED, "%s:%s: more than %d pages", service, action, PAGES_MAX);
 }

@@ -59,13 +59,3 @@ size_t record_copy(struct record *r, struct call_record **ret)
     *ret = copy;
     return n;
 }
-
-bool record_is_write(const char *action)
-{
-    static const char *const reads[] = { "Describe",   "List",     "Get",        "BatchGet",
-                                         "BatchCheck", "Discover", "AssumeRole", "Filter" };
-    for (size_t i = 0; i < ARRAY_SIZE(reads); i++)
-        if (str_starts(action, reads[i]))
-            return false;
-    return true;
-}

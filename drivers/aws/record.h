@@ -24,7 +24,5 @@ void record_release(struct record *r);
 void record_add(struct record *r, const struct call_record *call);
 /* A copy in the order of start times, the caller's to free (NULL where there is none). */
 size_t record_copy(struct record *r, struct call_record **ret);
-/* Whether an action changes something: what is not a Describe, List, Get, ... by its name. */
-bool record_is_write(const char *action);
 
 #endif

@@ -4,10 +4,14 @@
 
 /*
  * What a session consists of: known to the files that open, use and free it, not to drivers.
- * Everything but `mutex` and what it guards is set before the first call and stays.
+ * Everything but `account` and `created` is set before the first call and stays.
  */
 
+#include <stdatomic.h>
+
 #include "drivers/aws/client.h"
+#include "drivers/aws/created.h"
+#include "drivers/aws/credentials.h"
 #include "drivers/aws/record.h"
 
 struct session {
@@ -18,11 +22,16 @@ struct session {
     session_answer answer; /* who answers instead of AWS, or NULL */
     void *context;
 
+    struct transport *transport; /* these four: NULL in a fake */
+    struct rates *rates;
+    struct credentials *host;        /* the runner host's own */
+    struct credentials *credentials; /* what calls are signed with: the role's, or host's again */
+
+    struct created created;   /* what this session created a moment ago */
+    atomic_bool role_changed; /* whether it created or changed an IAM role */
+
     uv_mutex_t mutex;
     char *account; /* guarded by mutex; once set it stays */
 };
-
-/* A session without a way to answer. */
-struct session *session_new(const char *region, struct cancel *cancel);
 
 #endif

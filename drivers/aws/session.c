@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#include "drivers/aws/session.h"
+
+#include "drivers/aws/creds_sts.h"
+#include "executor/base/json.h"
+
+/* The instance metadata service answers within milliseconds where there is one. */
+#define IMDS_TIMEOUT 1.0
+
+static struct session *session_new(const char *region, struct cancel *cancel)
+{
+    struct session *s = xcalloc(1, sizeof(*s));
+    s->region = xstrdup(region);
+    s->cancel = cancel;
+    record_init(&s->record);
+    created_init(&s->created);
+    uv_mutex_init(&s->mutex);
+    return s;
+}
+
+/* The first credentials, so that a host without any says so before anything else is tried. */
+static int first_credentials(struct session *s, struct err *err)
+{
+    _cleanup_creds_ struct creds creds = CREDS_INIT;
+    if (credentials_get(s->credentials, &creds, err) < 0)
+        return -1;
+    s->account = creds.account != NULL ? xstrdup(creds.account) : NULL;
+    return 0;
+}
+
+static int session_connect(struct session *s, const struct session_options *options,
+                           struct err *err)
+{
+    if (rates_new(options->rates, &s->rates, err) < 0 ||
+        transport_new(s->region, options->user_agent, s->cancel, &s->transport, err) < 0)
+        return -1;
+    struct creds_context context = { .transport = s->transport, .imds_timeout = IMDS_TIMEOUT };
+    s->host = credentials_new(&context);
+    s->credentials = s->host;
+    if (options->role_arn != NULL)
+        s->credentials =
+            credentials_new_role(&context, s->host, options->role_arn, options->session_name, NULL);
+    return first_credentials(s, err);
+}
+
+int session_open(const struct session_options *options, struct session **ret, struct err *err)
+{
+    if (options->role_arn != NULL && options->session_name == NULL)
+        return err_set(err, ERR_BUG, "a role is to be assumed without a session name");
+    struct session *s = session_new(options->region, options->cancel);
+    if (session_connect(s, options, err) < 0) {
+        session_free(s);
+        return -1;
+    }
+    *ret = s;
+    return 0;
+}
+
+int session_open_fake(const char *region, const char *account, struct cancel *cancel,
+                      session_answer answer, void *context, struct session **ret)
+{
+    struct session *s = session_new(region, cancel);
+    s->account = account != NULL ? xstrdup(account) : NULL;
+    s->answer = answer;
+    s->context = context;
+    *ret = s;
+    return 0;
+}
+
+void session_free(struct session *s)
+{
+    if (s == NULL)
+        return;
+    if (s->credentials != s->host)
+        credentials_free(s->credentials);
+    credentials_free(s->host);
+    transport_free(s->transport);
+    rates_free(s->rates);
+    record_release(&s->record);
+    created_release(&s->created);
+    uv_mutex_destroy(&s->mutex);
+    free(s->account);
+    free(s->region);
+    free(s);
+}
+
+const char *session_region(const struct session *s)
+{
+    return s->region;
+}
+
+struct cancel *session_cancel(struct session *s)
+{
+    return s->cancel;
+}
+
+int session_account(struct session *s, const char **ret, struct err *err)
+{
+    uv_mutex_lock(&s->mutex);
+    const char *known = s->account;
+    uv_mutex_unlock(&s->mutex);
+    if (known != NULL) {
+        *ret = known;
+        return 0;
+    }
+    _cleanup_json_ cJSON *output = NULL;
+    if (aws_call(s, "sts", "GetCallerIdentity", NULL, &output, err) < 0)
+        return -1;
+    const char *account = json_str(output, "Account");
+    if (account == NULL)
+        return err_set(err, ERR_FAILED, "sts:GetCallerIdentity: the answer names no account");
+    uv_mutex_lock(&s->mutex);
+    if (s->account == NULL)
+        s->account = xstrdup(account);
+    *ret = s->account;
+    uv_mutex_unlock(&s->mutex);
+    return 0;
+}
+
+size_t session_record(struct session *s, struct call_record **ret)
+{
+    return record_copy(&s->record, ret);
+}
