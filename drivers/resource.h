@@ -158,6 +158,7 @@ enum progress {
 struct resource {
     /* Set when added, unchanged after. */
     struct graph *graph;
+    size_t index; /* in graph->v */
     const struct resource_type *type;
     char *label;   /* as the spec calls it: "notifier" */
     char *name;    /* as AWS calls it: "automation-8527fec8-notifier" */
@@ -268,6 +269,10 @@ cJSON *ref_resolve(const struct graph *g, const cJSON *value, bool *ret_known);
 
 void resource_set_output(struct resource *r, const char *output, const char *value);
 void resource_set_have(struct resource *r, cJSON *have); /* takes it; NULL: absent */
+/* The known address or alias nearest to one that is not known; NULL if none is near. */
+const char *graph_nearest(const struct graph *g, const char *address);
+/* What a message about it begins with: its origin, or its address where it has none. */
+const char *resource_origin(const struct resource *r);
 /* For an absent lookup: what was looked for and what to do, said if something needs it: "no image
  * in repository 'x' tagged 'y' or 'z': run x-build". */
 void resource_set_missing(struct resource *r, const char *fmt, ...) _printf_(2, 3);

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tags that say whose a resource is. What tag values may hold, at most 256 characters of
+ * letters, digits, spaces and + - = . _ : / @, is the common ground of AWS's services:
+ * https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html
+ */
+#include <ctype.h>
+#include <inttypes.h>
+
+#include "drivers/resource.h"
+
+#define TAG_VALUE_MAX 256
+
+/* '=' introduces an escape and is therefore escaped itself; a cut leaves no half of one. */
+static char *tag_value(const char *text)
+{
+    _cleanup_strbuf_ struct strbuf value = STRBUF_INIT;
+    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
+        bool plain = *p < 0x80 && (isalnum(*p) || strchr(" +-._:/@", *p) != NULL);
+        if (value.len + (plain ? 1 : 3) > TAG_VALUE_MAX)
+            break;
+        if (plain)
+            strbuf_addc(&value, (char)*p);
+        else
+            strbuf_addf(&value, "=%02X", *p);
+    }
+    return strbuf_detach(&value);
+}
+
+static void put_tag(cJSON *tags, const char *key, const char *text)
+{
+    _cleanup_free_ char *value = tag_value(text);
+    json_put_str(tags, key, value);
+}
+
+cJSON *tags_wanted(const struct graph *g, const char *label)
+{
+    cJSON *tags = cJSON_CreateObject();
+    put_tag(tags, "Environment", g->context.environment);
+    json_put_strf(tags, "berth:project", "%" PRId64, g->context.project);
+    put_tag(tags, "berth:ref", g->context.ref);
+    put_tag(tags, "berth:name", label);
+    return tags;
+}
+
+bool resource_is_ours(const struct resource *r)
+{
+    static const char *const keys[] = { "Environment", "berth:project", "berth:ref" };
+    _cleanup_json_ cJSON *ours = tags_wanted(r->graph, r->label);
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+        if (!str_eq(json_str(ours, keys[i]), json_str(r->tags, keys[i])))
+            return false;
+    return true;
+}
+
+cJSON *tags_to_list(const cJSON *tags, const char *key_name, const char *value_name)
+{
+    cJSON *list = cJSON_CreateArray();
+    const cJSON *tag;
+    cJSON_ArrayForEach (tag, tags) {
+        cJSON *item = json_push(list, cJSON_CreateObject());
+        json_put_str(item, key_name, tag->string);
+        json_put_str(item, value_name, cJSON_GetStringValue(tag));
+    }
+    return list;
+}
+
+cJSON *tags_from_list(const cJSON *list, const char *key_name, const char *value_name)
+{
+    cJSON *tags = cJSON_CreateObject();
+    const cJSON *item;
+    cJSON_ArrayForEach (item, list) {
+        const char *key = json_str(item, key_name);
+        const char *value = json_str(item, value_name);
+        /* A tag without a value comes without the member from some services. */
+        if (key != NULL)
+            json_put_str(tags, key, value ? value : "");
+    }
+    return tags;
+}

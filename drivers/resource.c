@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+#include "drivers/resource.h"
+
+/* What "did you mean" may differ in. */
+#define NEAR_MAX 4
+
+struct graph *graph_new(const struct context *context)
+{
+    struct graph *g = xcalloc(1, sizeof(*g));
+    g->context = *context;
+    uv_mutex_init(&g->mutex);
+    return g;
+}
+
+static void resource_free(struct resource *r)
+{
+    if (r == NULL)
+        return;
+    for (size_t i = 0; i < r->n_needs; i++)
+        free(r->needs[i].address);
+    free(r->needs);
+    free(r->label);
+    free(r->name);
+    free(r->address);
+    free(r->origin);
+    cJSON_Delete(r->want);
+    cJSON_Delete(r->have);
+    cJSON_Delete(r->tags);
+    cJSON_Delete(r->outputs);
+    cJSON_Delete(r->memo);
+    cJSON_Delete(r->target);
+    cJSON_Delete(r->changes);
+    err_release(&r->error);
+    free(r->waiting_for);
+    free(r);
+}
+
+void graph_free(struct graph *g)
+{
+    if (g == NULL)
+        return;
+    for (size_t i = 0; i < g->n; i++)
+        resource_free(g->v[i]);
+    free(g->v);
+    for (size_t i = 0; i < g->n_retired; i++)
+        free(g->retired[i]);
+    free(g->retired);
+    free(g->order);
+    for (size_t i = 0; i < g->n_aliases; i++) {
+        free(g->aliases[i].alias);
+        free(g->aliases[i].address);
+    }
+    free(g->aliases);
+    strlist_release(&g->warnings);
+    uv_mutex_destroy(&g->mutex);
+    free(g);
+}
+
+/* Called with the mutex. Publishes the array before the number, as readers without it rely on. */
+static void append(struct graph *g, struct resource *r)
+{
+    size_t n = g->n;
+    if (n == g->alloc) {
+        size_t alloc = g->alloc ? 2 * g->alloc : 64;
+        struct resource **v = xcalloc(alloc, sizeof(struct resource *));
+        if (n > 0) {
+            memcpy(v, g->v, n * sizeof(struct resource *));
+            g->retired = xrealloc_array(g->retired, g->n_retired + 1, sizeof(*g->retired));
+            g->retired[g->n_retired++] = g->v;
+        }
+        g->v = v;
+        g->alloc = alloc;
+    }
+    r->index = n;
+    g->v[n] = r;
+    g->n = n + 1;
+}
+
+static struct resource *resource_new(struct graph *g, const struct resource_type *type,
+                                     const char *label, const char *name, const char *origin)
+{
+    struct resource *r = xcalloc(1, sizeof(*r));
+    r->graph = g;
+    r->type = type;
+    r->label = xstrdup(label);
+    r->name = xstrdup(name);
+    r->address = xasprintf("%s/%s", type->name, label);
+    r->origin = xstrdup(origin);
+    r->outputs = cJSON_CreateObject();
+    r->memo = cJSON_CreateObject();
+    return r;
+}
+
+/* By exact address; called with the mutex or before anything runs. */
+static struct resource *find_address(const struct graph *g, const char *address)
+{
+    for (size_t i = 0; i < g->n; i++)
+        if (strcmp(g->v[i]->address, address) == 0)
+            return g->v[i];
+    return NULL;
+}
+
+static struct resource *find_name(const struct graph *g, const struct resource_type *type,
+                                  const char *name)
+{
+    for (size_t i = 0; i < g->n; i++)
+        if (g->v[i]->type == type && strcmp(g->v[i]->name, name) == 0)
+            return g->v[i];
+    return NULL;
+}
+
+int graph_add(struct graph *g, const struct resource_type *type, const char *label,
+              const char *name, const char *origin, cJSON *want, struct resource **ret,
+              struct err *err)
+{
+    struct resource *r = resource_new(g, type, label, name, origin ? origin : "");
+    r->want = want;
+    uv_mutex_lock(&g->mutex);
+    struct resource *same = find_address(g, r->address);
+    if (same == NULL)
+        same = find_name(g, type, name);
+    if (same == NULL)
+        append(g, r);
+    uv_mutex_unlock(&g->mutex);
+    if (same != NULL) {
+        err_set(err, ERR_USER, "%s: there is already a %s '%s' (named '%s'), from %s: rename one",
+                *r->origin ? r->origin : r->address, type->singular, same->label, same->name,
+                *same->origin ? same->origin : same->address);
+        resource_free(r);
+        return -1;
+    }
+    if (ret != NULL)
+        *ret = r;
+    return 0;
+}
+
+struct resource *graph_found(struct graph *g, const struct resource_type *type, const char *label,
+                             const char *name)
+{
+    uv_mutex_lock(&g->mutex);
+    struct resource *r = find_name(g, type, name);
+    if (r == NULL) {
+        r = resource_new(g, type, label ? label : name, name, "");
+        /* A wanted one may have the label under another name: an address is nobody's twice. */
+        for (unsigned i = 1; find_address(g, r->address) != NULL; i++) {
+            free(r->address);
+            r->address = i == 1 ? xasprintf("%s/%s", type->name, name)
+                                : xasprintf("%s/%s#%u", type->name, name, i);
+        }
+        append(g, r);
+    }
+    uv_mutex_unlock(&g->mutex);
+    return r;
+}
+
+static const char *address_of_alias(const struct graph *g, const char *alias)
+{
+    for (size_t i = 0; i < g->n_aliases; i++)
+        if (strcmp(g->aliases[i].alias, alias) == 0)
+            return g->aliases[i].address;
+    return alias;
+}
+
+struct resource *graph_find(const struct graph *g, const char *address)
+{
+    return find_address(g, address_of_alias(g, address));
+}
+
+struct resource *graph_find_name(const struct graph *g, const struct resource_type *type,
+                                 const char *name)
+{
+    return find_name(g, type, name);
+}
+
+void graph_alias(struct graph *g, const char *alias, const char *address)
+{
+    for (size_t i = 0; i < g->n_aliases; i++) {
+        if (strcmp(g->aliases[i].alias, alias) == 0) {
+            free(g->aliases[i].address);
+            g->aliases[i].address = xstrdup(address);
+            return;
+        }
+    }
+    g->aliases = xrealloc_array(g->aliases, g->n_aliases + 1, sizeof(*g->aliases));
+    g->aliases[g->n_aliases].alias = xstrdup(alias);
+    g->aliases[g->n_aliases].address = xstrdup(address);
+    g->n_aliases++;
+}
+
+void graph_warn(struct graph *g, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    _cleanup_free_ char *line = xvasprintf(fmt, ap);
+    va_end(ap);
+    uv_mutex_lock(&g->mutex);
+    if (!strlist_has(&g->warnings, line))
+        strlist_add(&g->warnings, line);
+    uv_mutex_unlock(&g->mutex);
+}
+
+static void consider(const char *known, const char *asked, const char **best, unsigned *distance)
+{
+    unsigned d = str_distance(known, asked, NEAR_MAX);
+    if (d < *distance) {
+        *distance = d;
+        *best = known;
+    }
+}
+
+const char *graph_nearest(const struct graph *g, const char *address)
+{
+    const char *best = NULL;
+    unsigned distance = NEAR_MAX + 1;
+    for (size_t i = 0; i < g->n_aliases; i++)
+        consider(g->aliases[i].alias, address, &best, &distance);
+    for (size_t i = 0; i < g->n; i++)
+        consider(g->v[i]->address, address, &best, &distance);
+    return best;
+}
+
+int resource_need(struct resource *r, const char *address, enum need_kind kind, struct err *err)
+{
+    if (strcmp(address, r->address) == 0)
+        return err_set(err, ERR_USER, "%s: %s '%s' needs itself", resource_origin(r),
+                       r->type->singular, r->label);
+    for (size_t i = 0; i < r->n_needs; i++) {
+        if (strcmp(r->needs[i].address, address) == 0) {
+            if (kind == NEED_READY)
+                r->needs[i].kind = NEED_READY;
+            return 0;
+        }
+    }
+    r->needs = xrealloc_array(r->needs, r->n_needs + 1, sizeof(*r->needs));
+    r->needs[r->n_needs++] = (struct need){ .kind = kind, .address = xstrdup(address) };
+    return 0;
+}
+
+const char *resource_origin(const struct resource *r)
+{
+    return *r->origin ? r->origin : r->address;
+}
+
+void resource_set_output(struct resource *r, const char *output, const char *value)
+{
+    if (value != NULL)
+        json_put_str(r->outputs, output, value);
+    else
+        cJSON_DeleteItemFromObjectCaseSensitive(r->outputs, output);
+}
+
+void resource_set_have(struct resource *r, cJSON *have)
+{
+    if (r->have != have)
+        cJSON_Delete(r->have);
+    r->have = have;
+}
+
+void resource_set_missing(struct resource *r, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    _cleanup_free_ char *text = xvasprintf(fmt, ap);
+    va_end(ap);
+    json_put_str(r->memo, "missing", text);
+}
+
+const char *resource_output(const struct graph *g, const char *address, const char *output)
+{
+    const struct resource *r = graph_find(g, address);
+    return r != NULL ? json_str(r->outputs, output) : NULL;
+}
