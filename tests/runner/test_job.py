@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -184,7 +185,7 @@ def test_variables_are_expanded_unless_raw_and_files_are_contents(host):
     host.write("prepare", r"""
         printf '%s\n' "$CUSTOM_ENV_A" "$CUSTOM_ENV_R" "$CUSTOM_ENV_F" > "$NOTES/values" """)
     variables = [
-        Variable("A", "$CI_JOB_NAME-${B}-$$x-$1"), Variable("B", "b"),
+        Variable("A", "$CI_JOB_NAME-${B}-$$x-$1"), Variable("B", "not this"), Variable("B", "b"),
         Variable("R", "$B", raw=True), Variable("F", "content", file=True),
     ]
     result = host.run(job="n", variables=variables, script='[ "$(cat "$F")" = content ]')
@@ -291,9 +292,10 @@ def test_script_shape(host):
     result = host.run(script=script)
     assert "$ false | true\n" in result.log and "not reached\n$" not in result.log
     assert result.script_exit_code == 1
+    host.write("run", 'exec "$1" <<< input')
     result = host.run(script="read x || printf '%s\\n' 'done: [$IFS] äö'")
     assert "\ndone: [$IFS] äö\n" in result.log, "a script's standard input is empty"
-    assert host.run(script="kill -TERM $$; sleep 5").script_exit_code == 1
+    assert host.run(script="kill -TERM $BASHPID; sleep 5").script_exit_code == 1
 
 
 def test_commit_depends_on_content_and_message(host):
@@ -304,7 +306,8 @@ def test_commit_depends_on_content_and_message(host):
     assert host.run().sha != first
 
 
-def test_kept_directory_is_fetched_into_and_others_are_removed(host):
+def test_kept_directory_is_fetched_into_and_others_are_removed(host, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(host.directory))
     builds = host.directory / "builds"
     options = {"builds_dir": str(builds), "cache_dir": str(builds)}
     kept = host.run(keep=True, script="touch left", **options)
@@ -328,6 +331,7 @@ def test_cleanup_does_not_write_the_job_log(host, capfd):
 
 
 def test_program(host):
+    host.write("prepare", "readlink /proc/$$/fd/0")
     script = host.note("script")
     script.write_text('echo "$A,$B"\nexit 1\n')
     output = host.note("result.json")
@@ -336,8 +340,11 @@ def test_program(host):
         host.executors, "--script", script, "--var", "A=1", "--masked", "B=swordfish",
         "--json", output,
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, input="", capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 1
+    assert "\n/dev/null\n" in done.stdout, "the program's own standard input is a pipe here"
     assert "\n1,[MASKED]\n" in done.stdout
     assert done.stdout.endswith("ERROR: Job failed: exit status 1\n")
     document = json.loads(output.read_text())
@@ -362,3 +369,16 @@ def test_naive_executor_runs_a_plain_script(host):
     result = host.run(executors=HERE / "naive", script="cat README", job_id=os.getpid())
     assert result.exit_code == 0, result.log
     assert "Using Custom executor with driver naive..." in result.log
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a script as another user")
+def test_sources_can_be_fetched_by_another_user(host):
+    """A job's script may run as a user that the repository does not belong to."""
+    host.write("config", """
+        mkdir -m 777 -p /tmp/"runner-test-$PPID-$CUSTOM_ENV_CI_JOB_ID"
+        echo "{\\"builds_dir\\": \\"/tmp/runner-test-$PPID-$CUSTOM_ENV_CI_JOB_ID\\"}" """)
+    host.write("run", "chmod 755 \"$TMPDIR\"; setpriv --reuid 65534 --regid 65534 --clear-groups "
+                      "env HOME=/nonexistent bash < \"$1\"")
+    host.write("cleanup", 'rm -rf /tmp/"runner-test-$PPID-$CUSTOM_ENV_CI_JOB_ID"')
+    result = host.run(script="id -u; cat README", environ={"TMPDIR": "/tmp"})
+    assert "\n65534\na project\n" in result.log, result.log
