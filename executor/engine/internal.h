@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_ENGINE_INTERNAL_H
+#define BERTH_ENGINE_INTERNAL_H
+
+/*
+ * What the engine's own files share: questions about resources that plan, observe and apply must
+ * answer alike. All are pure.
+ */
+
+#include "executor/engine/engine.h"
+
+/* Every type of every driver, in order, as an array that the caller frees; returns how many. */
+size_t engine_types(const struct graph *g, const struct resource_type ***ret);
+/* The driver in this graph whose type this is. */
+const struct driver *engine_driver_of(const struct graph *g, const struct resource_type *type);
+/* The scope that counts: a child has its parent's. */
+enum scope resource_scope(const struct resource *r);
+/* Whether a resource that exists may be changed by this run, by its scope. */
+bool resource_may_update(const struct resource *r);
+/* Sets r->changes to what differs between r->target and r->have; whether anything does. */
+bool resource_compare(struct resource *r);
+/*
+ * ERR_USER if a change in r->changes cannot be made in place: one of an immutable member, or any
+ * if the type has no update(). Changes to values known only after apply do not count.
+ */
+int resource_check_changes(const struct resource *r, struct err *err);
+/* READY without a judge(); never called while `have` is NULL. */
+enum readiness resource_judge(const struct resource *r, struct strbuf *why);
+/* "name (not ours: it has the tags ...)", for a list of what is in the way. */
+void conflict_describe(const struct resource *r, struct strbuf *text);
+/* ERR_CONFLICT with that list and what to do about it. */
+int conflict_error(const struct graph *g, const char *list, struct err *err);
+/* Sets `selected` of every resource; ERR_USER for a driver or service that there is not. */
+int selection_apply(struct graph *g, const struct selection *selection, struct err *err);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* What plan, observe and apply must answer alike about a resource: scope, changes, conflicts. */
+#include "executor/engine/internal.h"
+
+size_t engine_types(const struct graph *g, const struct resource_type ***ret)
+{
+    size_t n = 0;
+    const struct resource_type **types = NULL;
+    for (size_t i = 0; g->drivers[i] != NULL; i++) {
+        const struct resource_type *const *t = g->drivers[i]->types;
+        for (; t != NULL && *t != NULL; t++) {
+            types = xrealloc_array(types, n + 1, sizeof(*types));
+            types[n++] = *t;
+        }
+    }
+    *ret = types;
+    return n;
+}
+
+const struct driver *engine_driver_of(const struct graph *g, const struct resource_type *type)
+{
+    for (size_t i = 0; g->drivers[i] != NULL; i++) {
+        const struct resource_type *const *t = g->drivers[i]->types;
+        for (; t != NULL && *t != NULL; t++)
+            if (*t == type)
+                return g->drivers[i];
+    }
+    return NULL;
+}
+
+static const struct resource_type *type_named(const struct graph *g, const char *name)
+{
+    for (size_t i = 0; g->drivers[i] != NULL; i++) {
+        const struct resource_type *const *t = g->drivers[i]->types;
+        for (; t != NULL && *t != NULL; t++)
+            if (str_eq((*t)->name, name))
+                return *t;
+    }
+    return NULL;
+}
+
+enum scope resource_scope(const struct resource *r)
+{
+    const struct resource_type *type = r->type;
+    /* A parent may be a child itself; types know their parents, also those of orphans. */
+    for (int depth = 0; type->scope == SCOPE_CHILD && depth < 8; depth++) {
+        const struct resource_type *parent = type_named(r->graph, type->parent);
+        if (parent == NULL)
+            return SCOPE_ENVIRONMENT;
+        type = parent;
+    }
+    return type->scope;
+}
+
+bool resource_may_update(const struct resource *r)
+{
+    return resource_scope(r) != SCOPE_ACCOUNT || r->graph->context.update_account;
+}
+
+bool resource_compare(struct resource *r)
+{
+    cJSON_Delete(r->changes);
+    r->changes = diff_values(r->target, r->have, (r->type->flags & TYPE_WHOLE) != 0);
+    if (r->changes != NULL)
+        return true;
+    r->changes = cJSON_CreateArray();
+    return false;
+}
+
+/* Whether a change's path is, or lies in, the top-level member. */
+static bool path_is_in(const char *path, const char *member)
+{
+    _cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
+    json_path_key(&key, member);
+    return str_starts(path, key.buf) && strchr(".[", path[key.len]) != NULL;
+}
+
+static bool is_immutable(const struct resource_type *type, const char *path)
+{
+    if (type->update == NULL)
+        return true;
+    for (const char *const *m = type->immutable; m != NULL && *m != NULL; m++)
+        if (path_is_in(path, *m))
+            return true;
+    return false;
+}
+
+static char *value_text(const cJSON *value)
+{
+    return value != NULL ? json_print(value) : xstrdup("nothing");
+}
+
+int resource_check_changes(const struct resource *r, struct err *err)
+{
+    const cJSON *change;
+    cJSON_ArrayForEach (change, r->changes) {
+        const char *path = json_str(change, "path");
+        if (ref_in(json_get(change, "to")) || !is_immutable(r->type, path))
+            continue;
+        _cleanup_free_ char *from = value_text(json_get(change, "from"));
+        _cleanup_free_ char *to = value_text(json_get(change, "to"));
+        return err_set(err, ERR_USER,
+                       "%s: %s '%s' cannot be changed in place: '%s' is %s and should become %s, "
+                       "which AWS allows only in a new one; set it back to %s, or remove '%s' "
+                       "and run the job again",
+                       resource_origin(r), r->type->singular, r->name, path, from, to, from,
+                       r->name);
+    }
+    return 0;
+}
+
+enum readiness resource_judge(const struct resource *r, struct strbuf *why)
+{
+    return r->type->judge != NULL ? r->type->judge(r, why) : READY;
+}
+
+void conflict_describe(const struct resource *r, struct strbuf *text)
+{
+    static const char *const keys[] = { "Environment", "berth:project", "berth:ref" };
+    strbuf_addf(text, "%s%s '%s' (", text->len > 0 ? ", " : "", r->type->singular, r->name);
+    bool any = false;
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        const char *value = json_str(r->tags, keys[i]);
+        if (value != NULL)
+            strbuf_addf(text, "%s%s=%s", any ? ", " : "", keys[i], value);
+        any = any || value != NULL;
+    }
+    strbuf_adds(text, any ? ")" : "without our tags)");
+}
+
+int conflict_error(const struct graph *g, const char *list, struct err *err)
+{
+    _cleanup_json_ cJSON *tags = tags_wanted(g, "");
+    return err_set(err, ERR_CONFLICT,
+                   "in the way of environment '%s', and not its own: %s; rename or remove each, "
+                   "or, if it is this environment's, give it the tags Environment=%s, "
+                   "berth:project=%s, berth:ref=%s",
+                   g->context.environment, list, json_str(tags, "Environment"),
+                   json_str(tags, "berth:project"), json_str(tags, "berth:ref"));
+}
