@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "drivers/common.h"
+
+cJSON *spec_services(const cJSON *spec)
+{
+    cJSON *services = cJSON_CreateObject();
+    const cJSON *defaults = json_get(spec, "serviceDefaults");
+    const cJSON *service;
+    cJSON_ArrayForEach (service, json_get(spec, "services")) {
+        cJSON *merged = defaults != NULL ? json_dup(defaults) : cJSON_CreateObject();
+        json_merge(merged, service);
+        json_put(services, service->string, merged);
+    }
+    return services;
+}
+
+int name_check(const char *path, const char *what, const char *name, size_t max, struct err *err)
+{
+    size_t n = strlen(name);
+    if (n <= max)
+        return 0;
+    return err_set(err, ERR_USER, "%s: '%s' is too long for %s: %zu characters, at most %zu", path,
+                   name, what, n, max);
+}
+
+cJSON *plausible_input(const cJSON *input)
+{
+    if (ref_is(input))
+        return cJSON_CreateString("known-after-apply");
+    if (!cJSON_IsObject(input) && !cJSON_IsArray(input))
+        return json_dup(input);
+    cJSON *copy = cJSON_IsObject(input) ? cJSON_CreateObject() : cJSON_CreateArray();
+    const cJSON *item;
+    cJSON_ArrayForEach (item, input) {
+        if (cJSON_IsObject(input))
+            json_put(copy, item->string, plausible_input(item));
+        else
+            json_push(copy, plausible_input(item));
+    }
+    return copy;
+}
+
+cJSON *filter_add(cJSON *filters, const char *name, const char *value)
+{
+    cJSON *filter = json_push(filters, cJSON_CreateObject());
+    json_put_str(filter, "Name", name);
+    json_push_str(json_put_array(filter, "Values"), value);
+    return filter;
+}
+
+void resources_mark_observed(struct graph *g, const struct resource_type *type)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        if (g->v[i]->type != type)
+            continue;
+        resource_set_have(g->v[i], NULL);
+        g->v[i]->observed = true;
+    }
+}
+
+void lookup_absent(struct resource *r, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    _cleanup_free_ char *why = xvasprintf(fmt, ap);
+    va_end(ap);
+    resource_set_have(r, NULL);
+    json_put_str(r->memo, "why", why);
+    r->observed = true;
+}
+
+cJSON *json_pick(const cJSON *from, const char *const *members)
+{
+    cJSON *picked = cJSON_CreateObject();
+    for (; *members != NULL; members++)
+        json_copy(picked, from, *members);
+    return picked;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_DRIVERS_COMMON_H
+#define BERTH_DRIVERS_COMMON_H
+
+/*
+ * Small things that several drivers need. Nothing here keeps state or calls AWS.
+ */
+
+#include "drivers/resource.h"
+
+/* The spec's services by name, serviceDefaults merged under each. The caller owns it. */
+cJSON *spec_services(const cJSON *spec);
+
+/*
+ * ERR_USER where a name that berth makes from the spec is longer than AWS takes; `path` is the
+ * spec's member it comes from, `what` the kind of name ("a security group's name").
+ */
+int name_check(const char *path, const char *what, const char *name, size_t max, struct err *err);
+
+/*
+ * What the members of RegisterTaskDefinition or another input look like once references in them are
+ * known: each becomes a text, so that aws_check_input() can judge the rest. The caller owns it.
+ */
+cJSON *plausible_input(const cJSON *input);
+
+/* Adds {"Name": name, "Values": [value]} to a list of filters, as EC2 and Cloud Map have them. */
+cJSON *filter_add(cJSON *filters, const char *name, const char *value);
+
+/* Takes a resource as seen: without `have`, absent. For discover(), before what is there is filled
+ * in, so that the engine does not ask for the absent ones again. */
+void resources_mark_observed(struct graph *g, const struct resource_type *type);
+
+/*
+ * Says that a lookup found nothing: memo.why is the sentence that the plan fails with if something
+ * it carries out needs the lookup.
+ */
+void lookup_absent(struct resource *r, const char *fmt, ...) _printf_(2, 3);
+
+/* A copy of those members of `from` that the NULL-ended list names. The caller owns it. */
+cJSON *json_pick(const cJSON *from, const char *const *members);
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+#include "drivers/common.h"
+#include "drivers/driver.h"
+
+/*
+ * The environment's log group and the metric filters on it. Both have members that a spec may leave
+ * out and AWS then leaves out too (retentionInDays: never expires), hence TYPE_WHOLE.
+ */
+static const struct resource_type group_type;
+static const struct resource_type filter_type;
+
+static const char *const group_members[] = { "logGroupName", "retentionInDays", NULL };
+static const char *const filter_members[] = { "filterName", "filterPattern", "logGroupName",
+                                              "metricTransformations", NULL };
+
+/* The ARN for tag calls, which refuse the ":*" that DescribeLogGroups' "arn" ends with:
+ * https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_LogGroup.html */
+static char *group_arn(const cJSON *group)
+{
+    const char *arn = json_str(group, "logGroupArn");
+    if (arn == NULL)
+        arn = json_str(group, "arn");
+    if (arn == NULL)
+        return NULL;
+    size_t n = strlen(arn);
+    return xstrndup(arn, str_ends(arn, ":*") ? n - 2 : n);
+}
+
+static int group_take(struct session *s, struct resource *r, const cJSON *group, struct err *err)
+{
+    _cleanup_free_ char *arn = group_arn(group);
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "resourceArn", arn);
+    _cleanup_json_ cJSON *output = NULL;
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (r->tags == NULL &&
+        aws_call(s, "logs", "ListTagsForResource", input, &output, &failure) < 0) {
+        if (failure.class != ERR_NOT_FOUND)
+            return err_move(err, &failure);
+        resource_set_have(r, NULL); /* it went between the two calls */
+        return 0;
+    }
+    if (r->tags == NULL)
+        r->tags =
+            json_get(output, "tags") ? json_dup(json_get(output, "tags")) : cJSON_CreateObject();
+    resource_set_have(r, json_pick(group, group_members));
+    resource_set_output(r, "LogGroupName", r->name);
+    resource_set_output(r, "Arn", arn);
+    return 0;
+}
+
+/* DescribeLogGroups takes a prefix; only the very name is ours. */
+static int group_read(struct session *s, const char *name, cJSON **ret, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "logGroupNamePrefix", name);
+    _cleanup_json_ cJSON *groups = NULL;
+    if (aws_call_all(s, "logs", "DescribeLogGroups", input, "logGroups", &groups, err) < 0)
+        return -1;
+    *ret = json_dup(json_find(groups, "logGroupName", name));
+    return 0;
+}
+
+static int group_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        _cleanup_json_ cJSON *group = NULL;
+        if (group_read(s, r[i]->name, &group, err) < 0)
+            return -1;
+        r[i]->observed = true;
+        if (group == NULL)
+            resource_set_have(r[i], NULL);
+        else if (group_take(s, r[i], group, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int group_discover(struct session *s, struct graph *g, struct err *err)
+{
+    resources_mark_observed(g, &group_type);
+    _cleanup_json_ cJSON *group = NULL;
+    if (group_read(s, g->context.environment, &group, err) < 0)
+        return -1;
+    if (group == NULL)
+        return 0;
+    struct resource *r = graph_found(g, &group_type, "logs", g->context.environment);
+    r->observed = true;
+    return group_take(s, r, group, err);
+}
+
+static int group_retention(struct session *s, struct resource *r, struct err *err)
+{
+    _cleanup_json_ cJSON *input = json_pick(r->target, group_members);
+    bool kept = json_get(input, "retentionInDays") == NULL;
+    return aws_call(s, "logs", kept ? "DeleteRetentionPolicy" : "PutRetentionPolicy", input, NULL,
+                    err);
+}
+
+static int group_create(struct session *s, struct resource *r, struct err *err)
+{
+    _cleanup_json_ cJSON *tags = tags_wanted(r->graph, r->label);
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "logGroupName", r->name);
+    json_put(input, "tags", json_dup(tags));
+    if (aws_call(s, "logs", "CreateLogGroup", input, NULL, err) < 0)
+        return -1;
+    if (json_get(r->target, "retentionInDays") != NULL && group_retention(s, r, err) < 0)
+        return -1;
+    cJSON_Delete(r->tags);
+    r->tags = steal_ptr(&tags);
+    resource_set_have(r, json_dup(r->target));
+    resource_set_output(r, "LogGroupName", r->name);
+    _cleanup_free_ char *arn =
+        xasprintf("arn:aws:logs:%s:%s:log-group:%s", r->graph->context.region,
+                  r->graph->context.account, r->name);
+    resource_set_output(r, "Arn", arn);
+    return 0;
+}
+
+static int group_update(struct session *s, struct resource *r, struct err *err)
+{
+    if (group_retention(s, r, err) < 0)
+        return -1;
+    resource_set_have(r, json_dup(r->target));
+    return 0;
+}
+
+static int remove_by(struct session *s, const char *action, const cJSON *input, struct err *err)
+{
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (aws_call(s, "logs", action, input, NULL, &failure) < 0 && failure.class != ERR_NOT_FOUND)
+        return err_move(err, &failure);
+    return 0;
+}
+
+static int group_remove(struct session *s, struct resource *r, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "logGroupName", r->name);
+    return remove_by(s, "DeleteLogGroup", input, err);
+}
+
+/* What AWS fills in for members that were left out goes, in what is wanted and in what is there. */
+static cJSON *filter_normal(const cJSON *filter)
+{
+    cJSON *normal = json_pick(filter, filter_members);
+    cJSON *transformation;
+    cJSON_ArrayForEach (transformation, json_get(normal, "metricTransformations")) {
+        if (str_eq(json_str(transformation, "unit"), "None"))
+            cJSON_DeleteItemFromObjectCaseSensitive(transformation, "unit");
+        if (json_count(json_get(transformation, "dimensions")) == 0)
+            cJSON_DeleteItemFromObjectCaseSensitive(transformation, "dimensions");
+    }
+    return normal;
+}
+
+static int filters_read(struct session *s, struct graph *g, cJSON **ret, struct err *err)
+{
+    const struct resource *group = graph_find_name(g, &group_type, g->context.environment);
+    if (group == NULL || group->have == NULL) {
+        *ret = cJSON_CreateArray();
+        return 0;
+    }
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "logGroupName", group->name);
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (aws_call_all(s, "logs", "DescribeMetricFilters", input, "metricFilters", ret, &failure) ==
+        0)
+        return 0;
+    if (failure.class != ERR_NOT_FOUND)
+        return err_move(err, &failure);
+    *ret = cJSON_CreateArray();
+    return 0;
+}
+
+static int filter_discover(struct session *s, struct graph *g, struct err *err)
+{
+    resources_mark_observed(g, &filter_type);
+    _cleanup_json_ cJSON *filters = NULL;
+    if (filters_read(s, g, &filters, err) < 0)
+        return -1;
+    const cJSON *filter;
+    cJSON_ArrayForEach (filter, filters) {
+        const char *name = json_str(filter, "filterName");
+        struct resource *r = graph_found(g, &filter_type, name, name);
+        resource_set_have(r, filter_normal(filter));
+        r->observed = true;
+    }
+    return 0;
+}
+
+static int filter_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
+{
+    _cleanup_json_ cJSON *filters = NULL;
+    if (filters_read(s, r[0]->graph, &filters, err) < 0)
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        const cJSON *filter = json_find(filters, "filterName", r[i]->name);
+        resource_set_have(r[i], filter != NULL ? filter_normal(filter) : NULL);
+        r[i]->observed = true;
+    }
+    return 0;
+}
+
+/* PutMetricFilter creates and changes alike. */
+static int filter_put(struct session *s, struct resource *r, struct err *err)
+{
+    if (aws_call(s, "logs", "PutMetricFilter", r->target, NULL, err) < 0)
+        return -1;
+    resource_set_have(r, json_dup(r->target));
+    return 0;
+}
+
+static int filter_remove(struct session *s, struct resource *r, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "logGroupName", r->graph->context.environment);
+    json_put_str(input, "filterName", r->name);
+    return remove_by(s, "DeleteMetricFilter", input, err);
+}
+
+static int filters_want(struct graph *g, const cJSON *logs, struct err *err)
+{
+    size_t i = 0;
+    const cJSON *filter;
+    cJSON_ArrayForEach (filter, json_get(logs, "metricFilters")) {
+        const char *name = json_str(filter, "filterName");
+        _cleanup_free_ char *origin = xasprintf("logs.metricFilters[%zu]", i++);
+        if (name_check(origin, "a metric filter's name", name, 512, err) < 0)
+            return -1;
+        cJSON *want = filter_normal(filter);
+        json_put(want, "logGroupName", ref_new("${logs.group/logs.LogGroupName}"));
+        if (graph_add(g, &filter_type, name, name, origin, want, NULL, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int logs_want(struct graph *g, const cJSON *spec, struct err *err)
+{
+    const cJSON *logs = json_get(spec, "logs");
+    const char *name = g->context.environment;
+    if (name_check("logs", "a log group's name", name, 512, err) < 0)
+        return -1;
+    cJSON *want = cJSON_CreateObject();
+    json_put_str(want, "logGroupName", name);
+    json_put_int(want, "retentionInDays", json_int(logs, "retentionInDays", 30));
+    if (graph_add(g, &group_type, "logs", name, "logs", want, NULL, err) < 0)
+        return -1;
+    graph_alias(g, "logs", "logs.group/logs");
+    return filters_want(g, logs, err);
+}
+
+static const char *const after_group[] = { "logs.group", NULL };
+
+static const struct resource_type group_type = {
+    .name = "logs.group",
+    .singular = "log group",
+    .plural = "log groups",
+    .scope = SCOPE_ENVIRONMENT,
+    .flags = TYPE_WHOLE,
+    .discover = group_discover,
+    .observe = group_observe,
+    .create = group_create,
+    .update = group_update,
+    .remove = group_remove,
+};
+
+static const struct resource_type filter_type = {
+    .name = "logs.metric_filter",
+    .singular = "metric filter",
+    .plural = "metric filters",
+    .scope = SCOPE_CHILD,
+    .flags = TYPE_WHOLE,
+    .after = after_group,
+    .discover = filter_discover,
+    .observe = filter_observe,
+    .create = filter_put,
+    .update = filter_put,
+    .remove = filter_remove,
+};
+
+static const struct resource_type *const logs_types[] = { &group_type, &filter_type, NULL };
+
+extern const struct driver logs_driver;
+const struct driver logs_driver = {
+    .name = "logs",
+    .types = logs_types,
+    .want = logs_want,
+};

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#include "drivers/driver.h"
+
+/*
+ * A driver is a line here and the definition of NAME_driver in a file of its own. The order is that
+ * in which removal goes backwards: services before what they use.
+ */
+#define DRIVER_MAP(X)                                                                              \
+    X(ec2)                                                                                         \
+    X(ecr)                                                                                         \
+    X(iam)                                                                                         \
+    X(logs)                                                                                        \
+    X(security_group)                                                                              \
+    X(cloudmap)                                                                                    \
+    X(ecs)
+
+#define DRIVER_EXTERN(name) extern const struct driver name##_driver;
+DRIVER_MAP(DRIVER_EXTERN)
+
+static bool is_alias(const struct driver *d, const char *name)
+{
+    for (const char *const *alias = d->aliases; alias != NULL && *alias != NULL; alias++)
+        if (str_eq(*alias, name))
+            return true;
+    return false;
+}
+
+const struct driver *driver_find(const char *name)
+{
+    for (const struct driver *const *d = drivers; *d != NULL; d++)
+        if (str_eq((*d)->name, name) || is_alias(*d, name))
+            return *d;
+    return NULL;
+}
+
+const struct driver *driver_of(const struct resource_type *type)
+{
+    for (const struct driver *const *d = drivers; *d != NULL; d++)
+        for (const struct resource_type *const *t = (*d)->types; *t != NULL; t++)
+            if (*t == type)
+                return *d;
+    return NULL;
+}
+
+#define DRIVER_ENTRY(name) &name##_driver,
+const struct driver *const drivers[] = { DRIVER_MAP(DRIVER_ENTRY) NULL };
