@@ -47,7 +47,7 @@ LIBS_FULL   = $(shell pkg-config --libs $(PKGS_FULL) 2>/dev/null) -lpthread -lm
 
 # What the four programs that the runner calls link: neither libcurl nor OpenSSL nor libxml2.
 SMALL_SRC  = $(wildcard executor/base/*.c) \
-             $(addprefix executor/,job.c dispatch.c hostconfig.c script.c joblog.c schemas.c)
+             $(addprefix executor/,job.c dispatch.c hostconfig.c exitcode.c script.c joblog.c schemas.c)
 FULL_SRC   = executor/environment.c $(wildcard executor/engine/*.c drivers/*.c drivers/aws/*.c)
 MAINS      = config prepare run cleanup drive
 obj        = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)))
@@ -158,7 +158,11 @@ check-coverage:
 	    --print-summary --fail-under-line 85 --output build/coverage.txt
 	@tail -n 3 build/coverage.txt
 
-.PHONY: demo bench
+.PHONY: demo bench chaos
+# Kills the deploy of all services before and after every one of its calls: takes long.
+chaos: deps all
+	@BERTH_KILL=all $(PYTEST) -s tests/e2e/test_kill.py
+
 demo: deps
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) tests/demo/demo.py

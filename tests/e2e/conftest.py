@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+"""One endpoint for the whole session, reset before each test that uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from world import Endpoint, World
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[Endpoint]:
+    with Endpoint(speed="instant") as started:
+        yield started
+
+
+@pytest.fixture
+def world(endpoint: Endpoint, tmp_path: Path) -> World:
+    endpoint.reset()
+    return World(endpoint, tmp_path)
+
+
+@pytest.fixture
+def ready(world: World) -> World:
+    """A world in which a branch can be deployed: repositories, roles and images are there."""
+    world.prepare()
+    return world

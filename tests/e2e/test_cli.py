@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""The command for people: name, check, plan, apply, status, each with --json."""
+
+from __future__ import annotations
+
+import json
+
+from world import BRANCH, ENVIRONMENT, World
+
+
+def test_name(world: World) -> None:
+    assert world.berth("name", "--project=77", BRANCH).stdout.strip() == ENVIRONMENT
+    assert world.berth("name", "--project=77", "dev/fix/JIRA-12").stdout.strip() == "automation-36763184"
+    named = json.loads(world.berth("name", "--json", "--project=77", "master").stdout)
+    assert named["environment"] == "automation-master" and named["kind"] == "production"
+
+
+def test_name_of_a_branch_without_environment(world: World) -> None:
+    done = world.berth("name", "--project=77", "feature/x", code=1)
+    assert "feature/x" in done.stderr and "dev/feature*" in done.stderr
+
+
+def test_check(world: World) -> None:
+    world.berth_json("check")
+    spec = world.spec()
+    spec["services"]["notifier"]["cpu"] = "256"
+    spec["network"]["vcp"] = {}
+    world.write_spec(spec)
+    done = world.berth("check", "--project=77", f"--ref={BRANCH}", code=1)
+    assert "services.notifier.cpu: must be a whole number" in done.stderr
+    assert "network.vcp: unknown key; did you mean 'vpc'?" in done.stderr
+
+
+def test_plan_apply_status(ready: World) -> None:
+    ready.keep_services("nats-server", "notifier")
+    plan = ready.berth_json("plan")
+    assert {c["action"] for c in plan["changes"]} == {"create"}
+    assert ready.writes() == []
+    ready.berth_json("apply")
+    assert ready.service("notifier")["runningCount"] == 1
+    assert ready.berth_json("plan")["changes"] == []
+    states = {r["address"]: r["state"] for r in ready.berth_json("status")["resources"]}
+    assert states["ecs.service/notifier"] == "ready"
+    ready.aws.client("ecs").delete_service(cluster=ENVIRONMENT, service=f"{ENVIRONMENT}-notifier",
+                                           force=True)
+    states = {r["address"]: r["state"] for r in ready.berth_json("status")["resources"]}
+    assert states["ecs.service/notifier"] == "missing"
+
+
+def test_usage(world: World) -> None:
+    assert "usage: berth" in world.berth("--help").stdout
+    assert world.berth("--version").stdout.startswith("berth ")
+    done = world.berth("plna", code=2)
+    assert "plna" in done.stderr and len(done.stderr.splitlines()) <= 2

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""After `basic-infra` and `deploy-branches`, boto3 finds MetTel's environment, and nothing else."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import mettel
+from world import BRANCH, ENVIRONMENT, PROJECT_ID, World
+
+
+@pytest.fixture
+def deployed(ready: World) -> World:
+    ready.result = ready.deploy()  # type: ignore[attr-defined]
+    return ready
+
+
+def tags_of(listed: list[dict[str, str]]) -> dict[str, str]:
+    return {tag.get("key") or tag["Key"]: tag.get("value") or tag["Value"] for tag in listed}
+
+
+def is_ours(tags: dict[str, str], name: str) -> bool:
+    return tags.items() >= {"Environment": ENVIRONMENT, "berth:project": str(PROJECT_ID),
+                            "berth:ref": BRANCH, "berth:name": name}.items()
+
+
+def test_everything_is_there(deployed: World) -> None:
+    check_repositories_and_roles(deployed)
+    check_cluster(deployed)
+    for name, expected in mettel.SERVICES.items():
+        check_service(deployed, name, expected)
+        check_definition(deployed, name, expected)
+        check_security_group(deployed, name, expected)
+    check_discovery(deployed)
+    check_logs(deployed)
+    assert f"Job succeeded" in deployed.result.log
+
+
+def check_repositories_and_roles(world: World) -> None:
+    repositories = world.aws.client("ecr").describe_repositories()["repositories"]
+    assert {r["repositoryName"] for r in repositories} == set(mettel.REPOSITORIES)
+    iam = world.aws.client("iam")
+    for role, (principal, policy) in mettel.ROLES.items():
+        found = iam.get_role(RoleName=role)["Role"]
+        statement = found["AssumeRolePolicyDocument"]["Statement"][0]
+        assert statement["Principal"] == {"Service": principal}
+        assert iam.list_role_policies(RoleName=role)["PolicyNames"] == [policy]
+    document = iam.get_role_policy(RoleName="ecs_task_execution_role",
+                                   PolicyName="ecs_execution_role_policy")["PolicyDocument"]
+    assert "ecr:BatchGetImage" in document["Statement"][0]["Action"]
+
+
+def check_cluster(world: World) -> None:
+    ecs = world.aws.client("ecs")
+    cluster = ecs.describe_clusters(clusters=[ENVIRONMENT], include=["TAGS", "SETTINGS"])["clusters"][0]
+    assert cluster["status"] == "ACTIVE"
+    assert cluster["settings"] == [{"name": "containerInsights", "value": "enabled"}]
+    tags = tags_of(cluster["tags"])
+    assert is_ours(tags, ENVIRONMENT) or is_ours(tags, "cluster")
+    assert tags["berth:pipeline"] == str(world.pipeline)
+    arns = ecs.get_paginator("list_services").paginate(cluster=ENVIRONMENT).build_full_result()
+    assert len(arns["serviceArns"]) == len(mettel.SERVICES)
+
+
+def check_service(world: World, name: str, expected: mettel.Service) -> None:
+    service = world.service(name)
+    assert service["status"] == "ACTIVE"
+    assert service["runningCount"] == service["desiredCount"] == expected.count
+    assert service["launchType"] == "FARGATE"
+    assert [d["rolloutState"] for d in service["deployments"]] == ["COMPLETED"]
+    assert service["deploymentConfiguration"]["deploymentCircuitBreaker"] == {
+        "enable": True, "rollback": True}
+    network = service["networkConfiguration"]["awsvpcConfiguration"]
+    assert network["assignPublicIp"] == "DISABLED"
+    ec2 = world.aws.client("ec2")
+    subnets = ec2.describe_subnets(SubnetIds=network["subnets"])["Subnets"]
+    assert {s["CidrBlock"] for s in subnets} == {"10.2.11.0/24", "10.2.12.0/24"}
+    assert is_ours(tags_of(service["tags"]), name)
+
+
+def check_definition(world: World, name: str, expected: mettel.Service) -> None:
+    definition = world.definition(name)
+    assert definition["family"] == f"{ENVIRONMENT}-{name}"
+    assert (definition["cpu"], definition["memory"]) == (str(expected.cpu), str(expected.memory))
+    assert definition["requiresCompatibilities"] == ["FARGATE"]
+    for role in ("executionRoleArn", "taskRoleArn"):
+        assert definition[role].endswith(":role/ecs_task_execution_role")
+    [container] = definition["containerDefinitions"]
+    assert container["name"] == (expected.container or name)
+    repository = expected.repository or f"automation-{name}"
+    assert re.fullmatch(rf"\d+\.dkr\.ecr\.us-east-1\.amazonaws\.com/{repository}@sha256:[0-9a-f]{{64}}",
+                        container["image"])
+    assert {p["containerPort"] for p in container["portMappings"]} == set(expected.ports)
+    common = set() if expected.plain else {"PYTHONUNBUFFERED", "NATS_SERVER1"}
+    assert {e["name"] for e in container["environment"]} == expected.environment | common
+    assert {s["name"] for s in container.get("secrets", [])} == expected.secrets
+    health = container["healthCheck"]
+    assert f"localhost:{expected.health_port}{expected.health_path}" in health["command"][1]
+    assert (health["interval"], health["timeout"], health["retries"], health["startPeriod"]) == (
+        expected.interval, 5, expected.retries, 30)
+    assert container["logConfiguration"] == {"logDriver": "awslogs", "options": {
+        "awslogs-group": ENVIRONMENT, "awslogs-region": "us-east-1",
+        "awslogs-stream-prefix": ENVIRONMENT}}
+
+
+def test_environment_variables_have_their_values(deployed: World) -> None:
+    [container] = deployed.definition("bruin-bridge")["containerDefinitions"]
+    values = {e["name"]: e["value"] for e in container["environment"]}
+    assert values["NATS_SERVER1"] == f"nats://nats-server-{ENVIRONMENT}.{ENVIRONMENT}.local:4222"
+    assert values["BRUIN_BASE_URL"] == "https://bruin-api.example.com/api"
+    [secret] = container["secrets"]
+    assert secret["valueFrom"].endswith(":parameter/mettel/bruin/client-secret")
+
+
+def check_security_group(world: World, name: str, expected: mettel.Service) -> None:
+    ec2 = world.aws.client("ec2")
+    [group] = ec2.describe_security_groups(
+        Filters=[{"Name": "group-name", "Values": [f"{ENVIRONMENT}-{name}"]}])["SecurityGroups"]
+    rules = {(p["IpProtocol"], p.get("FromPort"), p.get("ToPort"), r["CidrIp"])
+             for p in group["IpPermissions"] for r in p["IpRanges"]}
+    sources = {"vpc": mettel.VPC_CIDR["ephemeral"], mettel.ANYWHERE: mettel.ANYWHERE}
+    assert rules == {("tcp", port, port, sources[source])
+                     for port, source in expected.ports.items()} | {("icmp", 8, -1, mettel.ANYWHERE)}
+    assert [p["IpProtocol"] for p in group["IpPermissionsEgress"]] == ["-1"]
+    assert is_ours(tags_of(group["Tags"]), name)
+    service = world.service(name)
+    assert service["networkConfiguration"]["awsvpcConfiguration"]["securityGroups"] == [group["GroupId"]]
+
+
+def check_discovery(world: World) -> None:
+    cloudmap = world.aws.client("servicediscovery")
+    [namespace] = [n for n in cloudmap.list_namespaces()["Namespaces"]
+                   if n["Name"] == f"{ENVIRONMENT}.local"]
+    listed = cloudmap.get_paginator("list_services").paginate(
+        Filters=[{"Name": "NAMESPACE_ID", "Values": [namespace["Id"]]}]).build_full_result()["Services"]
+    names = {f"{s.discovery or name}-{ENVIRONMENT}" for name, s in mettel.SERVICES.items()
+             if s.discovery is not None}
+    assert {s["Name"] for s in listed} == names and len(names) == 12
+    for service in listed:
+        assert service["DnsConfig"]["RoutingPolicy"] == "MULTIVALUE"
+        assert service["DnsConfig"]["DnsRecords"] == [{"Type": "A", "TTL": 10}]
+        assert service["HealthCheckCustomConfig"] == {"FailureThreshold": 1}
+    registries = {s["serviceRegistries"][0]["registryArn"]
+                  for _, s in world.services() if s["serviceRegistries"]}
+    assert registries == {s["Arn"] for s in listed}
+
+
+def check_logs(world: World) -> None:
+    logs = world.aws.client("logs")
+    [group] = logs.describe_log_groups(logGroupNamePrefix=ENVIRONMENT)["logGroups"]
+    assert group["retentionInDays"] == 30
+    filters = logs.describe_metric_filters(logGroupName=ENVIRONMENT)["metricFilters"]
+    assert {(f["filterPattern"], f["metricTransformations"][0]["metricName"]) for f in filters} == {
+        ('": ERROR"', f"ErrorsMessagesDetectedInServices-{ENVIRONMENT}"),
+        ("Exception", f"ExceptionMessagesDetectedInServices-{ENVIRONMENT}")}
+
+
+def test_nats_is_healthy_before_the_others_start(ready: World) -> None:
+    """boto3's description of nats-server, taken by the endpoint's record of the calls: no other
+    service is created before a DescribeServices has seen nats-server's deployment complete."""
+    ready.deploy()
+    created = [c for c in ready.aws.calls(service="ecs", action="CreateService")]
+    assert created[0]["input"]["serviceName"] == f"{ENVIRONMENT}-nats-server"
+    independent = {f"{ENVIRONMENT}-{name}" for name in ("nats-server",)}
+    polls = [c for c in ready.aws.calls(service="ecs", action="DescribeServices")
+             if c["start"] > created[0]["end"]]
+    for call in created[1:]:
+        assert call["input"]["serviceName"] not in independent
+        assert polls and polls[0]["end"] <= call["start"]
