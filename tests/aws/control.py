@@ -1,0 +1,106 @@
+"""What tests may ask of the endpoint itself: JSON under /_berth/.
+
+  GET    health                  {"ok": true, "now": virtual time}
+  POST   reset                   all that exists goes, the seed comes back, the record is empty
+  GET    record, DELETE record   every AWS call in order, see `front`
+  POST   clock                   {"advance": seconds} and/or {"speed": factor or "instant"}
+  POST   faults, DELETE faults   a rule or a list of rules, see `faults`
+  POST   kill                    {"n": 1 is the next call, "when": "before" or "after", "pgid": P}
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from . import seed
+from .world import World
+
+if TYPE_CHECKING:
+    from .front import Front
+
+
+class Control:
+    """The endpoint's own interface; its caller holds the lock."""
+
+    def __init__(self, front: Front) -> None:
+        self.front = front
+        self.kill: dict[str, Any] | None = None
+
+    def handle(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
+        try:
+            given = json.loads(body) if body else {}
+            function = ACTIONS.get((method, path))
+            if function is None:
+                return 404, {"error": f"no such control: {method} {path}"}
+            return 200, function(self, given)
+        except (ValueError, KeyError, TypeError) as error:
+            return 400, {"error": f"{type(error).__name__}: {error}"}
+
+    def reset(self, _: Any = None) -> Any:
+        front = self.front
+        front.dispatcher.world = World(front.speed, front.instant)
+        seed.moto_reset()
+        if front.seed:
+            seed.plant(front.dispatcher.world)
+        front.record.clear()
+        self.kill = None
+        return {}
+
+    def health(self, _: Any) -> Any:
+        return {"ok": True, "now": self.front.world.clock.now()}
+
+    def record(self, _: Any) -> Any:
+        return self.front.record
+
+    def record_clear(self, _: Any) -> Any:
+        self.front.record.clear()
+        return {}
+
+    def clock(self, given: Any) -> Any:
+        clock = self.front.world.clock
+        if "speed" in given:
+            clock.set_speed(given["speed"])
+        if "advance" in given:
+            clock.advance(float(given["advance"]))
+        clock.run_due()
+        return {"now": clock.now()}
+
+    def faults(self, given: Any) -> Any:
+        for rule in given if isinstance(given, list) else [given]:
+            self.front.world.faults.add(rule)
+        return {}
+
+    def faults_clear(self, _: Any) -> Any:
+        self.front.world.faults.clear()
+        self.kill = None
+        return {}
+
+    def kill_set(self, given: Any) -> Any:
+        if given["when"] not in ("before", "after"):
+            raise ValueError("when must be before or after")
+        self.kill = {"fault": "kill", "n": int(given["n"]), "when": given["when"],
+                     "pgid": int(given["pgid"])}
+        return {}
+
+    def kill_due(self) -> dict[str, Any] | None:
+        """Count an AWS call; the kill, if this is the call that it is for."""
+        if self.kill is None:
+            return None
+        self.kill["n"] -= 1
+        if self.kill["n"] > 0:
+            return None
+        due, self.kill = self.kill, None
+        return due
+
+
+ACTIONS = {
+    ("GET", "health"): Control.health,
+    ("POST", "reset"): Control.reset,
+    ("GET", "record"): Control.record,
+    ("DELETE", "record"): Control.record_clear,
+    ("POST", "clock"): Control.clock,
+    ("POST", "faults"): Control.faults,
+    ("DELETE", "faults"): Control.faults_clear,
+    ("POST", "kill"): Control.kill_set,
+}

@@ -1,0 +1,491 @@
+"""EC2: security groups that are in use, and network interfaces. The rest is moto's.
+
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteSecurityGroup.html and its kin;
+https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import re
+from collections.abc import Callable
+from typing import Any
+
+from moto.ec2.models import ec2_backends
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+from moto.ec2.models.security_groups import SecurityGroup, SecurityGroupRule
+
+from .errors import AwsError
+from .registry import Call, Raw, Service, paged
+
+# https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
+ACTIONS = Service("ec2", throttle=("RequestLimitExceeded", 503), invalid="InvalidParameterValue")
+GROUP_TEXT = re.compile(r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}")
+PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6", "all": "-1"}
+# What each list of an IpPermission holds: its members, and a rule's member for the source.
+SOURCES = {"IpRanges": "CidrIp", "Ipv6Ranges": "CidrIpv6", "UserIdGroupPairs": "GroupId",
+           "PrefixListIds": "PrefixListId"}
+FILTERS = {  # of DescribeSecurityGroups: a group's values for a filter
+    "group-id": lambda g: [g.id], "group-name": lambda g: [g.name],
+    "vpc-id": lambda g: [g.vpc_id], "description": lambda g: [g.description],
+    "owner-id": lambda g: [g.owner_id], "tag-key": lambda g: [t["key"] for t in g.get_tags()],
+    "tag-value": lambda g: [t["value"] for t in g.get_tags()],
+    "ip-permission.cidr": lambda g: [r.ip_range.get("CidrIp") for r in g.ingress_rules],
+    "ip-permission.group-id": lambda g: [r.source_group.get("GroupId") for r in g.ingress_rules],
+    "egress.ip-permission.group-id":
+        lambda g: [r.source_group.get("GroupId") for r in g.egress_rules],
+    "ip-permission.from-port": lambda g: [str(r.from_port) for r in g.ingress_rules],
+    "ip-permission.to-port": lambda g: [str(r.to_port) for r in g.ingress_rules],
+    "ip-permission.protocol": lambda g: [r.ip_protocol for r in g.ingress_rules],
+}
+
+
+def backend(account: str, region: str) -> Any:
+    return ec2_backends[account][region]
+
+
+# --- for other services ---
+
+def subnet_vpc(account: str, region: str, name: str) -> str | None:
+    for zone in backend(account, region).subnets.values():
+        if name in zone:
+            return str(zone[name].vpc_id)
+    return None
+
+
+def group_vpc(account: str, region: str, name: str) -> str | None:
+    group = backend(account, region).get_security_group_from_id(name)
+    return group.vpc_id if group else None
+
+
+def interface_create(account: str, region: str, subnet: str, groups: list[str],
+                     description: str) -> NetworkInterface:
+    """The interface of a task: it holds its security groups until it is deleted."""
+    ec2 = backend(account, region)
+    taken = {eni.private_ip_address for eni in ec2.enis.values() if eni.subnet.id == subnet}
+    network = ipaddress.ip_network(ec2.get_subnet(subnet).cidr_block)
+    # The first four addresses of a subnet, and its last, are AWS's:
+    # https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html
+    address = next(str(a) for a in itertools.islice(network.hosts(), 3, None)
+                   if str(a) not in taken)
+    interface = ec2.create_network_interface(subnet, address, group_ids=groups,
+                                             description=description)
+    interface.status = "in-use"
+    interface.requester_managed = True
+    interface.requester_id = f"{account}:ecs"
+    return interface  # type: ignore[no-any-return]
+
+
+def interface_delete(account: str, region: str, name: str) -> None:
+    ec2 = backend(account, region)
+    if name in ec2.enis:
+        ec2.delete_network_interface(name)
+
+
+# --- security groups ---
+
+def refuse(code: str, message: str) -> AwsError:
+    return AwsError(code, message)
+
+
+def group_get(call: Call) -> SecurityGroup:
+    ec2 = backend(call.account, call.region)
+    name = call.input.get("GroupId")
+    if name is None and "GroupName" not in call.input:
+        raise refuse("MissingParameter", "The request must contain the parameter GroupName or "
+                     "GroupId")
+    if name is not None and not re.fullmatch(r"sg-[0-9a-f]{8,17}", name):
+        raise refuse("InvalidGroupId.Malformed", f"Invalid id: \"{name}\" (expecting \"sg-...\")")
+    group = (ec2.get_security_group_from_id(name) if name is not None
+             else ec2.get_security_group_from_name(call.input["GroupName"]))
+    if group is None:
+        raise refuse("InvalidGroup.NotFound", f"The security group "
+                     f"'{name or call.input['GroupName']}' does not exist")
+    return group  # type: ignore[no-any-return]
+
+
+def dry_run(call: Call) -> None:
+    if call.input.get("DryRun"):
+        raise AwsError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.",
+                       412)
+
+
+@ACTIONS.action("CreateSecurityGroup")
+def create_group(call: Call) -> dict[str, Any]:
+    given, ec2 = call.input, backend(call.account, call.region)
+    name, vpc = given["GroupName"], given.get("VpcId", ec2.default_vpc.id)
+    if vpc not in ec2.vpcs:
+        raise refuse("InvalidVpcID.NotFound", f"The vpc ID '{vpc}' does not exist")
+    for member, text in (("groupName", name), ("groupDescription", given["Description"])):
+        if not GROUP_TEXT.fullmatch(text) or (member == "groupName" and text.startswith("sg-")):
+            raise refuse("InvalidParameterValue", f"Value ({text}) for parameter {member} is "
+                         "invalid. Character sets beyond ASCII are not supported.")
+    if any(group.name == name for group in ec2.groups[vpc].values()):
+        raise refuse("InvalidGroup.Duplicate",
+                     f"The security group '{name}' already exists for VPC '{vpc}'")
+    tags = tags_of(given, "security-group")
+    dry_run(call)
+    group = ec2.create_security_group(name, given["Description"], vpc_id=vpc, tags=tags)
+    return {"GroupId": group.id, "SecurityGroupArn": group.arn, "Tags": tags_show(group)}
+
+
+def tags_of(given: dict[str, Any], kind: str) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    for specification in given.get("TagSpecifications", []):
+        if specification.get("ResourceType") != kind:
+            raise refuse("InvalidParameterValue", f"'{specification.get('ResourceType')}' is not "
+                         "a valid taggable resource type for this operation.")
+        for tag in specification.get("Tags", []):
+            if tag["Key"].lower().startswith("aws:"):
+                raise refuse("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved "
+                             "for internal use")
+            if tag["Key"] in tags:
+                raise refuse("InvalidParameterValue",
+                             f"Duplicate tag key '{tag['Key']}' specified.")
+            tags[tag["Key"]] = tag.get("Value", "")
+    return tags
+
+
+def tags_show(resource: Any) -> list[dict[str, str]]:
+    return [{"Key": tag["key"], "Value": tag["value"]} for tag in resource.get_tags()]
+
+
+@ACTIONS.action("CreateTags")
+def create_tags(call: Call) -> Raw:
+    for tag in call.input.get("Tags", []):
+        if tag["Key"].lower().startswith("aws:"):
+            raise refuse("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for "
+                         "internal use")
+    return call.forward()
+
+
+@ACTIONS.action("DeleteSecurityGroup")
+def delete_group(call: Call) -> dict[str, Any]:
+    """Refused while an interface is in the group or another group's rule names it."""
+    ec2, group = backend(call.account, call.region), group_get(call)
+    if group.is_default or group.name == "default":
+        raise refuse("CannotDelete", f"the specified group: \"{group.id}\" name: \"default\" "
+                     "cannot be deleted by a user")
+    held = any(group in eni.group_set for eni in ec2.enis.values())
+    named = any(rule.source_group.get("GroupId") == group.id
+                for other in every_group(ec2) if other is not group
+                for rule in other.ingress_rules + other.egress_rules)
+    if held or named:
+        raise refuse("DependencyViolation", f"resource {group.id} has a dependent object")
+    dry_run(call)
+    ec2.delete_security_group(group_id=group.id)
+    return {"Return": True, "GroupId": group.id}
+
+
+def every_group(ec2: Any) -> list[SecurityGroup]:
+    return [group for groups in ec2.groups.values() for group in groups.values()]
+
+
+def rule_source(rule: SecurityGroupRule) -> str | None:
+    """Where a rule's traffic comes from or goes to: a CIDR, a group or a prefix list."""
+    source = (rule.ip_range.get("CidrIp") or rule.ip_range.get("CidrIpv6")
+              or rule.source_group.get("GroupId") or rule.prefix_list_id)
+    return str(source) if source else None
+
+
+def rule_key(rule: SecurityGroupRule) -> tuple[Any, ...]:
+    """What makes two rules the same: the description does not."""
+    return rule.ip_protocol, rule.from_port, rule.to_port, rule_source(rule)
+
+
+def rules_of(call: Call, group: SecurityGroup, egress: bool) -> list[SecurityGroupRule]:
+    """The single rules that a call's IpPermissions (or its older members) describe."""
+    ec2 = backend(call.account, call.region)
+    permissions = call.input.get("IpPermissions") or []
+    if not permissions and ("CidrIp" in call.input or "IpProtocol" in call.input):
+        permissions = [{**{m: call.input[m] for m in ("IpProtocol", "FromPort", "ToPort")
+                           if m in call.input},
+                        "IpRanges": [{"CidrIp": call.input.get("CidrIp")}]}]
+    if not permissions:
+        raise refuse("MissingParameter", "The request must contain the parameter ipPermissions")
+    rules = []
+    for permission in permissions:
+        permission = {**permission, "IpProtocol": protocol_of(permission)}
+        ports_check(permission)
+        before = len(rules)
+        for member, key in SOURCES.items():
+            for source in permission.get(member, []):
+                rules.append(rule_make(ec2, group, permission, member, key, source, egress))
+        if len(rules) == before:
+            raise refuse("MissingParameter", "Missing source specification: include source "
+                         "security group, CIDR, or prefix list information")
+    return rules
+
+
+def protocol_of(permission: dict[str, Any]) -> str:
+    text = str(permission.get("IpProtocol", "")).lower()
+    text = PROTOCOLS.get(text, text)
+    if text not in ("tcp", "udp", "icmp", "icmpv6", "-1") and not (
+            text.isdigit() and int(text) <= 255):
+        raise refuse("InvalidParameterValue", f"Invalid value '{text}' for IP protocol. Unknown "
+                     "protocol.")
+    return text
+
+
+def ports_check(permission: dict[str, Any]) -> None:
+    """tcp and udp need a range; for icmp the two are type and code, -1 for all."""
+    protocol = permission["IpProtocol"]
+    low, high = permission.get("FromPort"), permission.get("ToPort")
+    if protocol in ("tcp", "udp"):
+        if low is None or high is None:
+            raise refuse("InvalidParameterValue", "Invalid value for portRange. Must specify both "
+                         "from and to ports with TCP/UDP.")
+        if not 0 <= low <= 65535 or not 0 <= high <= 65535:
+            raise refuse("InvalidParameterValue", f"Invalid value '{low}-{high}' for portRange.")
+        if low > high:
+            raise refuse("InvalidParameterValue", f"Invalid TCP/UDP port range ({low}:{high})")
+    elif protocol in ("icmp", "icmpv6") and (low is None or high is None):
+        raise refuse("InvalidParameterValue", "ICMP code (-1) without type is not valid.")
+
+
+def rule_make(ec2: Any, group: SecurityGroup, permission: dict[str, Any], member: str, key: str,
+              source: dict[str, Any], egress: bool) -> SecurityGroupRule:
+    ranges, pair, prefix = {}, {}, None
+    if member == "UserIdGroupPairs":
+        other = ec2.get_security_group_from_id(source.get("GroupId", ""))
+        if other is None and "GroupName" in source:
+            other = ec2.get_security_group_from_name(source["GroupName"], group.vpc_id)
+        if other is None:
+            raise refuse("InvalidGroup.NotFound", "The security group "
+                         f"'{source.get('GroupId') or source.get('GroupName')}' does not exist")
+        pair = {"UserId": ec2.account_id, "GroupId": other.id,
+                **({"Description": source["Description"]} if "Description" in source else {})}
+    elif member == "PrefixListIds":
+        prefix = source
+    else:
+        ranges = {**source, key: cidr_of(source.get(key))}
+    protocol = permission["IpProtocol"]
+    rule = SecurityGroupRule(ec2, protocol if protocol in ("tcp", "udp", "icmp", "icmpv6", "-1")
+                             else "-1", group.id, permission.get("FromPort", -1),
+                             permission.get("ToPort", -1), ranges, pair, prefix, is_egress=egress)
+    rule.ip_protocol = protocol
+    return rule
+
+
+def cidr_of(text: str | None) -> str:
+    """AWS refuses what is no CIDR, and sets host bits to 0 (API_AuthorizeSecurityGroupIngress)."""
+    try:
+        if text is None or "/" not in text:
+            raise ValueError
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        raise refuse("InvalidParameterValue", f"CIDR block {text} is malformed") from None
+
+
+def authorize(egress: bool) -> Callable[[Call], dict[str, Any]]:
+    def action(call: Call) -> dict[str, Any]:
+        """All of the rules, or none."""
+        group = group_get(call)
+        present = group.egress_rules if egress else group.ingress_rules
+        known = {rule_key(rule) for rule in present}
+        rules = rules_of(call, group, egress)
+        for rule in rules:
+            if rule_key(rule) in known:
+                raise refuse("InvalidPermission.Duplicate", "the specified rule \"peer: "
+                             f"{rule_source(rule)}, {rule.ip_protocol}, from port: "
+                             f"{rule.from_port}, to port: {rule.to_port}, ALLOW\" already exists")
+            known.add(rule_key(rule))
+        if len(present) + len(rules) > 60:
+            raise refuse("RulesPerSecurityGroupLimitExceeded",
+                         "The maximum number of rules per security group has been reached.")
+        tags = tags_of(call.input, "security-group-rule")
+        dry_run(call)
+        for rule in rules:
+            rule.add_tags(tags)
+            present.append(rule)
+        return {"Return": True, "SecurityGroupRules": [rule_show(rule) for rule in rules]}
+    return action
+
+
+def revoke(egress: bool) -> Callable[[Call], dict[str, Any]]:
+    def action(call: Call) -> dict[str, Any]:
+        group = group_get(call)
+        present = group.egress_rules if egress else group.ingress_rules
+        if call.input.get("SecurityGroupRuleIds"):
+            keys = set(call.input["SecurityGroupRuleIds"])
+            gone = [rule for rule in present if rule.id in keys]
+        else:
+            wanted = {rule_key(rule) for rule in rules_of(call, group, egress)}
+            keys = wanted
+            gone = [rule for rule in present if rule_key(rule) in wanted]
+        if len(gone) != len(keys):
+            raise refuse("InvalidPermission.NotFound",
+                         "The specified rule does not exist in this security group.")
+        dry_run(call)
+        for rule in gone:
+            present.remove(rule)
+        return {"Return": True, "RevokedSecurityGroupRules": [
+            {k: v for k, v in rule_show(rule).items() if k != "Tags"} for rule in gone]}
+    return action
+
+
+for _direction in ("Ingress", "Egress"):
+    ACTIONS.action(f"AuthorizeSecurityGroup{_direction}")(authorize(_direction == "Egress"))
+    ACTIONS.action(f"RevokeSecurityGroup{_direction}")(revoke(_direction == "Egress"))
+
+
+def rule_show(rule: SecurityGroupRule) -> dict[str, Any]:
+    """A single rule, as SecurityGroupRule in the API."""
+    shown: dict[str, Any] = {
+        "SecurityGroupRuleId": rule.id, "GroupId": rule.group_id, "GroupOwnerId": rule.owner_id,
+        "IsEgress": rule.is_egress, "IpProtocol": rule.ip_protocol,
+        "FromPort": -1 if rule.from_port is None else rule.from_port,
+        "ToPort": -1 if rule.to_port is None else rule.to_port, "Tags": tags_show(rule)}
+    if rule.ip_range.get("CidrIp"):
+        shown["CidrIpv4"] = rule.ip_range["CidrIp"]
+    if rule.ip_range.get("CidrIpv6"):
+        shown["CidrIpv6"] = rule.ip_range["CidrIpv6"]
+    if rule.source_group:
+        shown["ReferencedGroupInfo"] = {"GroupId": rule.source_group["GroupId"],
+                                        "UserId": rule.owner_id}
+    description = rule.ip_range.get("Description") or rule.source_group.get("Description")
+    if description:
+        shown["Description"] = description
+    return shown
+
+
+def permissions_show(rules: list[SecurityGroupRule]) -> list[dict[str, Any]]:
+    """Rules of one protocol and range together, as DescribeSecurityGroups gives them."""
+    views: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for rule in rules:
+        view = views.setdefault((rule.ip_protocol, rule.from_port, rule.to_port), {
+            "IpProtocol": rule.ip_protocol, "IpRanges": [], "Ipv6Ranges": [],
+            "UserIdGroupPairs": [], "PrefixListIds": []})
+        if rule.from_port is not None and rule.ip_protocol != "-1":
+            view["FromPort"], view["ToPort"] = rule.from_port, rule.to_port
+        if rule.ip_range.get("CidrIp"):
+            view["IpRanges"].append(rule.ip_range)
+        elif rule.ip_range.get("CidrIpv6"):
+            view["Ipv6Ranges"].append(rule.ip_range)
+        elif rule.source_group:
+            view["UserIdGroupPairs"].append(rule.source_group)
+        elif rule.prefix_list_id:
+            view["PrefixListIds"].append({"PrefixListId": rule.prefix_list_id})
+    return list(views.values())
+
+
+def group_show(group: SecurityGroup) -> dict[str, Any]:
+    return {"GroupId": group.id, "GroupName": group.name, "Description": group.description,
+            "VpcId": group.vpc_id, "OwnerId": group.owner_id, "SecurityGroupArn": group.arn,
+            "IpPermissions": permissions_show(group.ingress_rules),
+            "IpPermissionsEgress": permissions_show(group.egress_rules),
+            "Tags": tags_show(group)}
+
+
+def matches(patterns: list[str], values: list[Any]) -> bool:
+    """EC2's filters: any of the values fits any of the patterns, with * and ?."""
+    texts = ["^" + re.escape(p).replace(r"\*", ".*").replace(r"\?", ".") + "$" for p in patterns]
+    return any(re.match(text, str(value)) for text in texts for value in values
+               if value is not None)
+
+
+def filtered(items: list[Any], filters: list[dict[str, Any]],
+             known: dict[str, Callable[[Any], list[Any]]]) -> list[Any]:
+    for one in filters:
+        name, values = one.get("Name", ""), one.get("Values", [])
+        if name.startswith("tag:"):
+            key = name[4:]
+            items = [i for i in items if matches(values, [
+                t["value"] for t in i.get_tags() if t["key"] == key])]
+        elif name in known:
+            items = [i for i in items if matches(values, known[name](i))]
+        else:
+            raise refuse("InvalidParameterValue", f"The filter '{name}' is invalid")
+    return items
+
+
+@ACTIONS.action("DescribeSecurityGroups")
+def describe_groups(call: Call) -> dict[str, Any]:
+    given, ec2 = call.input, backend(call.account, call.region)
+    if "MaxResults" in given and ("GroupIds" in given or "GroupNames" in given):
+        raise refuse("InvalidParameterCombination", "The parameter MaxResults cannot be used with "
+                     "the parameter SecurityGroupIds")
+    groups = every_group(ec2)
+    for member, attribute in (("GroupIds", "id"), ("GroupNames", "name")):
+        if member in given:
+            for name in given[member]:
+                if all(getattr(group, attribute) != name for group in groups):
+                    raise refuse("InvalidGroup.NotFound",
+                                 f"The security group '{name}' does not exist")
+            groups = [g for g in groups if getattr(g, attribute) in given[member]]
+    groups = filtered(groups, given.get("Filters", []), FILTERS)
+    page, more = page_of(groups, call)
+    return {"SecurityGroups": [group_show(group) for group in page], **more}
+
+
+def page_of(items: list[Any], call: Call) -> tuple[list[Any], dict[str, str]]:
+    """EC2's pages: everything unless MaxResults is given, which is 5 to 1000."""
+    size = call.input.get("MaxResults")
+    if size is not None and not 5 <= size <= 1000:
+        raise refuse("InvalidParameterValue", f"Value ( {size} ) for parameter maxResults is "
+                     "invalid. Expecting a value between 5 and 1000.")
+    return paged(items, call, "MaxResults", "NextToken", max(1000, len(items)),
+                 max(1000, len(items)),
+                 lambda text: refuse("InvalidNextToken", text))
+
+
+@ACTIONS.action("DescribeSecurityGroupRules")
+def describe_rules(call: Call) -> dict[str, Any]:
+    given, ec2 = call.input, backend(call.account, call.region)
+    rules = [r for g in every_group(ec2) for r in g.ingress_rules + g.egress_rules]
+    for name in given.get("SecurityGroupRuleIds", []):
+        if all(rule.id != name for rule in rules):
+            raise refuse("InvalidSecurityGroupRuleId.NotFound",
+                         f"The security group rule ID '{name}' does not exist")
+    if "SecurityGroupRuleIds" in given:
+        rules = [rule for rule in rules if rule.id in given["SecurityGroupRuleIds"]]
+    rules = filtered(rules, given.get("Filters", []), {
+        "group-id": lambda r: [r.group_id], "security-group-rule-id": lambda r: [r.id]})
+    page, more = page_of(rules, call)
+    return {"SecurityGroupRules": [rule_show(rule) for rule in page], **more}
+
+
+@ACTIONS.action("DescribeNetworkInterfaces")
+def describe_interfaces(call: Call) -> dict[str, Any]:
+    given, ec2 = call.input, backend(call.account, call.region)
+    interfaces = list(ec2.enis.values())
+    for name in given.get("NetworkInterfaceIds", []):
+        if name not in ec2.enis:
+            raise refuse("InvalidNetworkInterfaceID.NotFound",
+                         f"The networkInterface ID '{name}' does not exist")
+    if "NetworkInterfaceIds" in given:
+        interfaces = [i for i in interfaces if i.id in given["NetworkInterfaceIds"]]
+    interfaces = filtered(interfaces, given.get("Filters", []), {
+        "group-id": lambda i: [g.id for g in i.group_set],
+        "group-name": lambda i: [g.name for g in i.group_set],
+        "network-interface-id": lambda i: [i.id], "subnet-id": lambda i: [i.subnet.id],
+        "vpc-id": lambda i: [i.vpc_id], "description": lambda i: [i.description],
+        "status": lambda i: [i.status], "requester-id": lambda i: [i.requester_id],
+        "requester-managed": lambda i: [str(i.requester_managed).lower()],
+        "availability-zone": lambda i: [i.availability_zone],
+        "private-ip-address": lambda i: [i.private_ip_address],
+        "addresses.private-ip-address": lambda i: [i.private_ip_address],
+        "interface-type": lambda i: [i.interface_type]})
+    page, more = page_of(interfaces, call)
+    return {"NetworkInterfaces": [interface_show(i) for i in page], **more}
+
+
+def interface_show(interface: NetworkInterface) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "NetworkInterfaceId": interface.id, "Description": interface.description,
+        "Status": interface.status, "InterfaceType": interface.interface_type,
+        "SubnetId": interface.subnet.id, "VpcId": interface.vpc_id,
+        "AvailabilityZone": interface.availability_zone, "OwnerId": interface.owner_id,
+        "RequesterId": interface.requester_id, "RequesterManaged": interface.requester_managed,
+        "MacAddress": interface.mac_address, "SourceDestCheck": interface.source_dest_check,
+        "PrivateIpAddress": interface.private_ip_address,
+        "PrivateIpAddresses": [{"Primary": True,
+                                "PrivateIpAddress": interface.private_ip_address}],
+        "Groups": [{"GroupId": g.id, "GroupName": g.name} for g in interface.group_set],
+        "TagSet": tags_show(interface)}
+    if interface.requester_managed:
+        shown["Attachment"] = {"AttachmentId": "ela-attach-" + interface.id[4:],
+                               "DeleteOnTermination": False, "DeviceIndex": 1,
+                               "InstanceOwnerId": "amazon-ecs", "Status": "attached"}
+    return shown

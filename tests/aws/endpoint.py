@@ -1,0 +1,183 @@
+"""An AWS endpoint of one's own for tests, and what tests ask it: calls, faults, end states."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+SERVE = Path(__file__).with_name("serve")
+ACCESS_KEY, SECRET_KEY = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+# The role that host configurations in tests and in the demo may name; the seed plants it.
+ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/berth-deploy"
+
+
+class Endpoint:
+    """A running `serve`, stopped by its process id on leaving the context.
+
+    OPTIONS are serve's: speed="instant", latency_ms=20, seed=False.
+    """
+
+    def __init__(self, port: int = 0, speed: float | str = 20, latency_ms: float = 0,
+                 seed: bool = True) -> None:
+        self.arguments = [sys.executable, str(SERVE), "--port", str(port), "--speed", str(speed),
+                          "--latency-ms", str(latency_ms)] + ([] if seed else ["--no-seed"])
+        self.process: subprocess.Popen[str] | None = None
+        self.url = ""
+        self._clients: dict[str, Any] = {}
+
+    def __enter__(self) -> Endpoint:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self.arguments, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().strip()
+        if not self.url.startswith("http://127.0.0.1:"):
+            raise RuntimeError(f"serve did not start: exit code {self.process.wait()}")
+
+    def stop(self) -> int:
+        """Ask it to end, and give its exit code."""
+        if self.process is None:
+            return 0
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        if self.process.stdout:
+            self.process.stdout.close()
+        self.process = None
+        return code
+
+    # --- clients ---
+
+    def client(self, service: str) -> Any:
+        """A boto3 client that tries each call once."""
+        if service not in self._clients:
+            self._clients[service] = self.client_as(service, ACCESS_KEY, SECRET_KEY)
+        return self._clients[service]
+
+    def client_as(self, service: str, access_key: str, secret_key: str,
+                  token: str | None = None, **config: Any) -> Any:
+        session = boto3.session.Session(
+            aws_access_key_id=access_key, aws_secret_access_key=secret_key,
+            aws_session_token=token, region_name=REGION)
+        settings = {"retries": {"total_max_attempts": 1}, "connect_timeout": 5,
+                    "read_timeout": 30, "inject_host_prefix": False, **config}
+        return session.client(service, endpoint_url=self.url, config=Config(**settings))
+
+    def environ(self) -> dict[str, str]:
+        """Variables that lead a child process here, without the ones that lead elsewhere."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        return {**kept, "AWS_ENDPOINT_URL": self.url, "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+                "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_REGION": REGION,
+                "AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true"}
+
+    # --- control ---
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/_berth/{path}", data, method=method)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def reset(self) -> None:
+        self.control("POST", "reset", {})
+
+    def record(self) -> list[dict[str, Any]]:
+        """Every AWS call since the reset, in order; see `front`."""
+        return list(self.control("GET", "record"))
+
+    def record_clear(self) -> None:
+        self.control("DELETE", "record")
+
+    def calls(self, service: str | None = None, action: str | None = None,
+              writes: bool | None = None) -> list[dict[str, Any]]:
+        return [c for c in self.record() if service in (None, c["service"])
+                and action in (None, c["action"]) and writes in (None, c["write"])]
+
+    def now(self) -> float:
+        """The virtual time."""
+        return float(self.control("GET", "health")["now"])
+
+    def advance(self, seconds: float) -> None:
+        self.control("POST", "clock", {"advance": seconds})
+
+    def speed(self, speed: float | str) -> None:
+        self.control("POST", "clock", {"speed": speed})
+
+    def fault(self, **rule: Any) -> None:
+        """A rule as `faults` describes them; `from_` and `to` for the range of calls."""
+        if "from_" in rule:
+            rule["from"] = rule.pop("from_")
+        self.control("POST", "faults", rule)
+
+    def clear_faults(self) -> None:
+        self.control("DELETE", "faults")
+
+    def kill_at(self, n: int, when: str, pgid: int) -> None:
+        """Kill a process group at the n-th AWS call from now, "before" or "after" it is done."""
+        self.control("POST", "kill", {"n": n, "when": when, "pgid": pgid})
+
+    # --- set-up and witness ---
+
+    def put_image(self, repository: str, tags: list[str] | str, content: str = "") -> str:
+        """Put a small valid image into a repository that is there; its digest.
+
+        Equal CONTENT gives an equal digest; nothing but the image, its layers and its tags is made.
+        """
+        ecr = self.client("ecr")
+        config = json.dumps({"architecture": "amd64", "os": "linux", "config": {},
+                             "rootfs": {"type": "layers", "diff_ids": []}}).encode()
+        layer = (content or repository).encode()
+        parts = [self._put_layer(ecr, repository, blob) for blob in (config, layer)]
+        kind = "application/vnd.docker.container.image.v1+json"
+        manifest = json.dumps({
+            "schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+            "config": {"mediaType": kind, **parts[0]},
+            "layers": [{"mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip",
+                        **parts[1]}]})
+        for tag in [tags] if isinstance(tags, str) else tags:
+            try:
+                ecr.put_image(repositoryName=repository, imageManifest=manifest, imageTag=tag)
+            except ecr.exceptions.ImageAlreadyExistsException:
+                pass
+        return "sha256:" + hashlib.sha256(manifest.encode()).hexdigest()
+
+    @staticmethod
+    def _put_layer(ecr: Any, repository: str, blob: bytes) -> dict[str, Any]:
+        digest = "sha256:" + hashlib.sha256(blob).hexdigest()
+        known = ecr.batch_check_layer_availability(repositoryName=repository,
+                                                   layerDigests=[digest])["layers"]
+        if known[0]["layerAvailability"] != "AVAILABLE":
+            upload = ecr.initiate_layer_upload(repositoryName=repository)["uploadId"]
+            ecr.upload_layer_part(repositoryName=repository, uploadId=upload, partFirstByte=0,
+                                  partLastByte=len(blob) - 1, layerPartBlob=blob)
+            ecr.complete_layer_upload(repositoryName=repository, uploadId=upload,
+                                      layerDigests=[digest])
+        return {"size": len(blob), "digest": digest}
+
+    def snapshot(self, environment: str | None = None) -> dict[str, Any]:
+        """A comparable description of all there is; see `snapshot`."""
+        from .snapshot import Snapshot
+        return Snapshot(self, environment).take()

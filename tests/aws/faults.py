@@ -1,0 +1,95 @@
+"""Faults on demand: rules that say which call goes wrong, and how.
+
+A rule: `service`, `action` (absent: any), `match` (members of the input), and when: `nth`, or
+`from`/`to` (counted over the calls that the rule fits, from 1), or `probability` with `seed`;
+`times` bounds how often it strikes. What: `fault`, one of
+
+  throttle   the service's own throttling error, not carried out
+  error      `code`, `message`, `status`, not carried out
+  http       `status` with an HTML body, as a load balancer answers, not carried out
+  reset      the connection is reset, not carried out
+  lost       carried out, but the connection ends without an answer
+  slow       carried out, answered `seconds` (real ones) later
+  garbage    carried out, answered with what is neither JSON nor XML
+  truncated  carried out, half of the answer, then the connection ends
+  kill       `pgid` is killed, `when` "before" or "after" the call is carried out, no answer
+
+and states of the world, which last until they are cleared and fit by `match` alone:
+
+  unhealthy  tasks start but never get healthy (those without a health check exit with 1)
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+STATES = {"unhealthy"}
+CALLS = {"throttle", "error", "http", "reset", "lost", "slow", "garbage", "truncated", "kill"}
+KEYS = {"service", "action", "match", "nth", "from", "to", "probability", "seed", "times",
+        "fault", "code", "message", "status", "seconds", "pgid", "when"}
+
+
+@dataclass
+class Rule:
+    """A rule as given, and how many calls it has seen and struck."""
+
+    given: dict[str, Any]
+    seen: int = 0
+    struck: int = 0
+    random: random.Random = field(default_factory=random.Random)
+
+    def fits(self, service: str, action: str, members: dict[str, Any]) -> bool:
+        rule = self.given
+        if rule.get("service", service) != service or rule.get("action", action) != action:
+            return False
+        return all(members.get(key) == value for key, value in rule.get("match", {}).items())
+
+    def strikes(self) -> bool:
+        """Count one more call that fits, and say whether this one is to fail."""
+        rule = self.given
+        self.seen += 1
+        if "times" in rule and self.struck >= rule["times"]:
+            return False
+        if "nth" in rule and self.seen != rule["nth"]:
+            return False
+        if not rule.get("from", 1) <= self.seen <= rule.get("to", self.seen):
+            return False
+        if "probability" in rule and self.random.random() >= rule["probability"]:
+            return False
+        self.struck += 1
+        return True
+
+
+class Faults:
+    """The rules that are in force, in the order given: the first that strikes counts."""
+
+    def __init__(self) -> None:
+        self.rules: list[Rule] = []
+
+    def add(self, given: dict[str, Any]) -> None:
+        unknown = set(given) - KEYS
+        if unknown:
+            raise ValueError(f"unknown member of a fault: {', '.join(sorted(unknown))}")
+        if given.get("fault") not in STATES | CALLS:
+            raise ValueError(f"unknown fault '{given.get('fault')}'")
+        self.rules.append(Rule(given, random=random.Random(given.get("seed", 0))))
+
+    def clear(self) -> None:
+        self.rules.clear()
+
+    def strike(self, service: str, action: str, members: dict[str, Any]) -> dict[str, Any] | None:
+        """The fault that this call is to have, if any."""
+        found = None
+        for rule in self.rules:
+            if rule.given["fault"] in STATES or not rule.fits(service, action, members):
+                continue
+            if found is None and rule.strikes():
+                found = rule.given
+        return found
+
+    def holds(self, state: str, service: str, **members: Any) -> bool:
+        """Whether a state of the world is set for what these members describe."""
+        return any(rule.given["fault"] == state and rule.fits(service, "", members)
+                   for rule in self.rules)

@@ -1,0 +1,219 @@
+"""The HTTP side: HTTP/1.1 with keep-alive on 127.0.0.1, a thread for each connection.
+
+Order of things for one AWS call: latency (outside the lock), then, under the lock, the fault
+that strikes if any, the call itself, the record; then the answer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import struct
+import threading
+import time
+import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from . import wire
+from .control import Control
+from .dispatch import Dispatcher, is_write, principal_of
+from .errors import AwsError
+from .registry import Raw, service_find
+from .world import World
+
+HTML = (b"<html><head><title>503 Service Temporarily Unavailable</title></head><body><center>"
+        b"<h1>503 Service Temporarily Unavailable</h1></center></body></html>\n")
+
+
+class Front(ThreadingHTTPServer):
+    """The server; it owns the world, the lock and the record."""
+
+    daemon_threads = True
+    request_queue_size = 128
+    allow_reuse_address = True
+
+    def __init__(self, port: int, latency: float, speed: float, instant: bool, seed: bool) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
+        self.latency = latency
+        self.speed, self.instant, self.seed = speed, instant, seed
+        self.lock = threading.RLock()
+        self.record: list[dict[str, Any]] = []
+        self.connections = 0
+        self.dispatcher = Dispatcher(World(speed, instant))
+        self.control = Control(self)
+        self.control.reset()
+
+    @property
+    def world(self) -> World:
+        return self.dispatcher.world
+
+    def connection_number(self) -> int:
+        with self.lock:
+            self.connections += 1
+            return self.connections
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection, request after request."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 65536
+    server: Front
+
+    def setup(self) -> None:
+        super().setup()
+        self.number = self.server.connection_number()
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except (ConnectionError, ValueError):
+            self.close_connection = True
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing: the record has it."""
+
+    def do_any(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length) if length else b""
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = wire.Request(self.command, self.path, headers, body)
+        if self.path.startswith("/_berth/"):
+            with self.server.lock:
+                status, answer = self.server.control.handle(
+                    self.command, request.path.removeprefix("/_berth/"), body)
+            self.answer(Raw(status, [("Content-Type", "application/json")],
+                            json.dumps(answer).encode()))
+        else:
+            self.aws_call(request)
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = do_OPTIONS = do_any
+
+    def aws_call(self, request: wire.Request) -> None:
+        started = time.time()
+        if self.server.latency:
+            time.sleep(self.server.latency)
+        with self.server.lock:
+            entry = {"service": "", "action": "", "input": None, "write": False, "fault": None}
+            fault, raw = self.carried_out(request, entry)
+            entry.update(
+                n=len(self.server.record) + 1, status=raw.status if raw else None,
+                start=started * 1000, end=time.time() * 1000, connection=self.number,
+                bytes_in=len(request.body), bytes_out=len(raw.body) if raw else 0)
+            entry.update(_error_of(raw))
+            self.server.record.append(entry)
+        if raw is None:
+            self.drop(hard=fault.get("fault") == "reset")
+        elif fault.get("fault") == "lost" or fault.get("fault") == "kill":
+            self.drop(hard=False)
+        else:
+            if fault.get("fault") == "slow":
+                time.sleep(float(fault.get("seconds", 1)))
+            self.answer(raw, cut=fault.get("fault") == "truncated")
+
+    def carried_out(self, request: wire.Request, entry: dict[str, Any],
+                    ) -> tuple[dict[str, Any], Raw | None]:
+        """The fault that this call has ({} for none), and its answer (None: there is none)."""
+        request_id = str(uuid.uuid4())
+        world = self.server.world
+        try:
+            wire.request_read(request)
+        except AwsError as error:
+            entry.update(service=request.service, action=request.action)
+            return {}, _with_id(Raw(*wire.error_write(request, error, request_id)), request_id)
+        entry.update(service=request.service, action=request.action, input=request.input,
+                     write=is_write(request.action), principal=principal_of(world, request))
+        fault = (self.server.control.kill_due()
+                 or world.faults.strike(request.service, request.action, request.input or {})
+                 or {})
+        kind = entry["fault"] = fault.get("fault")
+        if kind == "kill" and fault.get("when") == "before":
+            os.killpg(fault["pgid"], signal.SIGKILL)
+            return fault, None
+        if kind == "reset":
+            return fault, None
+        if kind in ("throttle", "error", "http"):
+            return fault, _with_id(_refusal(request, fault, request_id), request_id)
+        raw = _with_id(self.server.dispatcher.carry_out(request, request_id), request_id)
+        if kind == "kill":
+            os.killpg(fault["pgid"], signal.SIGKILL)
+        if kind == "garbage":
+            raw = Raw(200, [("Content-Type", "text/plain")], b"\x00\xff}{<garbage")
+        return fault, raw
+
+    def answer(self, raw: Raw, cut: bool = False) -> None:
+        self.send_response_only(raw.status)
+        for name, value in raw.headers:
+            self.send_header(name, value)
+        self.send_header("Date", self.date_time_string())
+        self.send_header("Content-Length", str(len(raw.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(raw.body[:len(raw.body) // 2] if cut else raw.body)
+        self.wfile.flush()
+        if cut:
+            self.drop(hard=False)
+
+    def drop(self, hard: bool) -> None:
+        """End the connection without (the rest of) an answer; hard: by a reset."""
+        self.close_connection = True
+        if hard:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                       struct.pack("ii", 1, 0))
+            # shutdown_request would send a FIN first, and a FIN is no reset.
+            self.connection.close()
+        else:
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+
+def _with_id(raw: Raw, request_id: str) -> Raw:
+    name = "x-amzn-RequestId"
+    return Raw(raw.status, raw.headers + [(name, request_id)], raw.body)
+
+
+def _refusal(request: wire.Request, fault: dict[str, Any], request_id: str) -> Raw:
+    """The answer of a call that a fault keeps from being carried out."""
+    if fault["fault"] == "http":
+        return Raw(fault.get("status", 503), [("Content-Type", "text/html")], HTML)
+    code, status = fault.get("code", "InternalFailure"), fault.get("status", 400)
+    message = fault.get("message", "a fault that the test asked for")
+    if fault["fault"] == "throttle":
+        code, status = THROTTLES.get(request.service, ("Throttling", 400))
+        service = service_find(request.service)
+        if service:
+            code, status = service.throttle
+        message = fault.get("message", "Rate exceeded")
+    return Raw(*wire.error_write(request, AwsError(code, message, status), request_id))
+
+
+def _error_of(raw: Raw | None) -> dict[str, Any]:
+    """The error code and message in an answer, for the record."""
+    if raw is None or raw.status < 300:
+        return {"code": None, "message": None}
+    text = raw.body.decode("utf-8", "replace")
+    if text.startswith("{"):
+        try:
+            body = json.loads(text)
+            return {"code": body.get("__type", "").rpartition("#")[2],
+                    "message": body.get("message") or body.get("Message")}
+        except ValueError:
+            pass
+    return {"code": _between(text, "<Code>", "</Code>"),
+            "message": _between(text, "<Message>", "</Message>")}
+
+
+def _between(text: str, before: str, after: str) -> str | None:
+    start = text.find(before)
+    return text[start + len(before):text.find(after, start)] if start >= 0 else None
+
+
+# Services without a behaviour of their own here; the others' codes are in their modules.
+# https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html and others.
+THROTTLES = {"cloudformation": ("Throttling", 400), "monitoring": ("Throttling", 400),
+             "route53": ("Throttling", 400), "ssm": ("ThrottlingException", 400),
+             "secretsmanager": ("ThrottlingException", 400), "acm": ("ThrottlingException", 400),
+             "tagging": ("ThrottledException", 400)}

@@ -1,0 +1,114 @@
+"""IAM: trust policies that are policies; pages. The rest is moto's.
+
+https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from urllib.parse import unquote
+
+from .errors import AwsError
+from .registry import Call, Raw, Service
+
+ACTIONS = Service("iam", throttle=("Throttling", 400), invalid="ValidationError")
+PRINCIPALS = {"AWS", "Service", "Federated", "CanonicalUser"}
+SERVICE = re.compile(r"[a-z0-9.-]+\.amazonaws\.com(\.cn)?")
+
+
+def malformed(message: str) -> AwsError:
+    return AwsError("MalformedPolicyDocument", message)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def trust_check(text: str) -> None:
+    """Raise MalformedPolicyDocument unless TEXT is a policy that can be a role's trust policy."""
+    try:
+        document = json.loads(unquote(text) if text.startswith("%7B") else text)
+    except ValueError:
+        raise malformed("This policy contains invalid Json") from None
+    if not isinstance(document, dict) or "Statement" not in document:
+        raise malformed("Syntax errors in policy.")
+    if set(document) - {"Version", "Id", "Statement"} or \
+            document.get("Version", "2012-10-17") not in ("2012-10-17", "2008-10-17"):
+        raise malformed("Syntax errors in policy.")
+    for statement in _list(document["Statement"]):
+        if not isinstance(statement, dict) or statement.get("Effect") not in ("Allow", "Deny"):
+            raise malformed("Syntax errors in policy.")
+        if "Resource" in statement or "NotResource" in statement:
+            raise malformed("Has prohibited field Resource")
+        _actions_check(statement)
+        _principal_check(statement)
+
+
+def _actions_check(statement: dict[str, Any]) -> None:
+    actions = _list(statement.get("Action", statement.get("NotAction", [])))
+    if not actions:
+        raise malformed("Missing required field Action")
+    for action in actions:
+        if not str(action).startswith("sts:") and action != "*":
+            raise malformed("AssumeRole policy may only specify STS AssumeRole actions.")
+
+
+def _principal_check(statement: dict[str, Any]) -> None:
+    principal = statement.get("Principal", statement.get("NotPrincipal"))
+    if principal is None:
+        raise malformed("Missing required field Principal")
+    if principal == "*":
+        return
+    if not isinstance(principal, dict) or not principal or set(principal) - PRINCIPALS:
+        raise malformed("Invalid principal in policy")
+    for name in _list(principal.get("Service", [])):
+        if not SERVICE.fullmatch(str(name)):
+            raise malformed(f"Invalid principal in policy: \"SERVICE\":\"{name}\"")
+
+
+@ACTIONS.action("CreateRole")
+def create_role(call: Call) -> Raw:
+    trust_check(call.input["AssumeRolePolicyDocument"])
+    return call.forward()
+
+
+@ACTIONS.action("UpdateAssumeRolePolicy")
+def update_trust(call: Call) -> Raw:
+    trust_check(call.input["PolicyDocument"])
+    return call.forward()
+
+
+def managed_policies_load(call: Call) -> Raw:
+    """AWS's own policies are many: they are read when one is first named."""
+    from moto.iam.models import AWSManagedPolicy, aws_managed_policies_data, iam_backends
+    iam = iam_backends[call.account]["aws"]
+    named = call.input.get("PolicyArn", "").startswith("arn:aws:iam::aws:policy/")
+    if (named or call.action == "ListPolicies") and not iam.aws_managed_policies:
+        iam.aws_managed_policies = [
+            AWSManagedPolicy.from_data(name, call.account, "aws", data)
+            for name, data in json.loads(aws_managed_policies_data).items()]
+        iam.managed_policies.update({p.arn: p for p in iam.aws_managed_policies})
+    return call.forward()
+
+
+for _action in ("AttachRolePolicy", "DetachRolePolicy", "GetPolicy", "GetPolicyVersion",
+                "ListPolicies", "ListPolicyVersions", "ListEntitiesForPolicy"):
+    ACTIONS.action(_action)(managed_policies_load)
+
+
+@ACTIONS.action("ListRolePolicies")
+def list_role_policies(call: Call) -> dict[str, Any] | Raw:
+    """Paged as AWS does, which moto does not."""
+    from moto.iam.models import iam_backends
+    roles = iam_backends[call.account]["aws"].roles.values()
+    role = next((r for r in roles if r.name == call.input["RoleName"]), None)
+    if role is None:
+        return call.forward()
+    names = sorted(role.policies)
+    limit, start = call.input.get("MaxItems", 100), int(call.input.get("Marker") or 0)
+    page, more = names[start:start + limit], start + limit < len(names)
+    return {"PolicyNames": page, "IsTruncated": more,
+            **({"Marker": str(start + limit)} if more else {})}
