@@ -171,7 +171,6 @@ void credentials_expired(struct credentials *c, const char *access_key)
 }
 
 static const struct creds_provider *const providers[] = {
-    &creds_environment,
-    &creds_web_identity,
+    &creds_environment, &creds_web_identity, &creds_profile, &creds_container, &creds_instance,
 };
 static const size_t providers_n = ARRAY_SIZE(providers);

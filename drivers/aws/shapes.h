@@ -35,6 +35,9 @@ enum shape_kind {
 #define SHAPE_HAS_MAX   4
 #define SHAPE_SECRET    8  /* its value must not be shown */
 #define SHAPE_UNION     16 /* exactly one member is set */
+/* Percent-encoded in answers: IAM's policy documents,
+ * https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRolePolicy.html */
+#define SHAPE_PERCENT 32
 
 struct shape {
     uint8_t kind;

@@ -75,6 +75,8 @@ class Tables:
             flags.append("SHAPE_FLATTENED")
         if shape.metadata.get("sensitive"):
             flags.append("SHAPE_SECRET")
+        if shape.name == "policyDocumentType" and service == "iam" and not is_input:
+            flags.append("SHAPE_PERCENT")
         if "timestampFormat" in shape.serialization:
             raise ValueError(f"{service}: {shape.name} has a timestampFormat: teach the codecs")
         kind = KINDS[shape.type_name]

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/aws/xml.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <libxml/parser.h>
 #include <math.h>
+#include <stdio.h>
 #include <uv.h>
 
 #include "drivers/aws/timestamp.h"
@@ -74,6 +76,23 @@ static int parse_number(const struct shape *shape, const char *text, cJSON **ret
         return -1;
     *ret = cJSON_CreateNumber(n);
     return 0;
+}
+
+/* Decodes %XX in place; what is not encoded stays as it is. */
+static void percent_decode(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from != '\0'; from++) {
+        unsigned byte;
+        if (*from == '%' && isxdigit((unsigned char)from[1]) && isxdigit((unsigned char)from[2]) &&
+            sscanf(from + 1, "%2x", &byte) == 1 && byte != 0) {
+            *to++ = (char)byte;
+            from += 2;
+        } else {
+            *to++ = *from;
+        }
+    }
+    *to = '\0';
 }
 
 static int scalar(const struct shape *shape, const char *text, cJSON **ret)
@@ -157,6 +176,8 @@ static int element(const struct shape *shape, const xmlNode *node, cJSON **ret, 
     default:;
     }
     _cleanup_free_ char *text = xml_text(node);
+    if (shape->flags & SHAPE_PERCENT)
+        percent_decode(text);
     if (scalar(shape, text, ret) < 0)
         return err_set(err, ERR_FAILED, "the answer's element '%s' holds '%.40s'",
                        (const char *)node->name, text);
