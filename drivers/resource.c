@@ -153,6 +153,21 @@ struct resource *graph_found(struct graph *g, const struct resource_type *type, 
     return r;
 }
 
+void graph_keep(struct graph *g, bool (*is_kept)(const struct resource *r))
+{
+    size_t n = 0;
+    for (size_t i = 0; i < g->n; i++) {
+        struct resource *r = g->v[i];
+        if (!is_kept(r)) {
+            resource_free(r);
+            continue;
+        }
+        r->index = n;
+        g->v[n++] = r;
+    }
+    g->n = n;
+}
+
 static const char *address_of_alias(const struct graph *g, const char *alias)
 {
     for (size_t i = 0; i < g->n_aliases; i++)

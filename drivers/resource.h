@@ -88,7 +88,7 @@ struct resource_type {
      * and adds what is not wanted with graph_found(). May also fill in resources of the graph that
      * it happens to read, setting their `observed`. NULL: only wanted ones are looked at. Whether
      * what was found is ours is decided by its tags; a child is reported only if its parent is
-     * wanted or found, and counts as ours.
+     * wanted, or found and resource_is_ours(), and counts as ours.
      */
     int (*discover)(struct session *s, struct graph *g, struct err *err);
     /*
@@ -231,6 +231,8 @@ int graph_add(struct graph *g, const struct resource_type *type, const char *lab
  * (the name serves), and is not used if a wanted one has it. Thread-safe. */
 struct resource *graph_found(struct graph *g, const struct resource_type *type, const char *label,
                              const char *name);
+/* Drops, and frees, every resource that is not to be kept. Not while others use the graph. */
+void graph_keep(struct graph *g, bool (*is_kept)(const struct resource *r));
 /* By address ("ecs.service/notifier") or alias; NULL if there is none. */
 struct resource *graph_find(const struct graph *g, const char *address);
 /* By type and AWS name; NULL if there is none. */

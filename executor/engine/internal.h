@@ -9,6 +9,8 @@
 
 #include "executor/engine/engine.h"
 
+#define ENGINE_WORKERS 16
+
 /* Every type of every driver, in order, as an array that the caller frees; returns how many. */
 size_t engine_types(const struct graph *g, const struct resource_type ***ret);
 /* The driver in this graph whose type this is. */
