@@ -1,19 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/common.h"
 
-cJSON *spec_services(const cJSON *spec)
-{
-    cJSON *services = cJSON_CreateObject();
-    const cJSON *defaults = json_get(spec, "serviceDefaults");
-    const cJSON *service;
-    cJSON_ArrayForEach (service, json_get(spec, "services")) {
-        cJSON *merged = defaults != NULL ? json_dup(defaults) : cJSON_CreateObject();
-        json_merge(merged, service);
-        json_put(services, service->string, merged);
-    }
-    return services;
-}
-
 int name_check(const char *path, const char *what, const char *name, size_t max, struct err *err)
 {
     size_t n = strlen(name);
@@ -56,17 +43,6 @@ void resources_mark_observed(struct graph *g, const struct resource_type *type)
         resource_set_have(g->v[i], NULL);
         g->v[i]->observed = true;
     }
-}
-
-void lookup_absent(struct resource *r, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    _cleanup_free_ char *why = xvasprintf(fmt, ap);
-    va_end(ap);
-    resource_set_have(r, NULL);
-    json_put_str(r->memo, "why", why);
-    r->observed = true;
 }
 
 cJSON *json_pick(const cJSON *from, const char *const *members)

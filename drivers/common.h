@@ -8,9 +8,6 @@
 
 #include "drivers/resource.h"
 
-/* The spec's services by name, serviceDefaults merged under each. The caller owns it. */
-cJSON *spec_services(const cJSON *spec);
-
 /*
  * ERR_USER where a name that berth makes from the spec is longer than AWS takes; `path` is the
  * spec's member it comes from, `what` the kind of name ("a security group's name").
@@ -29,12 +26,6 @@ cJSON *filter_add(cJSON *filters, const char *name, const char *value);
 /* Takes a resource as seen: without `have`, absent. For discover(), before what is there is filled
  * in, so that the engine does not ask for the absent ones again. */
 void resources_mark_observed(struct graph *g, const struct resource_type *type);
-
-/*
- * Says that a lookup found nothing: memo.why is the sentence that the plan fails with if something
- * it carries out needs the lookup.
- */
-void lookup_absent(struct resource *r, const char *fmt, ...) _printf_(2, 3);
 
 /* A copy of those members of `from` that the NULL-ended list names. The caller owns it. */
 cJSON *json_pick(const cJSON *from, const char *const *members);

@@ -101,16 +101,14 @@ static int vpc_look(struct session *s, struct resource *r, struct err *err)
     }
     r->observed = true;
     if (json_count(vpcs) == 0) {
-        lookup_absent(r,
-                      "network.vpc: no VPC in %s matches %s; correct it, or create the VPC first",
-                      session_region(s), r->name);
+        resource_set_missing(r, "no VPC in %s matches %s; correct it, or create the VPC first",
+                             session_region(s), r->name);
         return 0;
     }
     if (json_count(vpcs) > 1) {
-        lookup_absent(r,
-                      "network.vpc: %zu VPCs in %s match %s ('%s' and '%s' among them); name one",
-                      json_count(vpcs), session_region(s), r->name, json_str_at(vpcs, "0/VpcId"),
-                      json_str_at(vpcs, "1/VpcId"));
+        resource_set_missing(r, "%zu VPCs in %s match %s ('%s' and '%s' among them); name one",
+                             json_count(vpcs), session_region(s), r->name,
+                             json_str_at(vpcs, "0/VpcId"), json_str_at(vpcs, "1/VpcId"));
         return 0;
     }
     static const char *const members[] = { "VpcId", "CidrBlock", NULL };
@@ -187,17 +185,15 @@ static void subnets_take(struct resource *r, cJSON *subnets, bool judge)
     const cJSON *asked;
     cJSON_ArrayForEach (asked, json_get(r->want, "SubnetIds")) {
         if (!json_array_has(ids, asked->valuestring)) {
-            lookup_absent(r, "%s: '%s' is no subnet of the VPC; correct it", r->origin,
-                          asked->valuestring);
+            resource_set_missing(r, "'%s' is no subnet of the VPC; correct it", asked->valuestring);
             return;
         }
     }
     if (json_count(ids) == 0) {
-        lookup_absent(r, "%s: no subnet of the VPC matches %s; correct it, or create the subnets",
-                      r->origin, r->name);
+        resource_set_missing(
+            r, "no subnet of the VPC matches %s; correct it, or create the subnets first", r->name);
         return;
     }
-    r->observed = true;
     cJSON *have = cJSON_CreateObject();
     json_put(have, "SubnetIds", json_dup(ids));
     json_put(have, "CidrBlocks", json_dup(cidrs));
@@ -220,8 +216,9 @@ static int subnets_observe(struct session *s, struct resource *const *r, size_t 
     _cleanup_json_ cJSON *shared = NULL; /* every subnet of the VPC, read once */
     for (size_t i = 0; i < n; i++) {
         const char *vpc = resource_output(r[i]->graph, EC2_VPC, "VpcId");
+        r[i]->observed = true;
         if (vpc == NULL) {
-            lookup_absent(r[i], "%s: the VPC that network.vpc names is not there", r[i]->origin);
+            resource_set_missing(r[i], "the VPC that network.vpc names is not there");
             continue;
         }
         if (!filters_are_plain(r[i]->want)) {

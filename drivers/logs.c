@@ -252,6 +252,7 @@ static int logs_want(struct graph *g, const cJSON *spec, struct err *err)
     return filters_want(g, logs, err);
 }
 
+static const char *const group_stable[] = { "LogGroupName", "Arn", NULL };
 static const char *const after_group[] = { "logs.group", NULL };
 
 static const struct resource_type group_type = {
@@ -259,7 +260,8 @@ static const struct resource_type group_type = {
     .singular = "log group",
     .plural = "log groups",
     .scope = SCOPE_ENVIRONMENT,
-    .flags = TYPE_WHOLE,
+    .flags = TYPE_WHOLE | TYPE_PRECIOUS,
+    .stable = group_stable,
     .discover = group_discover,
     .observe = group_observe,
     .create = group_create,
@@ -274,6 +276,7 @@ static const struct resource_type filter_type = {
     .scope = SCOPE_CHILD,
     .flags = TYPE_WHOLE,
     .after = after_group,
+    .parent = "logs.group",
     .discover = filter_discover,
     .observe = filter_observe,
     .create = filter_put,

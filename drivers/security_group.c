@@ -389,9 +389,8 @@ static cJSON *service_rules(const cJSON *ports)
 
 static int security_group_want_services(struct graph *g, const cJSON *spec, struct err *err)
 {
-    _cleanup_json_ cJSON *services = spec_services(spec);
     const cJSON *service;
-    cJSON_ArrayForEach (service, services) {
+    cJSON_ArrayForEach (service, json_get(spec, "services")) {
         _cleanup_free_ char *origin = xasprintf("services.%s", service->string);
         const cJSON *ports = json_get(service, "ports");
         const cJSON *port;
@@ -408,6 +407,7 @@ static int security_group_want_services(struct graph *g, const cJSON *spec, stru
 }
 
 static const char *const after_network[] = { "ec2.vpc", "ec2.subnets", NULL };
+static const char *const group_stable[] = { "GroupId", NULL };
 static const char *const group_immutable[] = { "GroupName", "VpcId", NULL };
 
 static const struct resource_type group_type = {
@@ -418,6 +418,7 @@ static const struct resource_type group_type = {
     .replace = REPLACE_REFUSE,
     .batch = 200, /* values of one filter: EC2's limit */
     .immutable = group_immutable,
+    .stable = group_stable,
     .after = after_network,
     .discover = group_discover,
     .observe = group_observe,

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+#include "drivers/cloudmap.h"
+
+#include <inttypes.h>
+
+#include "drivers/common.h"
+#include "drivers/driver.h"
+#include "drivers/ec2.h"
+
+/*
+ * The private DNS namespace in which an environment's services find each other. Creating and
+ * deleting one is an operation of Cloud Map's own that takes up to a minute, since it makes a
+ * hosted zone.
+ */
+
+static bool name_is_ours(const struct graph *g, const char *name)
+{
+    size_t n = strlen(g->context.environment);
+    return str_starts(name, g->context.environment) && (name[n] == '.' || name[n] == '\0');
+}
+
+/* The names of our namespaces are the spec's, so those of orphans are told by their tags. */
+static int namespaces_read(struct session *s, const char *name, cJSON **ret, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    cJSON *filters = json_put_array(input, "Filters");
+    filter_add(filters, "TYPE", "DNS_PRIVATE");
+    if (name != NULL)
+        filter_add(filters, "NAME", name);
+    return aws_call_all(s, "servicediscovery", "ListNamespaces", input, "Namespaces", ret, err);
+}
+
+static int namespace_take(struct session *s, struct resource *r, const cJSON *namespace,
+                          struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "ResourceARN", json_str(namespace, "Arn"));
+    _cleanup_json_ cJSON *output = NULL;
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (r->tags == NULL &&
+        aws_call(s, "servicediscovery", "ListTagsForResource", input, &output, &failure) < 0) {
+        if (failure.class != ERR_NOT_FOUND)
+            return err_move(err, &failure);
+        resource_set_have(r, NULL); /* it went between the two calls */
+        return 0;
+    }
+    if (r->tags == NULL)
+        r->tags = tags_from_list(json_get(output, "Tags"), "Key", "Value");
+    cJSON *have = cJSON_CreateObject();
+    json_put_str(have, "Name", r->name);
+    /* No call tells the VPC, and it cannot be changed: a namespace that is ours is in ours. */
+    if (r->want != NULL)
+        json_put(have, "Vpc", ref_resolve(r->graph, json_get(r->want, "Vpc"), NULL));
+    resource_set_have(r, have);
+    resource_set_output(r, "Id", json_str(namespace, "Id"));
+    resource_set_output(r, "Name", r->name);
+    return 0;
+}
+
+static int namespace_discover(struct session *s, struct graph *g, struct err *err)
+{
+    resources_mark_observed(g, &cloudmap_namespace_type);
+    _cleanup_json_ cJSON *namespaces = NULL;
+    if (namespaces_read(s, NULL, &namespaces, err) < 0)
+        return -1;
+    const cJSON *namespace;
+    cJSON_ArrayForEach (namespace, namespaces) {
+        const char *name = json_str(namespace, "Name");
+        if (graph_find_name(g, &cloudmap_namespace_type, name) == NULL && !name_is_ours(g, name))
+            continue;
+        struct resource *r = graph_found(g, &cloudmap_namespace_type, name, name);
+        r->observed = true;
+        if (namespace_take(s, r, namespace, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* One that is being created or deleted is told by its operation alone. */
+static int namespace_poll(struct session *s, struct resource *r, struct err *err)
+{
+    _cleanup_json_ cJSON *done = NULL;
+    if (operation_poll(s, r, &done, err) < 0)
+        return -1;
+    if (done == NULL && json_bool(r->memo, "deleting", false) && json_str(r->memo, "failure"))
+        return err_set(err, ERR_FAILED, "%s", json_str(r->memo, "failure"));
+    if (done == NULL)
+        return 0;
+    if (json_bool(r->memo, "deleting", false))
+        resource_set_have(r, NULL);
+    else
+        resource_set_output(r, "Id", json_str_at(done, "Targets/NAMESPACE"));
+    return 0;
+}
+
+static int namespace_observe(struct session *s, struct resource *const *r, size_t n,
+                             struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        r[i]->observed = true;
+        if (json_str(r[i]->memo, "operation") != NULL) {
+            if (namespace_poll(s, r[i], err) < 0)
+                return -1;
+            continue;
+        }
+        _cleanup_json_ cJSON *namespaces = NULL;
+        if (namespaces_read(s, r[i]->name, &namespaces, err) < 0)
+            return -1;
+        const cJSON *namespace = json_find(namespaces, "Name", r[i]->name);
+        if (namespace == NULL)
+            resource_set_have(r[i], NULL);
+        else if (namespace_take(s, r[i], namespace, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/*
+ * The same for every try of every job, so that two of them make one namespace. Cloud Map remembers
+ * ids for a while, also those of namespaces that are gone; `again` then makes another.
+ */
+static char *creator_request_id(const struct resource *r, bool again)
+{
+    const struct context *c = &r->graph->context;
+    char stamp[24] = "";
+    if (again) {
+        stamp[0] = '-';
+        clock_basic_date(time(NULL), stamp + 1, sizeof(stamp) - 1);
+    }
+    return xasprintf("berth-%" PRId64 "-%.24s%s", c->project, c->environment, stamp);
+}
+
+/* Whether any namespace is being created right now; the operations do not tell which. */
+static int creation_pending(struct session *s, bool *ret, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    cJSON *filters = json_put_array(input, "Filters");
+    filter_add(filters, "TYPE", "CREATE_NAMESPACE");
+    cJSON *status = filter_add(filters, "STATUS", "SUBMITTED");
+    json_push_str(json_get(status, "Values"), "PENDING");
+    json_put_str(status, "Condition", "IN");
+    _cleanup_json_ cJSON *operations = NULL;
+    if (aws_call_all(s, "servicediscovery", "ListOperations", input, "Operations", &operations,
+                     err) < 0)
+        return -1;
+    *ret = json_count(operations) > 0;
+    return 0;
+}
+
+static int namespace_call_create(struct session *s, struct resource *r, const cJSON *tags,
+                                 bool again, cJSON **ret, struct err *err)
+{
+    _cleanup_json_ cJSON *input = json_dup(r->target);
+    _cleanup_free_ char *id = creator_request_id(r, again);
+    json_put_str(input, "CreatorRequestId", id);
+    json_put(input, "Tags", tags_to_list(tags, "Key", "Value"));
+    return aws_call(s, "servicediscovery", "CreatePrivateDnsNamespace", input, ret, err);
+}
+
+static int namespace_create(struct session *s, struct resource *r, struct err *err)
+{
+    _cleanup_json_ cJSON *tags = tags_wanted(r->graph, r->label);
+    _cleanup_json_ cJSON *output = NULL;
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (namespace_call_create(s, r, tags, false, &output, &failure) < 0) {
+        if (!str_eq(failure.aws_code, "DuplicateRequest"))
+            return err_move(err, &failure);
+        bool pending = false;
+        if (creation_pending(s, &pending, err) < 0)
+            return -1;
+        if (pending)
+            return err_set(err, ERR_BUSY, "namespace '%s' is being created by an earlier request",
+                           r->name);
+        if (namespace_call_create(s, r, tags, true, &output, err) < 0)
+            return -1;
+    }
+    operation_begin(r, output, "the creation of the namespace");
+    resource_set_have(r, json_dup(r->target));
+    resource_set_output(r, "Name", r->name);
+    cJSON_Delete(r->tags);
+    r->tags = steal_ptr(&tags);
+    return 0;
+}
+
+static int namespace_remove(struct session *s, struct resource *r, struct err *err)
+{
+    if (json_str(r->memo, "operation") != NULL)
+        return 0; /* asked for already */
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "Id", json_str(r->outputs, "Id"));
+    _cleanup_json_ cJSON *output = NULL;
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (aws_call(s, "servicediscovery", "DeleteNamespace", input, &output, &failure) < 0)
+        return failure.class == ERR_NOT_FOUND ? 0 : err_move(err, &failure);
+    operation_begin(r, output, "the deletion of the namespace");
+    json_put_bool(r->memo, "deleting", true);
+    return 0;
+}
+
+bool cloudmap_is_wanted(const cJSON *service)
+{
+    const cJSON *discovery = json_get(service, "discovery");
+    return discovery != NULL && !cJSON_IsFalse(discovery) && !cJSON_IsNull(discovery);
+}
+
+static int namespace_want(struct graph *g, const cJSON *spec, struct err *err)
+{
+    const cJSON *discovery = json_get(spec, "discovery");
+    _cleanup_free_ char *fallback = xasprintf("%s.local", g->context.environment);
+    const char *name =
+        json_str(discovery, "namespace") ? json_str(discovery, "namespace") : fallback;
+    const char *origin = "discovery.namespace";
+    if (name_check(origin, "a namespace's name", name, 253, err) < 0 ||
+        ec2_want_vpc(g, spec, err) < 0)
+        return -1;
+    cJSON *want = cJSON_CreateObject();
+    json_put_str(want, "Name", name);
+    json_put(want, "Vpc", ref_new("${%s.VpcId}", EC2_VPC));
+    if (graph_add(g, &cloudmap_namespace_type, "discovery", name, origin, want, NULL, err) < 0)
+        return -1;
+    graph_alias(g, "discovery", CLOUDMAP_NAMESPACE);
+    return 0;
+}
+
+/* A service's name in Cloud Map: its own, or the one the spec gives, and the environment's. */
+static char *service_name(const struct graph *g, const cJSON *service)
+{
+    const cJSON *discovery = json_get(service, "discovery");
+    const char *name =
+        cJSON_IsString(discovery) ? discovery->valuestring : json_str(discovery, "name");
+    return xasprintf("%s-%s", name ? name : service->string, g->context.environment);
+}
+
+static cJSON *service_wanted(const cJSON *service, const char *name)
+{
+    const cJSON *discovery = json_get(service, "discovery");
+    const char *routing = json_str(discovery, "routingPolicy");
+    cJSON *want = cJSON_CreateObject();
+    json_put_str(want, "Name", name);
+    json_put(want, "NamespaceId", ref_new("${%s.Id}", CLOUDMAP_NAMESPACE));
+    cJSON *dns = json_put_object(want, "DnsConfig");
+    json_put_str(dns, "RoutingPolicy", routing ? routing : "MULTIVALUE");
+    cJSON *record = json_push(json_put_array(dns, "DnsRecords"), cJSON_CreateObject());
+    json_put_str(record, "Type", "A");
+    json_put_int(record, "TTL", json_int(discovery, "ttl", 10));
+    json_put_int(json_put_object(want, "HealthCheckCustomConfig"), "FailureThreshold", 1);
+    return want;
+}
+
+static int cloudmap_want(struct graph *g, const cJSON *spec, struct err *err)
+{
+    bool any = json_get(spec, "discovery") != NULL;
+    const cJSON *service;
+    cJSON_ArrayForEach (service, json_get(spec, "services")) {
+        if (!cloudmap_is_wanted(service))
+            continue;
+        any = true;
+        _cleanup_free_ char *name = service_name(g, service);
+        _cleanup_free_ char *origin = xasprintf("services.%s.discovery", service->string);
+        /* A DNS label: https://docs.aws.amazon.com/cloud-map/latest/api/API_CreateService.html */
+        if (name_check(origin, "a DNS label", name, 63, err) < 0 ||
+            graph_add(g, &cloudmap_service_type, service->string, name, origin,
+                      service_wanted(service, name), NULL, err) < 0)
+            return -1;
+    }
+    return any ? namespace_want(g, spec, err) : 0;
+}
+
+static const char *const namespace_stable[] = { "Id", "Name", NULL };
+static const char *const after_vpc[] = { "ec2.vpc", NULL };
+
+const struct resource_type cloudmap_namespace_type = {
+    .name = "cloudmap.namespace",
+    .singular = "namespace",
+    .plural = "namespaces",
+    .scope = SCOPE_ENVIRONMENT,
+    .flags = TYPE_PRECIOUS,
+    .deadline = 600,
+    .after = after_vpc,
+    .stable = namespace_stable,
+    .discover = namespace_discover,
+    .observe = namespace_observe,
+    .judge = operation_judge,
+    .create = namespace_create,
+    .remove = namespace_remove,
+};
+
+static const struct resource_type *const cloudmap_types[] = { &cloudmap_namespace_type,
+                                                              &cloudmap_service_type, NULL };
+
+extern const struct driver cloudmap_driver;
+const struct driver cloudmap_driver = {
+    .name = "cloudmap",
+    .types = cloudmap_types,
+    .want = cloudmap_want,
+};
