@@ -47,7 +47,8 @@ LIBS_FULL   = $(shell pkg-config --libs $(PKGS_FULL) 2>/dev/null) -lpthread -lm
 
 # What the four programs that the runner calls link: neither libcurl nor OpenSSL nor libxml2.
 SMALL_SRC  = $(wildcard executor/base/*.c) \
-             $(addprefix executor/,job.c dispatch.c hostconfig.c exitcode.c script.c joblog.c schemas.c)
+             $(addprefix executor/,job.c dispatch.c hostconfig.c exitcode.c script.c joblog.c \
+               drivecall.c checkout.c schemas.c)
 FULL_SRC   = executor/environment.c $(wildcard executor/engine/*.c drivers/*.c drivers/aws/*.c)
 MAINS      = config prepare run cleanup drive
 obj        = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)))

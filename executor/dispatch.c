@@ -215,16 +215,17 @@ static bool match(const char *name, const cJSON *spec, struct dispatch *d)
     return match_exact(name, d) || match_plan(name, spec, d) || match_names(name, spec, d);
 }
 
-/* Whether a cut name that matches nothing without a spec could match with one. */
-static bool spec_decides(const char *name)
+/* What a cut name would be if the spec declared what it names. */
+static enum act if_declared(const char *name)
 {
+    _cleanup_dispatch_ struct dispatch d = DISPATCH_INIT;
+    if (match(name, NULL, &d))
+        return ACT_SCRIPT;
     const char *rest = str_starts(name, PLAN_PREFIX) ? name + strlen(PLAN_PREFIX) : name;
-    if (str_starts(rest, DEPLOY_PREFIX))
-        return true;
     for (size_t i = 0; i < ARRAY_SIZE(module_suffixes); i++)
         if (str_ends(rest, module_suffixes[i].suffix))
-            return true;
-    return false;
+            return module_suffixes[i].act;
+    return str_starts(rest, DEPLOY_PREFIX) ? ACT_DEPLOY : ACT_SCRIPT;
 }
 
 /* What the host config says instead of the job's own name, or NULL. */
@@ -239,13 +240,11 @@ static const char *renamed(const struct hostconfig *h, const char *name)
     return NULL;
 }
 
-bool dispatch_needs_spec(const char *job_name, const struct hostconfig *h)
+enum act dispatch_if_declared(const char *job_name, const struct hostconfig *h)
 {
     _cleanup_free_ char *own = cut_suffixes(job_name);
     const char *as = renamed(h, own);
-    const char *name = as != NULL ? as : own;
-    _cleanup_dispatch_ struct dispatch d = DISPATCH_INIT;
-    return !match(name, NULL, &d) && spec_decides(name);
+    return if_declared(as != NULL ? as : own);
 }
 
 int dispatch_job(const char *job_name, const struct hostconfig *h, const cJSON *spec,
@@ -255,7 +254,8 @@ int dispatch_job(const char *job_name, const struct hostconfig *h, const cJSON *
     const char *as = renamed(h, own);
     _cleanup_dispatch_ struct dispatch d = DISPATCH_INIT;
     bool found = match(as != NULL ? as : own, spec, &d);
-    if (!found && as != NULL && !str_eq(as, "script") && (spec != NULL || !spec_decides(as)))
+    if (!found && as != NULL && !str_eq(as, "script") &&
+        (spec != NULL || if_declared(as) == ACT_SCRIPT))
         return err_set(err, ERR_HOST,
                        "%s: dispatch: job '%s' is to be treated as '%s', which is not the name of "
                        "any job that berth knows%s; 'script' just runs the script",

@@ -46,8 +46,11 @@ struct dispatch {
  */
 int dispatch_job(const char *job_name, const struct hostconfig *h, const cJSON *spec,
                  struct dispatch *ret, struct err *err);
-/* Whether only the spec can say what the job is: dispatch_job() without it says ACT_SCRIPT. */
-bool dispatch_needs_spec(const char *job_name, const struct hostconfig *h);
+/*
+ * What the job would be if the spec declared the module or service in its name: ACT_SCRIPT where
+ * the spec has no say. So that the spec is read only when it matters.
+ */
+enum act dispatch_if_declared(const char *job_name, const struct hostconfig *h);
 void dispatch_release(struct dispatch *d);
 /* Whether an act needs an environment, and so a branch that the host config knows. */
 bool dispatch_needs_environment(const struct dispatch *d);

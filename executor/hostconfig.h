@@ -22,7 +22,15 @@ struct hostconfig {
     }
 #define _cleanup_hostconfig_ _cleanup_(hostconfig_release)
 
-/* Reads and checks the file; what is wrong with it is ERR_HOST with file, line and path. */
+/* Where repositories and caches lie if the host config does not say: its buildsDir and cacheDir. */
+#define HOSTCONFIG_BUILDS_DIR "/var/lib/berth/builds"
+#define HOSTCONFIG_CACHE_DIR  "/var/lib/berth/cache"
+#define HOSTCONFIG_SPEC       ".berth/environment.json"
+
+/*
+ * Reads and checks the file. One that others than its owner can write, or that is not root's where
+ * berth runs as root, is refused; what is wrong with it is ERR_HOST with file, line and path.
+ */
 int hostconfig_read(struct hostconfig *ret, struct err *err);
 void hostconfig_release(struct hostconfig *h);
 

@@ -4,8 +4,7 @@
 /* The assembler copies the file in and ends it with a NUL. */
 #define EMBED(symbol, file)                                                                        \
     __asm__(".pushsection .rodata\n"                                                               \
-            ".global " #symbol "\n"                                                                \
-            #symbol ":\n"                                                                          \
+            ".global " #symbol "\n" #symbol ":\n"                                                  \
             ".incbin \"" file "\"\n"                                                               \
             ".byte 0\n"                                                                            \
             ".popsection\n")

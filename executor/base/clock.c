@@ -8,22 +8,20 @@ double clock_now(void)
     return (double)uv_hrtime() / 1e9;
 }
 
-static void format_date(time_t t, const char *format, char *buf, size_t size)
+void clock_basic_date(time_t t, char *buf, size_t size)
 {
     struct tm tm;
     gmtime_r(&t, &tm);
-    if (strftime(buf, size, format, &tm) == 0 && size > 0)
+    if (strftime(buf, size, "%Y%m%dT%H%M%SZ", &tm) == 0 && size > 0)
         buf[0] = '\0';
-}
-
-void clock_basic_date(time_t t, char *buf, size_t size)
-{
-    format_date(t, "%Y%m%dT%H%M%SZ", buf, size);
 }
 
 void clock_iso_date(time_t t, char *buf, size_t size)
 {
-    format_date(t, "%Y-%m-%dT%H:%M:%SZ", buf, size);
+    struct tm tm;
+    gmtime_r(&t, &tm);
+    if (strftime(buf, size, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0 && size > 0)
+        buf[0] = '\0';
 }
 
 const char *clock_span(double seconds, char *buf, size_t size)

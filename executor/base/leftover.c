@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "executor/base/clock.h"
+#include "executor/base/process.h"
+
+#define SETTLE   0.5 /* seconds in which what is left may end by itself */
+#define LAST     2.0 /* seconds that the kernel gets to carry out SIGKILL */
+#define ROUNDS   5   /* of SIGKILL: something may have forked between the look and the kill */
+#define FILE_MAX ((size_t)2 << 20)
+
+struct one {
+    pid_t pid;
+    pid_t parent;
+    bool chosen;
+    char name[32];
+};
+
+struct table {
+    struct one *v;
+    size_t n;
+};
+#define _cleanup_table_ _cleanup_(table_release)
+
+/* Which processes a caller wants to see ended. */
+struct choice {
+    const char *mark; /* NULL: descendants of ours */
+    const char *spared;
+};
+
+static void table_release(struct table *t)
+{
+    free(t->v);
+    *t = (struct table){ .v = NULL };
+}
+
+/* Reads what /proc has on a process; false when it is gone or not ours to see. */
+static bool read_proc(pid_t pid, const char *file, struct strbuf *text)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    char chunk[4096];
+    ssize_t n;
+    while ((n = read(fd, chunk, sizeof(chunk))) > 0 && text->len < FILE_MAX)
+        strbuf_add(text, chunk, (size_t)n);
+    return text->len > 0;
+}
+
+/* "123 (name, which may hold anything) S 45 ...": see proc(5). Zombies do not count: they are dead.
+ */
+static bool read_stat(pid_t pid, struct one *ret)
+{
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    if (!read_proc(pid, "stat", &text))
+        return false;
+    const char *open_paren = strchr(text.buf, '(');
+    const char *close_paren = strrchr(text.buf, ')');
+    char state;
+    int parent;
+    if (open_paren == NULL || close_paren == NULL ||
+        sscanf(close_paren + 1, " %c %d", &state, &parent) != 2 || state == 'Z' || state == 'X')
+        return false;
+    *ret = (struct one){ .pid = pid, .parent = parent };
+    snprintf(ret->name, sizeof(ret->name), "%.*s", (int)(close_paren - open_paren - 1),
+             open_paren + 1);
+    return true;
+}
+
+static void read_table(struct table *t)
+{
+    DIR *proc = opendir("/proc");
+    const struct dirent *entry;
+    while (proc != NULL && (entry = readdir(proc)) != NULL) {
+        int64_t pid;
+        struct one one;
+        if (str_to_int64(entry->d_name, 1, INT_MAX, &pid) < 0 || !read_stat((pid_t)pid, &one))
+            continue;
+        t->v = xrealloc_array(t->v, t->n + 1, sizeof(*t->v));
+        t->v[t->n++] = one;
+    }
+    if (proc != NULL)
+        closedir(proc);
+}
+
+static const struct one *find(const struct table *t, pid_t pid)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (t->v[i].pid == pid)
+            return &t->v[i];
+    return NULL;
+}
+
+static bool is_spared(const struct one *one, const char *spared)
+{
+    char link[64];
+    char path[PATH_MAX];
+    snprintf(link, sizeof(link), "/proc/%d/exe", (int)one->pid);
+    ssize_t len = readlink(link, path, sizeof(path) - 1);
+    if (len <= 0)
+        return false;
+    path[len] = '\0';
+    const char *slash = strrchr(path, '/');
+    return slash != NULL && strlen(spared) == (size_t)(slash - path) &&
+           strncmp(path, spared, strlen(spared)) == 0;
+}
+
+static bool is_marked(const struct one *one, const char *mark)
+{
+    _cleanup_strbuf_ struct strbuf environment = STRBUF_INIT;
+    if (!read_proc(one->pid, "environ", &environment))
+        return false;
+    for (size_t i = 0; i < environment.len; i += strlen(environment.buf + i) + 1)
+        if (strcmp(environment.buf + i, mark) == 0)
+            return true;
+    return false;
+}
+
+/* Walks up from a process. `depth` bounds it: the table is no snapshot and may hold a circle. */
+static bool is_beneath(const struct table *t, const struct one *one, pid_t ancestor)
+{
+    for (size_t depth = 0; one != NULL && depth < t->n; depth++) {
+        if (one->parent == ancestor)
+            return true;
+        one = find(t, one->parent);
+    }
+    return false;
+}
+
+static bool is_under_spared(const struct table *t, const struct one *one, const char *spared)
+{
+    for (size_t depth = 0; one != NULL && depth < t->n; depth++) {
+        if (is_spared(one, spared))
+            return true;
+        one = find(t, one->parent);
+    }
+    return false;
+}
+
+static bool is_chosen(const struct table *t, const struct one *one, const struct choice *choice)
+{
+    if (one->pid == getpid())
+        return false;
+    if (choice->mark == NULL)
+        return is_beneath(t, one, getpid());
+    return is_marked(one, choice->mark) && !is_under_spared(t, one, choice->spared);
+}
+
+static void choose(const struct choice *choice, struct table *ret)
+{
+    _cleanup_table_ struct table all = { .v = NULL };
+    read_table(&all);
+    for (size_t i = 0; i < all.n; i++)
+        all.v[i].chosen = is_chosen(&all, &all.v[i], choice);
+    table_release(ret);
+    for (size_t i = 0; i < all.n; i++) {
+        if (!all.v[i].chosen)
+            continue;
+        ret->v = xrealloc_array(ret->v, ret->n + 1, sizeof(*ret->v));
+        ret->v[ret->n++] = all.v[i];
+    }
+}
+
+/* Takes the dead out of the process table; false when there is no child at all. */
+static bool reap(void)
+{
+    pid_t pid;
+    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+        ;
+    return pid == 0 || errno != ECHILD;
+}
+
+/* Waits until all have ended, or until the deadline. */
+static void await(const struct table *t, double seconds)
+{
+    double deadline = clock_now() + seconds;
+    for (size_t i = 0; i < t->n; i++) {
+        /* Readable once the process has ended, see pidfd_open(2). */
+        _cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, t->v[i].pid, 0);
+        double left = deadline - clock_now();
+        struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+        if (fd >= 0 && left > 0)
+            poll(&poll_fd, 1, (int)(left * 1000) + 1);
+    }
+    reap();
+}
+
+static void tell(const struct table *t, int signum)
+{
+    for (size_t i = 0; i < t->n; i++)
+        kill(t->v[i].pid, signum);
+}
+
+static size_t end_chosen(const struct choice *choice, double grace, struct strlist *left)
+{
+    _cleanup_table_ struct table t = { .v = NULL };
+    choose(choice, &t);
+    await(&t, SETTLE);
+    choose(choice, &t);
+    for (size_t i = 0; i < t.n; i++)
+        strlist_addf(left, "%s (%d)", t.v[i].name, (int)t.v[i].pid);
+    if (t.n == 0)
+        return 0;
+    tell(&t, SIGTERM);
+    await(&t, grace);
+    choose(choice, &t);
+    for (unsigned round = 0; round < ROUNDS && t.n > 0; round++) {
+        tell(&t, SIGKILL);
+        await(&t, LAST);
+        choose(choice, &t);
+    }
+    return t.n;
+}
+
+size_t process_end_descendants(double grace, struct strlist *left)
+{
+    /* The usual case, and the cheap one: whatever is left has become our child. */
+    if (!reap())
+        return 0;
+    const struct choice descendants = { .mark = NULL };
+    return end_chosen(&descendants, grace, left);
+}
+
+size_t process_end_marked(const char *mark, const char *spared, double grace, struct strlist *left)
+{
+    const struct choice marked = { .mark = mark, .spared = spared };
+    return end_chosen(&marked, grace, left);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "executor/joblog.h"
+
+#include <time.h>
+
+#include "executor/base/log.h"
+#include "executor/exitcode.h"
+
+static bool is_set(const char *variable)
+{
+    const char *value = getenv(variable);
+    return value != NULL && *value != '\0';
+}
+
+static bool wants_colour(void)
+{
+    return !is_set("NO_COLOR") && !is_set("CUSTOM_ENV_NO_COLOR") && !str_eq(getenv("TERM"), "dumb");
+}
+
+void joblog_init(int fd)
+{
+    log_init(fd, is_set("BERTH_DEBUG") ? LOG_DEBUG : LOG_INFO, wants_colour());
+}
+
+void joblog_fact(const char *name, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    _cleanup_free_ char *value = xvasprintf(fmt, ap);
+    va_end(ap);
+    log_info("%-12s %s", name, value);
+}
+
+void joblog_section_start(const char *name, bool collapsed, const char *title)
+{
+    log_info("section_start:%lld:%s%s\r\033[0K%s", (long long)time(NULL), name,
+             collapsed ? "[collapsed=true]" : "", title);
+}
+
+void joblog_section_end(const char *name)
+{
+    log_info("section_end:%lld:%s\r\033[0K", (long long)time(NULL), name);
+}
+
+int joblog_failure(const struct err *err)
+{
+    log_error("%s", err->message != NULL ? err->message : err_class_words(err->class));
+    return exitcode_of(err);
+}

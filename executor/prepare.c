@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * prepare: everything that can be known to go wrong before a script runs goes wrong here, with one
+ * clear line: the host's tools and directories, and whether this job may act on this branch.
+ */
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "executor/base/log.h"
+#include "executor/base/process.h"
+#include "executor/base/version.h"
+#include "executor/dispatch.h"
+#include "executor/drivecall.h"
+#include "executor/exitcode.h"
+#include "executor/job.h"
+#include "executor/joblog.h"
+
+static bool find_program(const char *name)
+{
+    _cleanup_free_ char *path = process_find_program(name);
+    return path != NULL;
+}
+
+static bool needs_runner(const struct job *job)
+{
+    return json_count(json_get(job->response, "artifacts")) > 0 ||
+           json_count(json_get(job->response, "cache")) > 0 ||
+           json_count(json_get(job->response, "dependencies")) > 0;
+}
+
+/* The runner's scripts call gitlab-runner for artifacts and caches; where it is missing they say so
+ * and go on, and the job is green without its artifacts (gitlab-runner#1630). */
+static int check_tools(const struct job *job, struct err *err)
+{
+    static const char *const tools[] = { "bash", "git" };
+    for (size_t i = 0; i < ARRAY_SIZE(tools); i++)
+        if (!find_program(tools[i]))
+            return err_set(err, ERR_HOST, "there is no '%s' in the runner's PATH; install it",
+                           tools[i]);
+    if (find_program("gitlab-runner"))
+        return 0;
+    if (needs_runner(job))
+        return err_set(err, ERR_HOST,
+                       "there is no 'gitlab-runner' in the runner's PATH, and this job has "
+                       "artifacts, a cache or dependencies, which would silently be skipped; put "
+                       "it there (a link will do)");
+    log_info("note: there is no 'gitlab-runner' in the runner's PATH; jobs with artifacts or a "
+             "cache will be refused");
+    return 0;
+}
+
+/* Makes a directory and those it lies in. Others may pass through, not look around. */
+static int make_directory(const char *path, struct err *err)
+{
+    _cleanup_free_ char *partial = xstrdup(path);
+    for (char *p = partial + 1; *p != '\0'; p++) {
+        if (*p != '/')
+            continue;
+        *p = '\0';
+        if (mkdir(partial, 0755) < 0 && errno != EEXIST)
+            return err_set_errno(err, ERR_HOST, errno, "cannot make the directory '%s'", partial);
+        *p = '/';
+    }
+    if (mkdir(path, 0711) < 0 && errno != EEXIST)
+        return err_set_errno(err, ERR_HOST, errno, "cannot make the directory '%s'", path);
+    if (access(path, W_OK | X_OK) < 0)
+        return err_set_errno(err, ERR_HOST, errno, "cannot use the directory '%s'", path);
+    return 0;
+}
+
+static int make_directories(const struct hostconfig *h, struct err *err)
+{
+    _cleanup_free_ char *builds = hostconfig_path(h, "buildsDir", HOSTCONFIG_BUILDS_DIR);
+    _cleanup_free_ char *cache = hostconfig_path(h, "cacheDir", HOSTCONFIG_CACHE_DIR);
+    if (make_directory(builds, err) < 0 || make_directory(cache, err) < 0)
+        return err_wrap(err, "%s: buildsDir and cacheDir", h->path);
+    return 0;
+}
+
+static void say_what_is_ignored(const struct job *job)
+{
+    const char *image = json_str_at(job->response, "image/name");
+    bool services = json_count(json_get(job->response, "services")) > 0;
+    if ((image == NULL || *image == '\0') && !services)
+        return;
+    log_warn("%s%s%s not honoured: berth runs scripts on the runner host itself",
+             image != NULL && *image != '\0' ? "'image:'" : "",
+             image != NULL && *image != '\0' && services ? " and " : "",
+             services ? "'services:' are" : " is");
+}
+
+static void say_what_it_is(const struct job *job, const struct hostconfig *h,
+                           const struct dispatch *d)
+{
+    log_info("berth " BERTH_VERSION);
+    joblog_fact("job", "%s, of pipeline %lld of %s", job->name, (long long)job->pipeline_id,
+                *job->project_path != '\0' ? job->project_path : "this project");
+    joblog_fact(job_is_merge_request(job) ? "ref" : job->ref_type, "%s at %.8s", job->ref,
+                job->sha);
+    if (d->act != ACT_SCRIPT)
+        joblog_fact("action", "%s%s%s%s", d->plan ? "plan: " : "", act_name(d->act),
+                    d->part != NULL ? " " : "", d->part != NULL ? d->part : "");
+    else if (dispatch_if_declared(job->name, h) == ACT_SCRIPT)
+        joblog_fact("action", "the script, as with the shell executor");
+    else
+        joblog_fact("action", "%s if the repository's spec declares it, else just the script",
+                    act_name(dispatch_if_declared(job->name, h)));
+}
+
+static int prepare(struct err *err)
+{
+    _cleanup_job_ struct job job = JOB_INIT;
+    _cleanup_hostconfig_ struct hostconfig h = HOSTCONFIG_INIT;
+    _cleanup_dispatch_ struct dispatch d = DISPATCH_INIT;
+    if (exitcode_clear(err) < 0 || job_read(getenv("JOB_RESPONSE_FILE"), &job, err) < 0)
+        return joblog_failure(err);
+    job_redact(&job);
+    if (hostconfig_read(&h, err) < 0 || dispatch_job(job.name, &h, NULL, &d, err) < 0)
+        return joblog_failure(err);
+    say_what_it_is(&job, &h, &d);
+    say_what_is_ignored(&job);
+    if (check_tools(&job, err) < 0 || make_directories(&h, err) < 0)
+        return joblog_failure(err);
+    return d.act != ACT_SCRIPT ? drive_call(DRIVE_CHECK) : 0;
+}
+
+int main(void)
+{
+    exitcode_on_signals();
+    joblog_init(STDOUT_FILENO);
+    _cleanup_err_ struct err err = ERR_INIT;
+    return prepare(&err);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * run SCRIPT STAGE: one stage of a job. Every stage is its script and nothing else, known or not;
+ * only in the user's own script's stage of a driver job does drive run before or after the script.
+ */
+
+#include <unistd.h>
+
+#include "executor/base/log.h"
+#include "executor/checkout.h"
+#include "executor/dispatch.h"
+#include "executor/drivecall.h"
+#include "executor/exitcode.h"
+#include "executor/job.h"
+#include "executor/joblog.h"
+#include "executor/script.h"
+
+/* The runner calls this stage "build_script" for custom executors and "step_script" for all others
+ * (https://gitlab.com/gitlab-org/gitlab-runner/-/issues/26418). */
+static bool is_user_script(const char *stage)
+{
+    return str_eq(stage, "build_script") || str_eq(stage, "step_script");
+}
+
+/* Runs the script; what it ends with is the stage's end, and its own code goes to the runner. */
+static int run_script(const char *script, const cJSON *outputs)
+{
+    _cleanup_err_ struct err err = ERR_INIT;
+    struct process_end end;
+    if (script_run(script, outputs, &end, &err) < 0) {
+        joblog_failure(&err);
+        return exitcode_system_failure();
+    }
+    if (end.code == 0 && !end.signalled)
+        return 0;
+    if (end.signal != 0)
+        log_error("the script was ended by signal %d (%s)", end.signal, strsignal(end.signal));
+    /* A script may end with 0 although it was told to stop; the runner would take that for success.
+     * Without a code file, the stage's own code counts. */
+    if (end.code != 0 && exitcode_write(end.code, &err) < 0)
+        log_warn("the job's exit code is lost: %s", err.message);
+    return exitcode_build_failure();
+}
+
+/*
+ * What the spec declares, for a job name that only the spec can explain; NULL where it does not
+ * matter. A spec that cannot be used is told, and breaks no script; but a deploy must not pass for
+ * done because of it: *ret_broken sends it to drive, which says what is wrong.
+ */
+static cJSON *spec_for(const struct job *job, const struct hostconfig *h, bool *ret_broken)
+{
+    _cleanup_err_ struct err err = ERR_INIT;
+    cJSON *spec = NULL;
+    enum act act = dispatch_if_declared(job->name, h);
+    if (act == ACT_SCRIPT || hostconfig_project(h, job->project_id) == NULL ||
+        checkout_read_spec(h, &spec, &err) == 0)
+        return spec;
+    if (err.class == ERR_NOT_FOUND)
+        return NULL;
+    *ret_broken = act == ACT_DEPLOY;
+    if (!*ret_broken)
+        log_warn("whether '%s' is more than its script cannot be told: %s", job->name, err.message);
+    return NULL;
+}
+
+static enum when when_of(const struct job *job, const struct dispatch *d)
+{
+    const char *asked = job_variable(job, "BERTH_WHEN");
+    if (asked == NULL || *asked == '\0')
+        return d->when;
+    if (str_eq(asked, "before"))
+        return WHEN_BEFORE;
+    if (str_eq(asked, "after"))
+        return WHEN_AFTER;
+    log_warn("BERTH_WHEN is '%s'; it must be 'before' or 'after' and is ignored", asked);
+    return d->when;
+}
+
+static int drive_then_script(const char *script)
+{
+    drive_outputs_clear();
+    int code = drive_call(DRIVE_RUN);
+    if (code != 0)
+        return code;
+    _cleanup_json_ cJSON *outputs = drive_outputs_read();
+    return run_script(script, outputs);
+}
+
+static int run_user_script(const char *script)
+{
+    _cleanup_err_ struct err err = ERR_INIT;
+    _cleanup_job_ struct job job = JOB_INIT;
+    _cleanup_hostconfig_ struct hostconfig h = HOSTCONFIG_INIT;
+    _cleanup_dispatch_ struct dispatch d = DISPATCH_INIT;
+    if (job_read(getenv("JOB_RESPONSE_FILE"), &job, &err) < 0 || hostconfig_read(&h, &err) < 0)
+        return joblog_failure(&err);
+    job_redact(&job);
+    bool broken = false;
+    _cleanup_json_ cJSON *spec = spec_for(&job, &h, &broken);
+    if (dispatch_job(job.name, &h, spec, &d, &err) < 0)
+        return joblog_failure(&err);
+    if (d.act == ACT_SCRIPT && !broken)
+        return run_script(script, NULL);
+    if (when_of(&job, &d) == WHEN_AFTER)
+        return drive_then_script(script);
+    int code = run_script(script, NULL);
+    return code != 0 ? code : drive_call(DRIVE_RUN);
+}
+
+int main(int argc, char **argv)
+{
+    exitcode_on_signals();
+    joblog_init(STDOUT_FILENO);
+    _cleanup_err_ struct err err = ERR_INIT;
+    /* The runner puts both behind whatever run_args there are. */
+    if (argc < 3)
+        err_set(&err, ERR_HOST, "usage: run SCRIPT STAGE, called by GitLab Runner");
+    if (argc < 3 || exitcode_clear(&err) < 0)
+        return joblog_failure(&err);
+    const char *script = argv[argc - 2];
+    return is_user_script(argv[argc - 1]) ? run_user_script(script) : run_script(script, NULL);
+}
