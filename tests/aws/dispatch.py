@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import sys
@@ -12,6 +13,7 @@ os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 os.environ.setdefault("MOTO_ACM_VALIDATION_WAIT", "0")
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "false"  # `iam` does, when one is named
 
+import moto.core.responses  # noqa: E402
 from moto.moto_server.werkzeug_app import (  # noqa: E402  (moto reads the settings on import)
     DomainDispatcherApplication, create_backend_app)
 
@@ -24,6 +26,9 @@ READS = ("Describe", "List", "Get", "BatchGet", "BatchCheck")
 NEITHER = {"AssumeRole", "AssumeRoleWithWebIdentity", "GetCallerIdentity"}
 
 
+METHOD_NAMES = functools.lru_cache(None)(moto.core.responses.method_names_from_class)
+
+
 def is_write(action: str) -> bool:
     return not action.startswith(READS) and action not in NEITHER
 
@@ -34,6 +39,10 @@ class Dispatcher:
     def __init__(self, world: World) -> None:
         self.world = world
         self.moto = DomainDispatcherApplication(create_backend_app)
+        # moto looks these up anew, in the file system and by introspection, for each request.
+        self.moto.get_backend_for_host = functools.lru_cache(None)(  # type: ignore[method-assign]
+            self.moto.get_backend_for_host)
+        moto.core.responses.method_names_from_class = METHOD_NAMES
 
     def carry_out(self, request: wire.Request, request_id: str) -> Raw:
         """The answer to a request that `request_read` has understood."""

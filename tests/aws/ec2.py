@@ -446,6 +446,71 @@ def describe_rules(call: Call) -> dict[str, Any]:
     return {"SecurityGroupRules": [rule_show(rule) for rule in page], **more}
 
 
+# --- networks, which exist before and are only looked up ---
+
+@ACTIONS.action("DescribeVpcs")
+def describe_vpcs(call: Call) -> dict[str, Any]:
+    given, ec2 = call.input, backend(call.account, call.region)
+    for name in given.get("VpcIds", []):
+        if name not in ec2.vpcs:
+            raise refuse("InvalidVpcID.NotFound", f"The vpc ID '{name}' does not exist")
+    vpcs = [v for v in ec2.vpcs.values() if v.id in given.get("VpcIds", [v.id])]
+    vpcs = filtered(vpcs, given.get("Filters", []), {
+        "vpc-id": lambda v: [v.id], "cidr": lambda v: [v.cidr_block],
+        "cidr-block-association.cidr-block": lambda v: [v.cidr_block],
+        "is-default": lambda v: [str(bool(v.is_default)).lower()],
+        "state": lambda v: [v.state], "tag-key": lambda v: [t["key"] for t in v.get_tags()]})
+    page, more = page_of(vpcs, call)
+    return {"Vpcs": [vpc_show(vpc) for vpc in page], **more}
+
+
+def vpc_show(vpc: Any) -> dict[str, Any]:
+    sets = vpc.get_cidr_block_association_set()
+    return {"VpcId": vpc.id, "CidrBlock": vpc.cidr_block, "State": vpc.state,
+            "IsDefault": bool(vpc.is_default), "OwnerId": vpc.owner_id,
+            "InstanceTenancy": vpc.instance_tenancy, "DhcpOptionsId": "default",
+            "CidrBlockAssociationSet": [
+                {"AssociationId": s["association_id"], "CidrBlock": s["cidr_block"],
+                 "CidrBlockState": {"State": "associated"}} for s in sets],
+            "Tags": tags_show(vpc)}
+
+
+@ACTIONS.action("DescribeSubnets")
+def describe_subnets(call: Call) -> dict[str, Any]:
+    given, ec2 = call.input, backend(call.account, call.region)
+    subnets = [s for zone in ec2.subnets.values() for s in zone.values()]
+    known = {subnet.id for subnet in subnets}
+    for name in given.get("SubnetIds", []):
+        if name not in known:
+            raise refuse("InvalidSubnetID.NotFound", f"The subnet ID '{name}' does not exist")
+    subnets = [s for s in subnets if s.id in given.get("SubnetIds", [s.id])]
+    subnets = filtered(subnets, given.get("Filters", []), {
+        "subnet-id": lambda s: [s.id], "vpc-id": lambda s: [s.vpc_id],
+        "availability-zone": lambda s: [s.availability_zone], "state": lambda s: [s.state],
+        "availability-zone-id": lambda s: [s.availability_zone_id],
+        "cidr-block": lambda s: [s.cidr_block], "cidr": lambda s: [s.cidr_block],
+        "default-for-az": lambda s: [str(s.default_for_az).lower()],
+        "map-public-ip-on-launch": lambda s: [str(s.map_public_ip_on_launch).lower()],
+        "tag-key": lambda s: [t["key"] for t in s.get_tags()]})
+    page, more = page_of(subnets, call)
+    taken = [eni.subnet.id for eni in ec2.enis.values()]
+    return {"Subnets": [subnet_show(s, taken.count(s.id)) for s in page], **more}
+
+
+def subnet_show(subnet: Any, taken: int) -> dict[str, Any]:
+    size = ipaddress.ip_network(subnet.cidr_block).num_addresses
+    return {"SubnetId": subnet.id, "VpcId": subnet.vpc_id, "CidrBlock": subnet.cidr_block,
+            "SubnetArn": subnet.subnet_arn, "State": subnet.state, "OwnerId": subnet.owner_id,
+            "AvailabilityZone": subnet.availability_zone,
+            "AvailabilityZoneId": subnet.availability_zone_id,
+            "AvailableIpAddressCount": size - 5 - taken,
+            "DefaultForAz": str(subnet.default_for_az).lower() == "true",
+            "MapPublicIpOnLaunch": str(subnet.map_public_ip_on_launch).lower() == "true",
+            "Tags": tags_show(subnet)}
+
+
+# --- network interfaces ---
+
 @ACTIONS.action("DescribeNetworkInterfaces")
 def describe_interfaces(call: Call) -> dict[str, Any]:
     given, ec2 = call.input, backend(call.account, call.region)

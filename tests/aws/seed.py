@@ -35,12 +35,16 @@ def moto_reset() -> None:
     mock_random.seed(20191201)
 
 
-def plant(world: World) -> None:
+def plant(_: World) -> None:
     """Make all that is presumed, in the account and region of the examples."""
+    from moto.moto_api._internal import mock_random
+
     plant_networks()
     plant_zone()
     plant_secrets()
     plant_role()
+    # What comes next gets the same ids, whether or not the certificate was at hand.
+    mock_random.seed(20191201)
 
 
 def plant_networks() -> None:

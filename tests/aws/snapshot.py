@@ -1,0 +1,160 @@
+"""A comparable description of everything in an account, taken with boto3 alone.
+
+Ids, ARNs and times are replaced by the names of what they stand for, so that two worlds that came
+about differently, or at different times, are equal if and only if they hold the same things.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .endpoint import Endpoint
+
+# Members that say when, by whom or for how long something was done, or are ids of its history.
+HISTORY = {"createdAt", "updatedAt", "registeredAt", "deregisteredAt", "registeredBy", "createdBy",
+           "creationTime", "CreateDate", "CreatorRequestId", "imagePushedAt", "events", "RoleId",
+           "currentServiceDeployment", "currentServiceRevisions", "RoleLastUsed", "id", "revision",
+           "rolloutStateReason", "failedTasks", "version", "ResponseMetadata", "statistics",
+           "CallerReference", "storedBytes", "Id", "HostedZoneId", "requiresAttributes"}
+
+
+class Snapshot:
+    """Takes one description; with an environment, only of what carries its name."""
+
+    def __init__(self, endpoint: Endpoint, environment: str | None = None) -> None:
+        self.endpoint = endpoint
+        self.environment = environment
+        self.names: dict[str, str] = {}
+
+    def client(self, service: str) -> Any:
+        return self.endpoint.client(service)
+
+    def take(self) -> dict[str, Any]:
+        parts = {name: dict(getattr(self, name)()) for name in (
+            "networks", "security_groups", "namespaces", "discovery", "log_groups", "roles",
+            "repositories", "clusters", "task_definitions", "services", "zones")}
+        return {name: {key: self.clean(value) for key, value in sorted(part.items())
+                       if self.environment is None or self.environment in key}
+                for name, part in parts.items() if name != "networks"}
+
+    def clean(self, value: Any) -> Any:
+        """Without history, and with names in the place of ids."""
+        if isinstance(value, dict):
+            return {k: self.clean(v) for k, v in sorted(value.items()) if k not in HISTORY}
+        if isinstance(value, (list, tuple)):
+            return sorted((self.clean(v) for v in value),
+                          key=lambda v: json.dumps(v, sort_keys=True, default=str))
+        if isinstance(value, str):
+            return self.named(value)
+        return value
+
+    def named(self, text: str) -> str:
+        text = re.sub(r"(task-definition/[\w-]+):\d+", r"\1", text)
+        return re.sub(r"(?:sg|subnet|vpc|srv|ns|eni)-[a-z0-9]+",
+                      lambda found: self.names.get(found.group(), found.group()), text)
+
+    def pages(self, service: str, action: str, member: str, **given: Any) -> Iterator[Any]:
+        for page in self.client(service).get_paginator(action).paginate(**given):
+            yield from page[member]
+
+    # --- one of each kind ---
+
+    def networks(self) -> Iterator[tuple[str, Any]]:
+        for kind, member, key in (("describe_vpcs", "Vpcs", "VpcId"),
+                                  ("describe_subnets", "Subnets", "SubnetId")):
+            for one in self.pages("ec2", kind, member):
+                tags = {tag["Key"]: tag["Value"] for tag in one.get("Tags", [])}
+                name = tags.get("Name", one["CidrBlock"])
+                self.names[one[key]] = f"<{name}>"
+                yield name, one
+
+    def security_groups(self) -> Iterator[tuple[str, Any]]:
+        groups = list(self.pages("ec2", "describe_security_groups", "SecurityGroups"))
+        for group in groups:
+            key = f"{self.names.get(group['VpcId'], group['VpcId'])}/{group['GroupName']}"
+            self.names[group["GroupId"]] = f"<{key}>"
+        for group in groups:
+            yield self.names[group["GroupId"]][1:-1], group
+
+    def namespaces(self) -> Iterator[tuple[str, Any]]:
+        sd = self.client("servicediscovery")
+        for one in self.pages("servicediscovery", "list_namespaces", "Namespaces"):
+            self.names[one["Id"]] = f"<{one['Name']}>"
+            tags = sd.list_tags_for_resource(ResourceARN=one["Arn"])["Tags"]
+            yield one["Name"], {**one, "Tags": tags}
+
+    def discovery(self) -> Iterator[tuple[str, Any]]:
+        sd = self.client("servicediscovery")
+        for one in self.pages("servicediscovery", "list_services", "Services"):
+            full = sd.get_service(Id=one["Id"])["Service"]
+            space = self.names.get(full["NamespaceId"], full["NamespaceId"])
+            key = f"{full['Name']}@{space}"
+            self.names[one["Id"]] = f"<{key}>"
+            tags = sd.list_tags_for_resource(ResourceARN=one["Arn"])["Tags"]
+            yield key, {**full, "Tags": tags}
+
+    def log_groups(self) -> Iterator[tuple[str, Any]]:
+        logs = self.client("logs")
+        for group in self.pages("logs", "describe_log_groups", "logGroups"):
+            filters = list(self.pages("logs", "describe_metric_filters", "metricFilters",
+                                      logGroupName=group["logGroupName"]))
+            tags = logs.list_tags_for_resource(resourceArn=group["logGroupArn"])["tags"]
+            yield group["logGroupName"], {**group, "tags": tags, "filters": filters}
+
+    def roles(self) -> Iterator[tuple[str, Any]]:
+        iam = self.client("iam")
+        for role in self.pages("iam", "list_roles", "Roles"):
+            name = role["RoleName"]
+            inline = {policy: iam.get_role_policy(RoleName=name, PolicyName=policy)[
+                "PolicyDocument"] for policy in iam.list_role_policies(RoleName=name)[
+                    "PolicyNames"]}
+            attached = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
+            tags = iam.list_role_tags(RoleName=name)["Tags"]
+            yield name, {**role, "inline": inline, "attached": attached, "Tags": tags}
+
+    def repositories(self) -> Iterator[tuple[str, Any]]:
+        ecr = self.client("ecr")
+        for one in self.pages("ecr", "describe_repositories", "repositories"):
+            images = list(self.pages("ecr", "describe_images", "imageDetails",
+                                     repositoryName=one["repositoryName"]))
+            tags = ecr.list_tags_for_resource(resourceArn=one["repositoryArn"])["tags"]
+            yield one["repositoryName"], {**one, "tags": tags, "images": images}
+
+    def clusters(self) -> Iterator[tuple[str, Any]]:
+        arns = list(self.pages("ecs", "list_clusters", "clusterArns"))
+        if arns:
+            for one in self.client("ecs").describe_clusters(
+                    clusters=arns, include=["TAGS", "SETTINGS"])["clusters"]:
+                yield one["clusterName"], one
+
+    def task_definitions(self) -> Iterator[tuple[str, Any]]:
+        """The newest revision of each family: how many there were is history."""
+        ecs = self.client("ecs")
+        for family in self.pages("ecs", "list_task_definition_families", "families",
+                                 status="ACTIVE"):
+            answer = ecs.describe_task_definition(taskDefinition=family, include=["TAGS"])
+            yield family, {**answer["taskDefinition"], "tags": answer.get("tags", [])}
+
+    def services(self) -> Iterator[tuple[str, Any]]:
+        """Each with its definition's content, its tasks' images, and how many run."""
+        ecs = self.client("ecs")
+        for cluster in self.pages("ecs", "list_clusters", "clusterArns"):
+            arns = list(self.pages("ecs", "list_services", "serviceArns", cluster=cluster))
+            for start in range(0, len(arns), 10):
+                for one in ecs.describe_services(cluster=cluster, services=arns[start:start + 10],
+                                                 include=["TAGS"])["services"]:
+                    runs = ecs.describe_task_definition(taskDefinition=one["taskDefinition"])
+                    yield (f"{one['clusterArn'].rpartition('/')[2]}/{one['serviceName']}",
+                           {**one, "runs": runs["taskDefinition"]["containerDefinitions"]})
+
+    def zones(self) -> Iterator[tuple[str, Any]]:
+        for zone in self.pages("route53", "list_hosted_zones", "HostedZones"):
+            records = list(self.pages("route53", "list_resource_record_sets",
+                                      "ResourceRecordSets", HostedZoneId=zone["Id"]))
+            yield zone["Name"].rstrip("."), {
+                "private": zone["Config"]["PrivateZone"],
+                "records": [r for r in records if r["Type"] not in ("NS", "SOA")]}
