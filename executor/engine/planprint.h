@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_ENGINE_PLANPRINT_H
+#define BERTH_ENGINE_PLANPRINT_H
+
+/*
+ * A plan, and the state of an environment, for people and for programs. Call after engine_plan().
+ * The values of environment variables are never shown, only their names: a plan is read by many who
+ * must not know them. What is not known before apply is said to be so.
+ */
+
+#include "executor/engine/engine.h"
+
+/*
+ * The whole plan, one resource per line with its changes below, as in
+ *     + service notifier (automation-8527fec8-notifier)
+ *     ~ service t7-bridge (automation-8527fec8-t7-bridge)
+ *         desiredCount: 1 -> 2
+ * What stays as it is and has no note is left out.
+ */
+void plan_to_text(const struct graph *g, struct strbuf *out);
+/* "14 to create, 1 to update, 30 unchanged" */
+void plan_counts_to_text(const struct plan_counts *counts, struct strbuf *out);
+/* One line per type that has something to do: "  task definitions  14 to create". */
+void plan_types_to_text(const struct graph *g, struct strbuf *out);
+/* Schema "berth-plan/1", documented in docs/json.md; the caller owns it. */
+cJSON *plan_to_json(const struct graph *g, const struct plan_counts *counts);
+
+/* The state of a resource: "ready", "waiting", "failed", "missing", "changed" or "unwanted". *why
+ * may say more. */
+const char *resource_state(const struct resource *r, struct strbuf *why);
+/* One line per resource, and schema "berth-status/1". */
+void status_to_text(const struct graph *g, struct strbuf *out);
+cJSON *status_to_json(const struct graph *g);
+
+const char *action_name(enum action action); /* "create", ... */
+
+#endif

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+#include "executor/engine/report.h"
+
+#include "executor/base/log.h"
+
+static const char *const done_words[] = {
+    [ACTION_NONE] = "ready",       [ACTION_CREATE] = "created", [ACTION_UPDATE] = "updated",
+    [ACTION_REPLACE] = "replaced", [ACTION_REMOVE] = "removed",
+};
+
+#define N_ACTIONS ARRAY_SIZE(done_words)
+#define N_NAMED   3 /* how many of what is awaited, or was not tried, are named in a line */
+
+void report_release(struct report *r)
+{
+    free(r->reported);
+    *r = (struct report)REPORT_INIT;
+}
+
+void report_phase(struct report *r, const char *name)
+{
+    double now = clock_now();
+    if (r->n_phases > 0 && r->phases[r->n_phases - 1].end == 0)
+        r->phases[r->n_phases - 1].end = now;
+    if (name == NULL || r->n_phases == REPORT_PHASES)
+        return;
+    r->phases[r->n_phases].name = name;
+    r->phases[r->n_phases].start = now;
+    r->phases[r->n_phases++].end = 0;
+    r->said = now;
+}
+
+static bool has_ended(const struct resource *r)
+{
+    return r->progress == PROGRESS_DONE || r->progress == PROGRESS_FAILED ||
+           r->progress == PROGRESS_SKIPPED;
+}
+
+/* Whether a run has something to do with it. */
+static bool takes_part(const struct resource *r)
+{
+    return r->action != ACTION_NONE || r->wait;
+}
+
+static const char *span_of(double from, double to, char *buf, size_t size)
+{
+    return clock_span(from > 0 && to > from ? to - from : 0, buf, size);
+}
+
+/* "security groups: 16 created, 1.2 s", as soon as all of the type and action have ended. */
+static void say_type(struct report *r, const struct graph *g, const struct resource *changed)
+{
+    unsigned done = 0;
+    double start = 0, end = 0;
+    for (size_t i = 0; i < g->n; i++) {
+        const struct resource *other = g->v[i];
+        if (other->type != changed->type || other->action != changed->action || !takes_part(other))
+            continue;
+        if (!has_ended(other))
+            return;
+        if (other->progress != PROGRESS_DONE)
+            continue;
+        done++;
+        if (other->started > 0 && (start == 0 || other->started < start))
+            start = other->started;
+        if (other->ended > end)
+            end = other->ended;
+    }
+    if (done == 0)
+        return;
+    char span[32];
+    log_info("%s: %u %s, %s", done == 1 ? changed->type->singular : changed->type->plural, done,
+             done_words[changed->action], span_of(start, end, span, sizeof(span)));
+    r->said = clock_now();
+}
+
+static void say_resource(struct report *r, const struct resource *changed)
+{
+    char span[32];
+    log_info("%s %s: %s, %s", changed->type->singular, changed->label, done_words[changed->action],
+             span_of(changed->started, changed->ended, span, sizeof(span)));
+    r->said = clock_now();
+}
+
+static void say_failure(struct report *r, const struct resource *changed)
+{
+    char span[32];
+    log_info("%s %s: failed, %s: %s", changed->type->singular, changed->label,
+             span_of(changed->started, changed->ended, span, sizeof(span)),
+             changed->error.message ? changed->error.message : "");
+    r->said = clock_now();
+}
+
+/* What is awaited and why, once in a while. */
+static void say_waiting(struct report *r, const struct graph *g)
+{
+    double now = clock_now();
+    if (now - r->said < REPORT_PAUSE)
+        return;
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    size_t n = 0;
+    for (size_t i = 0; i < g->n; i++) {
+        const struct resource *other = g->v[i];
+        if (other->progress != PROGRESS_SETTLING && other->progress != PROGRESS_RUNNING)
+            continue;
+        if (++n > N_NAMED)
+            continue;
+        strbuf_addf(&text, "%s%s %s", n > 1 ? "; " : "", other->type->singular, other->label);
+        if (other->waiting_for != NULL)
+            strbuf_addf(&text, " (%s)", other->waiting_for);
+    }
+    if (n == 0)
+        return;
+    if (n > N_NAMED)
+        strbuf_addf(&text, "; and %zu more", n - N_NAMED);
+    log_info("waiting for %s", text.buf);
+    r->said = now;
+}
+
+/* Whether its end has not been said yet; from now on it has. */
+static bool first_end(struct report *r, const struct graph *g, const struct resource *changed)
+{
+    if (r->n_reported < g->n) {
+        r->reported = xrealloc_array(r->reported, g->n, sizeof(bool));
+        memset(r->reported + r->n_reported, 0, (g->n - r->n_reported) * sizeof(bool));
+        r->n_reported = g->n;
+    }
+    bool first = !r->reported[changed->index];
+    r->reported[changed->index] = true;
+    return first;
+}
+
+void report_progress(void *context, const struct graph *g, const struct resource *changed)
+{
+    struct report *r = context;
+    if (changed == NULL) {
+        say_waiting(r, g);
+        return;
+    }
+    if (!has_ended(changed) || !takes_part(changed) || !first_end(r, g, changed))
+        return;
+    if (changed->progress == PROGRESS_FAILED)
+        say_failure(r, changed);
+    if ((changed->type->flags & TYPE_APPLICATION) == 0)
+        say_type(r, g, changed);
+    else if (changed->progress == PROGRESS_DONE)
+        say_resource(r, changed);
+}
+
+void report_done(const struct graph *g, struct strbuf *out)
+{
+    unsigned count[N_ACTIONS] = { 0 };
+    for (size_t i = 0; i < g->n; i++)
+        if (takes_part(g->v[i]) && g->v[i]->progress == PROGRESS_DONE)
+            count[g->v[i]->action]++;
+    bool any = false;
+    static const enum action order[] = { ACTION_CREATE, ACTION_UPDATE, ACTION_REPLACE,
+                                         ACTION_REMOVE, ACTION_NONE };
+    for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+        if (count[order[i]] == 0)
+            continue;
+        strbuf_addf(out, "%s%u %s", any ? ", " : "", count[order[i]], done_words[order[i]]);
+        any = true;
+    }
+    if (!any)
+        strbuf_adds(out, "nothing");
+}
+
+/* " [DENIED, AWS: AccessDeniedException, request 8d2f...]" */
+static void add_evidence(struct strbuf *out, const struct err *err)
+{
+    strbuf_addf(out, " [%s", err_class_name(err->class));
+    if (err->aws_code[0] != '\0')
+        strbuf_addf(out, ", AWS: %s", err->aws_code);
+    if (err->request_id[0] != '\0')
+        strbuf_addf(out, ", request %s", err->request_id);
+    strbuf_addc(out, ']');
+}
+
+void report_failures(const struct graph *g)
+{
+    _cleanup_strbuf_ struct strbuf done = STRBUF_INIT;
+    report_done(g, &done);
+    log_info("done: %s", done.buf);
+    for (size_t i = 0; i < g->n; i++) {
+        const struct resource *r = g->v[i];
+        if (r->progress != PROGRESS_FAILED)
+            continue;
+        _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
+        strbuf_addf(&line, "failed: %s %s: %s", r->type->singular, r->label,
+                    r->error.message ? r->error.message : err_class_words(r->error.class));
+        add_evidence(&line, &r->error);
+        log_info("%s", line.buf);
+    }
+    for (size_t i = 0; i < g->n; i++) {
+        const struct resource *r = g->v[i];
+        if (r->progress == PROGRESS_SKIPPED && takes_part(r))
+            log_info("not tried: %s %s%s%s", r->type->singular, r->label, r->note ? ": " : "",
+                     r->note ? r->note : "");
+    }
+}
+
+struct call_counts {
+    const char *service;
+    unsigned reads, writes, retries, throttled, failed;
+};
+
+static void count_call(struct call_counts *c, const struct call_record *call)
+{
+    c->reads += !call->write;
+    c->writes += call->write;
+    c->retries += call->tries > 1 ? call->tries - 1 : 0;
+    c->throttled += call->throttled;
+    c->failed += call->failed;
+}
+
+static int compare_counts(const void *a, const void *b)
+{
+    return strcmp(((const struct call_counts *)a)->service,
+                  ((const struct call_counts *)b)->service);
+}
+
+static void table_row(const struct call_counts *c)
+{
+    log_info("  %-18s %6u %7u %8u %10u %7u", c->service, c->reads, c->writes, c->retries,
+             c->throttled, c->failed);
+}
+
+static void table_of_calls(const struct call_record *calls, size_t n)
+{
+    _cleanup_free_ struct call_counts *by_service = xcalloc(n + 1, sizeof(*by_service));
+    struct call_counts all = { .service = "in all" };
+    size_t services = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t j = 0;
+        while (j < services && !str_eq(by_service[j].service, calls[i].service))
+            j++;
+        if (j == services)
+            by_service[services++].service = calls[i].service;
+        count_call(&by_service[j], &calls[i]);
+        count_call(&all, &calls[i]);
+    }
+    qsort(by_service, services, sizeof(*by_service), compare_counts);
+    log_info("  %-18s %6s %7s %8s %10s %7s", "calls", "reads", "writes", "retries", "throttled",
+             "failed");
+    for (size_t i = 0; i < services; i++)
+        table_row(&by_service[i]);
+    table_row(&all);
+}
+
+void report_table(struct report *r, struct session *s)
+{
+    report_phase(r, NULL);
+    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
+    char span[32];
+    for (size_t i = 0; i < r->n_phases; i++)
+        strbuf_addf(&line, "%s %s, ", r->phases[i].name,
+                    span_of(r->phases[i].start, r->phases[i].end, span, sizeof(span)));
+    if (r->n_phases > 0)
+        log_info("time: %sin all %s", line.buf,
+                 span_of(r->phases[0].start, r->phases[r->n_phases - 1].end, span, sizeof(span)));
+    if (s == NULL)
+        return;
+    _cleanup_free_ struct call_record *calls = NULL;
+    size_t n = session_record(s, &calls);
+    if (n > 0)
+        table_of_calls(calls, n);
+}

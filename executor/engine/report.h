@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_ENGINE_REPORT_H
+#define BERTH_ENGINE_REPORT_H
+
+/*
+ * What a run says while it goes on and when it has ended. Everything is a line of log.h's. A report
+ * is used on one thread, the one that calls the engine; it owns nothing of the graph's.
+ */
+
+#include "executor/engine/engine.h"
+
+#define REPORT_PHASES 8
+#define REPORT_PAUSE  30.0 /* seconds between two lines that say what is awaited */
+
+struct report {
+    struct {
+        const char *name;
+        double start, end; /* clock_now() */
+    } phases[REPORT_PHASES];
+    size_t n_phases;
+    double said;    /* when the last line about progress was written */
+    bool *reported; /* by resource: its end has been said */
+    size_t n_reported;
+};
+#define REPORT_INIT                                                                                \
+    {                                                                                              \
+        .n_phases = 0                                                                              \
+    }
+#define _cleanup_report_ _cleanup_(report_release)
+
+void report_release(struct report *r);
+/* Ends the phase that was going on, if any, and begins another; `name` is static. NULL: only ends.
+ */
+void report_phase(struct report *r, const char *name);
+/* struct engine_options' on_progress; `context` is the report. */
+void report_progress(void *context, const struct graph *g, const struct resource *changed);
+
+/* What was done, what failed and why, what was not tried: after an apply that failed. */
+void report_failures(const struct graph *g);
+/* The table of phases and of calls by service. `s` may be NULL: no call was made. */
+void report_table(struct report *r, struct session *s);
+/* Counts what an apply did, as "41 created, 2 updated". */
+void report_done(const struct graph *g, struct strbuf *out);
+
+#endif
