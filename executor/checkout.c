@@ -13,7 +13,7 @@ static const char *relative_to(const char *builds_dir, const char *project_dir)
     return project_dir + len + 1;
 }
 
-static int open_checkout(const struct hostconfig *h, int *ret_fd, struct err *err)
+int checkout_open(const struct hostconfig *h, int *ret_fd, struct err *err)
 {
     _cleanup_free_ char *builds_dir = hostconfig_path(h, "buildsDir", HOSTCONFIG_BUILDS_DIR);
     const char *project_dir = getenv("CUSTOM_ENV_CI_PROJECT_DIR");
@@ -36,7 +36,7 @@ int checkout_read_spec(const struct hostconfig *h, cJSON **ret, struct err *err)
         spec = HOSTCONFIG_SPEC;
     _cleanup_close_ int fd = -1;
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-    if (open_checkout(h, &fd, err) < 0 ||
+    if (checkout_open(h, &fd, err) < 0 ||
         file_read_beneath(fd, spec, JSON_FILE_MAX, &text, err) < 0)
         return -1;
     if (json_parse(text.buf, text.len, JSON_COMMENTS, ret, err) < 0) {

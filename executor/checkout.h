@@ -11,6 +11,11 @@
 #include "executor/hostconfig.h"
 
 /*
+ * Opens the directory of the checkout; the caller closes *ret_fd. ERR_USER if it does not lie
+ * beneath buildsDir, ERR_NOT_FOUND if it is not there.
+ */
+int checkout_open(const struct hostconfig *h, int *ret_fd, struct err *err);
+/*
  * Reads the spec as it is written. ERR_NOT_FOUND if there is no checkout, or no spec in it;
  * ERR_USER if there is one that cannot be used. The caller owns *ret.
  */

@@ -25,11 +25,8 @@ static int open_directory_of(int project, const char *path, int *ret, struct err
     return file_open_dir_beneath(project, dir, ret, err);
 }
 
-static int read_text(struct spec *spec, const char *project_dir, struct err *err)
+static int read_text(struct spec *spec, int project, struct err *err)
 {
-    _cleanup_close_ int project = -1;
-    if (file_open_dir(project_dir, &project, err) < 0)
-        return -1;
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
     if (file_read_beneath(project, spec->file, JSON_FILE_MAX, &text, err) < 0) {
         if (err->class != ERR_NOT_FOUND)
@@ -61,11 +58,11 @@ static int check_raw(const struct spec *spec, struct err *err)
     return schema_problems_to_err(&problems, ERR_USER, spec->file, spec->text, err);
 }
 
-int spec_read(const char *project_dir, const char *path, struct spec *ret, struct err *err)
+int spec_read(int project, const char *path, struct spec *ret, struct err *err)
 {
     _cleanup_spec_ struct spec spec = SPEC_INIT;
     spec.file = xstrdup(path);
-    if (read_text(&spec, project_dir, err) < 0 || check_raw(&spec, err) < 0)
+    if (read_text(&spec, project, err) < 0 || check_raw(&spec, err) < 0)
         return -1;
     *ret = spec;
     spec = (struct spec)SPEC_INIT;

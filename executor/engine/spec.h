@@ -39,9 +39,9 @@ struct spec_variables {
     void *context;
 };
 
-/* Reads and checks; `path` is relative to project_dir. Errors are ERR_USER, all schema problems at
- * once, each as file:line: path: message. */
-int spec_read(const char *project_dir, const char *path, struct spec *ret, struct err *err);
+/* Reads and checks `path` beneath the directory `project`, a descriptor. Errors are ERR_USER, all
+ * schema problems at once, each as file:line: path: message. */
+int spec_read(int project, const char *path, struct spec *ret, struct err *err);
 /* Merges the overlay of `kind` and replaces variables: fills in spec->json. */
 int spec_resolve(struct spec *spec, const char *kind, const struct spec_variables *variables,
                  struct err *err);

@@ -15,17 +15,22 @@
 #define FILE_NAME ".berth/environment.json"
 
 static char directory[64];
+static int project = -1;
 
 static int make_directory(void **state)
 {
     (void)state;
     strcpy(directory, "/tmp/berth-test-spec-XXXXXX");
-    return mkdtemp(directory) == NULL || chdir(directory) < 0 || mkdir(".berth", 0700) < 0;
+    if (mkdtemp(directory) == NULL || chdir(directory) < 0 || mkdir(".berth", 0700) < 0)
+        return -1;
+    project = open(directory, O_RDONLY | O_DIRECTORY);
+    return project < 0;
 }
 
 static int remove_directory(void **state)
 {
     (void)state;
+    close(project);
     unlink(FILE_NAME);
     rmdir(".berth");
     return chdir("/") < 0 || rmdir(directory) < 0;
@@ -63,7 +68,7 @@ static bool job_is_masked(void *context, const char *name)
 static int resolve(const char *text, const char *kind, struct spec *spec, struct err *err)
 {
     write_spec(text);
-    if (spec_read(directory, FILE_NAME, spec, err) < 0)
+    if (spec_read(project, FILE_NAME, spec, err) < 0)
         return -1;
     _cleanup_json_ cJSON *own = cJSON_CreateObject();
     json_put_str(own, "ENVIRONMENT", "automation-8527fec8");
@@ -136,7 +141,7 @@ static void test_absent(void **state)
     _cleanup_spec_ struct spec spec = SPEC_INIT;
     _cleanup_err_ struct err err = ERR_INIT;
     unlink(FILE_NAME);
-    assert_int_equal(spec_read(directory, FILE_NAME, &spec, &err), -1);
+    assert_int_equal(spec_read(project, FILE_NAME, &spec, &err), -1);
     assert_int_equal(err.class, ERR_USER);
     assert_true(str_starts(err.message, "'" FILE_NAME "' is not in the repository"));
 }
@@ -149,12 +154,12 @@ static void test_leads_out(void **state)
     _cleanup_err_ struct err err = ERR_INIT;
     unlink(FILE_NAME);
     assert_int_equal(symlink("/etc/passwd", FILE_NAME), 0);
-    assert_int_equal(spec_read(directory, FILE_NAME, &spec, &err), -1);
+    assert_int_equal(spec_read(project, FILE_NAME, &spec, &err), -1);
     assert_int_equal(err.class, ERR_USER);
     assert_non_null(strstr(err.message, "symbolic link"));
     assert_int_equal(unlink(FILE_NAME), 0);
     err_release(&err);
-    assert_int_equal(spec_read(directory, "../etc/passwd", &spec, &err), -1);
+    assert_int_equal(spec_read(project, "../etc/passwd", &spec, &err), -1);
     assert_int_equal(err.class, ERR_USER);
 }
 
