@@ -96,8 +96,9 @@ class World:
     def options(self, job: str, ref: str = BRANCH, **rest: Any) -> dict[str, Any]:
         self.pipeline += 1
         return {"job": job, "ref": ref, "project": self.project, "pipeline": self.pipeline,
+                "message": f"commit of pipeline {self.pipeline}",
                 "executors": BUILD / "libexec" / "berth", "environ": self.environ(),
-                "retry_pause": 0.1} | rest
+                "retry_pause": 0} | rest
 
     def job(self, job: str = "deploy-branches", ref: str = BRANCH, **rest: Any) -> Result:
         return run_job(**self.options(job, ref, **rest))
