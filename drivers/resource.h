@@ -186,7 +186,6 @@ struct resource {
     struct err error;
     char *waiting_for;              /* what judge() said last; or NULL */
     double started, written, ended; /* clock_now(); 0: not (yet) */
-    struct step *step;              /* apply's own notes, while it runs */
 };
 
 /*

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_ENGINE_APPLY_H
+#define BERTH_ENGINE_APPLY_H
+
+/*
+ * What the files of apply share: apply.c goes through the phases and decides what starts, step.c
+ * does what a worker does for one resource, look.c awaits.
+ *
+ * A resource is with at most one worker at a time: with_worker is set on the loop's thread before
+ * the job is submitted and cleared when it has come back. Everything in struct apply and struct
+ * step belongs to the loop's thread, but for the outcome, which is the worker's in between.
+ */
+
+#include "executor/engine/internal.h"
+#include "executor/engine/workers.h"
+
+/* What a worker brings back about one resource. */
+struct outcome {
+    struct err err;
+    enum readiness readiness;
+    struct strbuf why;
+    double written; /* 0: nothing was written */
+};
+
+struct step {
+    struct job job; /* first: the workers hand this back */
+    struct apply *apply;
+    struct resource *r;
+    bool with_worker;
+    bool retry;      /* the driver said ERR_BUSY: try again at the next look */
+    bool changed;    /* this run has written it */
+    bool verifying;  /* it was ready, and is looked at once more */
+    double deadline; /* clock_now() by which it must be done */
+    struct outcome outcome;
+};
+
+/* How the resources of one type are awaited. */
+struct look {
+    uv_timer_t timer;
+    struct apply *apply;
+    const struct resource_type *type;
+    double pause;       /* until the next look */
+    double due;         /* when the timer fires; 0: it is not set */
+    unsigned under_way; /* jobs of the look that is going on */
+    bool fresh;         /* something began to wait since the look began */
+};
+
+enum phase { PHASE_BEGIN, PHASE_BUILD, PHASE_REMOVE, PHASE_VERIFY, PHASE_END };
+
+struct apply {
+    struct session *session;
+    struct graph *g;
+    const struct engine_options *o;
+    struct workers workers;
+    struct step *steps; /* by resource index */
+    struct look *looks; /* by type, in the drivers' order */
+    size_t n_looks;
+    size_t removing; /* PHASE_REMOVE: looks[removing - 1] is the type whose turn it is */
+    enum phase phase;
+    bool cancelled;
+    bool failed;      /* something failed or was not tried */
+    struct err first; /* the first failure */
+    struct job begin;
+    struct err begin_err;
+    uv_timer_t tick;
+};
+
+/* apply.c */
+bool apply_is_cancelled(const struct apply *a); /* also before the loop has taken note */
+/* Does what can be done next. Called whenever something has ended. */
+void apply_advance(struct apply *a);
+void step_progress(struct step *step, enum progress progress);
+void step_finish(struct step *step);
+/* Takes *err. */
+void step_fail(struct step *step, struct err *err);
+struct look *look_of(struct apply *a, const struct resource_type *type);
+
+/* step.c: starts the create, update or removal of a resource on a worker. */
+void step_submit(struct step *step);
+/* Deals with what a worker brought back; on the loop's thread. */
+void step_settle(struct step *step);
+/* Whether the resource is as it should be: ready, or, if it is to be removed, gone. Any thread that
+ * has the resource. */
+void outcome_judge(struct outcome *outcome, const struct resource *r);
+
+/* look.c */
+void look_init(struct look *look, struct apply *a, const struct resource_type *type);
+/* Something of the type waits; is_new: it has just begun to. */
+void look_add(struct look *look, bool is_new);
+/* Looks at once at what is SETTLING. */
+void look_now(struct look *look);
+void look_job_ended(struct look *look);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* What is done for one resource: written by a worker, judged, and taken note of. */
+#include "executor/engine/apply.h"
+
+void outcome_judge(struct outcome *outcome, const struct resource *r)
+{
+    strbuf_reset(&outcome->why);
+    if (r->action == ACTION_REMOVE) {
+        outcome->readiness = r->have == NULL ? READY : WAITING;
+        if (r->have != NULL)
+            strbuf_adds(&outcome->why, "still there");
+    } else if (r->have == NULL) {
+        outcome->readiness = WAITING;
+        strbuf_adds(&outcome->why, "not visible yet");
+    } else {
+        outcome->readiness = resource_judge(r, &outcome->why);
+    }
+}
+
+static int observe_one(struct step *step)
+{
+    struct resource *r = step->r;
+    return r->type->observe(step->apply->session, &r, 1, &step->outcome.err);
+}
+
+static int update(struct step *step)
+{
+    struct resource *r = step->r;
+    if (r->type->update(step->apply->session, r, &step->outcome.err) < 0)
+        return -1;
+    step->outcome.written = clock_now();
+    return 0;
+}
+
+/* Compares once more: a create() that has to be tried again may have left something. */
+static int change(struct step *step)
+{
+    struct resource *r = step->r;
+    if (!resource_compare(r))
+        return 0;
+    return resource_check_changes(r, &step->outcome.err) < 0 ? -1 : update(step);
+}
+
+/* Somebody else created it in the meantime, or an earlier try of ours whose answer was lost. */
+static int take_over(struct step *step)
+{
+    struct resource *r = step->r;
+    struct err *err = &step->outcome.err;
+    _cleanup_err_ struct err exists = ERR_INIT;
+    err_move(&exists, err);
+    if (observe_one(step) < 0)
+        return -1;
+    if (r->have == NULL)
+        return err_set(err, ERR_BUSY, "it exists, but is not visible yet: %s", exists.message);
+    if (r->type->scope == SCOPE_ENVIRONMENT && !resource_is_ours(r)) {
+        _cleanup_strbuf_ struct strbuf foreign = STRBUF_INIT;
+        conflict_describe(r, &foreign);
+        return conflict_error(r->graph, foreign.buf, err);
+    }
+    return resource_may_update(r) ? change(step) : 0;
+}
+
+static int create(struct step *step)
+{
+    struct resource *r = step->r;
+    struct err *err = &step->outcome.err;
+    if (r->type->create(step->apply->session, r, err) < 0)
+        return err->class == ERR_EXISTS ? take_over(step) : -1;
+    step->outcome.written = clock_now();
+    return 0;
+}
+
+static int remove_one(struct step *step)
+{
+    struct resource *r = step->r;
+    struct err *err = &step->outcome.err;
+    if (r->type->remove(step->apply->session, r, err) < 0 && err->class != ERR_NOT_FOUND)
+        return -1;
+    err_release(err);
+    step->outcome.written = clock_now();
+    return observe_one(step);
+}
+
+static void step_work(struct job *job)
+{
+    struct step *step = (struct step *)job;
+    struct resource *r = step->r;
+    int status;
+    if (r->action == ACTION_REMOVE)
+        status = remove_one(step);
+    else
+        status = r->have == NULL ? create(step) : change(step);
+    if (status == 0 && r->have == NULL && r->action != ACTION_REMOVE)
+        status = observe_one(step);
+    if (status == 0)
+        outcome_judge(&step->outcome, r);
+}
+
+static void step_done(struct job *job)
+{
+    struct step *step = (struct step *)job;
+    struct look *look = step->retry ? look_of(step->apply, step->r->type) : NULL;
+    step_settle(step);
+    if (look != NULL)
+        look_job_ended(look);
+    apply_advance(step->apply);
+}
+
+void step_submit(struct step *step)
+{
+    step->with_worker = true;
+    step->job = (struct job){ .work = step_work, .done = step_done };
+    err_release(&step->outcome.err);
+    step->outcome.written = 0;
+    workers_submit(&step->apply->workers, &step->job);
+}
+
+static const char *verb(const struct step *step)
+{
+    const struct resource *r = step->r;
+    if (r->action == ACTION_REMOVE)
+        return "remove";
+    return r->action == ACTION_CREATE ? "create" : "update";
+}
+
+static void fail_waiting(struct step *step, enum err_class class, const char *what)
+{
+    const struct resource *r = step->r;
+    _cleanup_err_ struct err err = ERR_INIT;
+    err_set(&err, class, "%s '%s' %s: %s", r->type->singular, r->name, what,
+            r->waiting_for ? r->waiting_for : "no reason known");
+    step_fail(step, &err);
+}
+
+/* The application is the user's; anything else that does not get ready is AWS's or ours. */
+static enum err_class blame(const struct step *step, enum err_class otherwise)
+{
+    return step->r->type->flags & TYPE_APPLICATION ? ERR_UNHEALTHY : otherwise;
+}
+
+static void fail_late(struct step *step)
+{
+    char span[32];
+    double limit = step->r->type->deadline > 0 ? step->r->type->deadline : 1200;
+    clock_span(limit, span, sizeof(span));
+    bool removal = step->r->action == ACTION_REMOVE;
+    _cleanup_free_ char *what =
+        xasprintf("is %s after %s", removal ? "not gone" : "not ready", span);
+    bool application = !removal && !step->retry;
+    fail_waiting(step, application ? blame(step, ERR_TIMEOUT) : ERR_TIMEOUT, what);
+}
+
+static void await(struct step *step, const char *why, bool is_new)
+{
+    struct resource *r = step->r;
+    free(r->waiting_for);
+    r->waiting_for = xstrdup(why);
+    step->verifying = false;
+    if (step->apply->cancelled)
+        fail_waiting(step, ERR_CANCELLED, "is no longer awaited, since the job was cancelled");
+    else if (clock_now() >= step->deadline)
+        fail_late(step);
+    else {
+        step_progress(step, step->retry ? PROGRESS_RUNNING : PROGRESS_SETTLING);
+        look_add(look_of(step->apply, r->type), is_new);
+    }
+}
+
+static void settle_error(struct step *step, bool retried)
+{
+    struct err *err = &step->outcome.err;
+    /* Only writing can be in somebody's way; a look that fails has failed. */
+    if (err->class == ERR_BUSY && step->r->progress == PROGRESS_RUNNING) {
+        step->retry = true;
+        await(step, err->message, !retried);
+        return;
+    }
+    if (step->r->progress == PROGRESS_RUNNING)
+        err_wrap(err, "cannot %s %s '%s'", verb(step), step->r->type->singular, step->r->name);
+    else
+        err_wrap(err, "cannot look at %s '%s'", step->r->type->singular, step->r->name);
+    step_fail(step, err);
+}
+
+void step_settle(struct step *step)
+{
+    struct resource *r = step->r;
+    struct outcome *outcome = &step->outcome;
+    bool retried = step->retry;
+    step->retry = false;
+    step->with_worker = false;
+    if (outcome->written > 0) {
+        r->written = outcome->written;
+        step->changed = true;
+    }
+    if (outcome->err.class != ERR_NONE) {
+        settle_error(step, retried);
+        return;
+    }
+    switch (outcome->readiness) {
+    case READY:
+        step_finish(step);
+        break;
+    case WAITING:
+        await(step, outcome->why.buf, r->progress != PROGRESS_SETTLING);
+        break;
+    case FAILED:
+        free(r->waiting_for);
+        r->waiting_for = xstrdup(outcome->why.buf);
+        fail_waiting(step, blame(step, ERR_FAILED), "failed");
+        break;
+    }
+}
