@@ -45,6 +45,13 @@ void resources_mark_observed(struct graph *g, const struct resource_type *type)
     }
 }
 
+const char *arn_partition(const char *region)
+{
+    if (str_starts(region, "cn-"))
+        return "aws-cn";
+    return str_starts(region, "us-gov-") ? "aws-us-gov" : "aws";
+}
+
 cJSON *json_pick(const cJSON *from, const char *const *members)
 {
     cJSON *picked = cJSON_CreateObject();

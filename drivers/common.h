@@ -27,6 +27,9 @@ cJSON *filter_add(cJSON *filters, const char *name, const char *value);
  * in, so that the engine does not ask for the absent ones again. */
 void resources_mark_observed(struct graph *g, const struct resource_type *type);
 
+/* The partition that ARNs of a region begin with: "aws", "aws-cn", "aws-us-gov". */
+const char *arn_partition(const char *region);
+
 /* A copy of those members of `from` that the NULL-ended list names. The caller owns it. */
 cJSON *json_pick(const cJSON *from, const char *const *members);
 

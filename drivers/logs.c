@@ -112,8 +112,8 @@ static int group_create(struct session *s, struct resource *r, struct err *err)
     resource_set_have(r, json_dup(r->target));
     resource_set_output(r, "LogGroupName", r->name);
     _cleanup_free_ char *arn =
-        xasprintf("arn:aws:logs:%s:%s:log-group:%s", r->graph->context.region,
-                  r->graph->context.account, r->name);
+        xasprintf("arn:%s:logs:%s:%s:log-group:%s", arn_partition(r->graph->context.region),
+                  r->graph->context.region, r->graph->context.account, r->name);
     resource_set_output(r, "Arn", arn);
     return 0;
 }

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_DRIVERS_ECR_H
+#define BERTH_DRIVERS_ECR_H
+
+#include "drivers/resource.h"
+
+/* The repository of a module: what the spec says, else <prefix>-<module>. The caller frees it. */
+char *ecr_repository_of(const struct graph *g, const cJSON *module);
+
+/*
+ * Wants the image of a module to be looked up, once however many services run it, as
+ * ecr.image/<module>, whose output Image is repository@digest. `path` is the spec's member that
+ * names the module.
+ */
+int ecr_want_image(struct graph *g, const cJSON *spec, const char *module, const char *path,
+                   struct err *err);
+
+#endif
