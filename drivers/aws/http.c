@@ -319,8 +319,9 @@ static enum err_class curl_class(const struct transfer *t, CURLcode code)
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
         return ERR_HOST;
+    case CURLE_UNSUPPORTED_PROTOCOL: /* the URL's before, the answer's after the request */
+        return t->response->sent ? ERR_TRANSIENT : ERR_HOST;
     default:
         return ERR_TRANSIENT;
     }

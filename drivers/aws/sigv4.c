@@ -32,18 +32,37 @@ static int hmac(const void *key, size_t key_len, const char *text, unsigned char
     return 0;
 }
 
-/* Every service but S3 takes the path encoded once more, segment by segment, as sent. */
+/* Takes the last segment off a path of canonical segments. */
+static void cut_segment(struct strbuf *path, size_t start)
+{
+    while (path->len > start && path->buf[--path->len] != '/')
+        ;
+    path->buf[path->len] = '\0';
+}
+
+/* Every service but S3 takes the path normalised (RFC 3986, section 6) and encoded once more,
+ * segment by segment. */
 static void add_path(struct strbuf *out, const char *path)
 {
-    for (const char *segment = *path ? path : "/"; *segment != '\0';) {
-        size_t len = strcspn(segment, "/");
-        strbuf_add_percent(out, segment, len);
-        segment += len;
-        if (*segment == '/') {
+    size_t start = out->len;
+    bool slash = true; /* whether the path ends with one */
+    strbuf_reserve(out, 1);
+    while (*path != '\0') {
+        size_t len = strcspn(path, "/");
+        bool dot = len == 1 && path[0] == '.', dots = len == 2 && memcmp(path, "..", 2) == 0;
+        if (dots)
+            cut_segment(out, start);
+        if (len > 0 && !dot && !dots) {
             strbuf_addc(out, '/');
-            segment++;
+            strbuf_add_percent(out, path, len);
         }
+        path += len;
+        slash = *path == '/' || len == 0 || ((dot || dots) && *path == '\0');
+        if (*path == '/')
+            path++;
     }
+    if (slash || out->len == start)
+        strbuf_addc(out, '/');
 }
 
 struct parameter {
