@@ -383,7 +383,7 @@ static int verdict(struct apply *a, struct err *err)
 {
     if (a->first.class != ERR_NONE)
         return err_move(err, &a->first);
-    if (a->cancelled) {
+    if (a->cancelled || a->failed) {
         size_t done = 0, all = 0;
         for (size_t i = 0; i < a->g->n; i++) {
             const struct resource *r = a->g->v[i];

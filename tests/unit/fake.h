@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_TESTS_FAKE_H
+#define BERTH_TESTS_FAKE_H
+
+/*
+ * A cloud in memory, and drivers for it, for tests of the engine: no network, no session.
+ *
+ * There is one cloud at a time, from fake_init() to fake_release(). What a test wants is a JSON
+ * array of resources as fake_want() describes; what happens to a thing is set in its struct. Every
+ * call of a driver is an event with the moments of its begin and its end, counted over all calls,
+ * so that tests can ask what happened before what. A driver function that is called for a
+ * resource that another thread has aborts the test.
+ */
+
+#include "executor/engine/engine.h"
+
+enum fake_op { FAKE_OBSERVE, FAKE_CREATE, FAKE_UPDATE, FAKE_REMOVE, FAKE_DISCOVER, FAKE_BEGIN };
+
+struct fake_event {
+    enum fake_op op;
+    char name[64]; /* "type/name" of the resource; the type or driver where there is none */
+    size_t n;      /* how many resources the call was for */
+    unsigned begin, end;
+};
+
+/* A thing in the cloud, there or not, and how it behaves. */
+struct fake_thing {
+    char name[64];      /* "type/name" */
+    bool there, hidden; /* hidden: observe() does not see it yet */
+    cJSON *state, *tags;
+    unsigned revision; /* outputs: Rev, and Id, which stays */
+    int looks;         /* how many observe() calls after a write until it is ready */
+    int looks_left;
+    int busy;       /* how many create, update or remove calls answer ERR_BUSY */
+    int gone_after; /* how many observe() calls after remove() until it is gone */
+    int going;
+    bool race; /* create() finds that somebody has just created it, as `racer` */
+    cJSON *racer;
+    enum err_class fail; /* what writing answers; ERR_NONE: it succeeds */
+    bool broken;         /* written, judge() says FAILED */
+    double delay;        /* seconds that writing takes */
+    int relapse;         /* at the n-th observe() it is not ready once more; 0: never */
+    int observed;
+    bool lazy;   /* create() leaves `have` NULL */
+    bool in_use; /* a thread has it */
+};
+
+extern struct resource_type fake_lookup, fake_group, fake_repo, fake_policy, fake_box, fake_shelf,
+    fake_task, fake_service;
+/* "net" (lookup, group), "store" (repo, policy, box, shelf), "ecs" (task, service) */
+extern const struct driver *const fake_drivers[];
+extern enum err_class fake_begin_fails;
+
+void fake_init(void);
+void fake_release(void);
+/* A graph of what the text asks for, linked: [{"type": "net.group", "label": "a", "name": "E-a",
+ * "needs": ["net.group/b"], "exists": ["store.box/c"], "want": {...}}, ...]; `name` is "E-<label>"
+ * unless given. Fails the test on an error. */
+struct graph *fake_graph(const char *text);
+int fake_graph_try(const char *text, struct graph **ret, struct err *err);
+/* The thing "type/name", made absent and well-behaved if it is not known. */
+struct fake_thing *fake_thing(const char *name);
+/* Puts a thing there: state as JSON text; ours or nobody's. */
+struct fake_thing *fake_put(const char *name, const char *state, bool ours);
+
+size_t fake_events(struct fake_event **ret);          /* a copy that the caller frees */
+size_t fake_count(enum fake_op op, const char *name); /* NULL: any */
+/* The first such event; NULL: there was none. Valid until the next event. */
+const struct fake_event *fake_first(enum fake_op op, const char *name);
+const struct fake_event *fake_last(enum fake_op op, const char *name);
+void fake_forget_events(void);
+/* How many create, update and remove calls were under way at once, at most. */
+unsigned fake_most_at_once(void);
+/* Called at the beginning of the n-th write (from 1), on the worker; NULL: never. */
+extern void (*fake_on_write)(unsigned n);
+
+#endif
