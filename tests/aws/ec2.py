@@ -500,7 +500,8 @@ def describe_subnets(call: Call) -> dict[str, Any]:
 def subnet_show(subnet: Any, taken: int) -> dict[str, Any]:
     size = ipaddress.ip_network(subnet.cidr_block).num_addresses
     return {"SubnetId": subnet.id, "VpcId": subnet.vpc_id, "CidrBlock": subnet.cidr_block,
-            "SubnetArn": subnet.subnet_arn, "State": subnet.state, "OwnerId": subnet.owner_id,
+            "SubnetArn": f"arn:aws:ec2:{subnet.ec2_backend.region_name}:{subnet.owner_id}:subnet/{subnet.id}",
+            "State": subnet.state, "OwnerId": subnet.owner_id,
             "AvailabilityZone": subnet.availability_zone,
             "AvailabilityZoneId": subnet.availability_zone_id,
             "AvailableIpAddressCount": size - 5 - taken,

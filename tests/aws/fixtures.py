@@ -1,6 +1,6 @@
 """Pytest fixtures: one server for the session, a fresh world for each test.
 
-Use by `from aws.fixtures import endpoint, aws_server  # noqa: F401`, with tests/ on the path.
+A conftest.py takes them by `from aws.fixtures import aws_server, endpoint`, with tests/ on the path.
 """
 
 from __future__ import annotations

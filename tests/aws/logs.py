@@ -167,11 +167,10 @@ def delete_filter(call: Call) -> dict[str, Any]:
     return {}
 
 
-# --- tags: the ARN with or without :* (moto takes only the latter) ---
+# --- tags: by the ARN without :* (API_ListTagsForResource) ---
 
 def _tagged(call: Call) -> Any:
-    arn = call.input["resourceArn"].removesuffix(":*")
-    return group_get(call, arn.partition(":log-group:")[2])
+    return group_get(call, call.input["resourceArn"].partition(":log-group:")[2])
 
 
 @ACTIONS.action("TagResource")

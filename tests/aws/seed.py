@@ -66,7 +66,7 @@ def plant_zone() -> None:
     from moto.route53 import route53_backends
 
     route53_backends[ACCOUNT]["aws"].create_hosted_zone(
-        ZONE, private_zone=False, caller_reference="berth-seed")
+        ZONE + ".", private_zone=False, caller_reference="berth-seed")
     acm = acm_backends[ACCOUNT][REGION]
     global _certificate
     if _certificate is None:  # its key takes longer to make than all the rest
