@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#include "drivers/ecs.h"
+
+#include "drivers/driver.h"
+
+int ecs_refuse_members(const cJSON *object, const char *path, const char *const *names,
+                       struct err *err)
+{
+    for (; *names != NULL; names++)
+        if (json_get(object, *names) != NULL)
+            return err_set(err, ERR_USER,
+                           "%s.%s: cannot be set here, berth decides it; remove the member", path,
+                           *names);
+    return 0;
+}
+
+static int ecs_want(struct graph *g, const cJSON *spec, struct err *err)
+{
+    if (ecs_cluster_want(g, spec, err) < 0)
+        return -1;
+    const cJSON *service;
+    cJSON_ArrayForEach (service, json_get(spec, "services")) {
+        if (ecs_task_definition_want(g, spec, service, err) < 0 ||
+            ecs_service_want(g, spec, service, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static const struct resource_type *const ecs_types[] = { &ecs_cluster_type,
+                                                         &ecs_task_definition_type,
+                                                         &ecs_service_type, NULL };
+
+extern const struct driver ecs_driver;
+const struct driver ecs_driver = {
+    .name = "ecs",
+    .types = ecs_types,
+    .want = ecs_want,
+    .begin = ecs_begin,
+};

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_DRIVERS_ECS_H
+#define BERTH_DRIVERS_ECS_H
+
+/*
+ * What the files of the ECS driver share: the cluster (ecs_cluster.c), task definitions
+ * (ecs_task_definition.c makes them from the spec and reads and registers them, ecs_container.c
+ * their containers, ecs_normalise.c brings wanted and registered ones into one form), services
+ * (ecs_service_want.c, ecs_service.c) and whether a service's deployment is done (ecs_judge.c).
+ */
+
+#include "drivers/resource.h"
+
+#define ECS_CLUSTER "ecs.cluster/cluster" /* outputs ClusterName, Arn */
+
+extern const struct resource_type ecs_cluster_type;
+extern const struct resource_type ecs_task_definition_type;
+extern const struct resource_type ecs_service_type;
+
+int ecs_cluster_want(struct graph *g, const cJSON *spec, struct err *err);
+int ecs_task_definition_want(struct graph *g, const cJSON *spec, const cJSON *service,
+                             struct err *err);
+int ecs_service_want(struct graph *g, const cJSON *spec, const cJSON *service, struct err *err);
+
+/* Marks the cluster with this run's pipeline, before anything else of the environment changes. */
+int ecs_begin(struct session *s, struct graph *g, struct err *err);
+/* The pipeline that the cluster is marked with now; 0 if none. */
+int ecs_cluster_pipeline(struct session *s, const struct graph *g, int64_t *ret, struct err *err);
+
+/* The container that berth generates for a service, as RegisterTaskDefinition takes it. The caller
+ * owns *ret. */
+int ecs_container_make(struct graph *g, const cJSON *spec, const cJSON *service, cJSON **ret,
+                       struct err *err);
+
+/*
+ * Brings a task definition, wanted or registered, into the form in which those that mean the same
+ * are equal JSON: without what AWS adds or has as a default, lists whose order does not count
+ * sorted. Works in place.
+ */
+void task_definition_normalise(cJSON *definition);
+
+/* Refuses members of a spec's free-form object that berth decides itself; `names` is NULL-ended. */
+int ecs_refuse_members(const cJSON *object, const char *path, const char *const *names,
+                       struct err *err);
+
+/* Keeps what judging a service takes from DescribeServices' answer in the resource's memo. */
+void ecs_service_remember(struct resource *r, const cJSON *service);
+enum readiness ecs_service_judge(const struct resource *r, struct strbuf *why);
+/* Whether the deployment that this run began is no longer the primary one. */
+bool ecs_service_is_replaced(const struct resource *r);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+
+#include "drivers/common.h"
+#include "drivers/ecs.h"
+
+#define PIPELINE_TAG "berth:pipeline"
+
+static int64_t pipeline_of(const cJSON *tags)
+{
+    int64_t pipeline = 0;
+    const char *text = json_str(tags, PIPELINE_TAG);
+    if (text == NULL || str_to_int64(text, 0, INT64_MAX, &pipeline) < 0)
+        return 0;
+    return pipeline;
+}
+
+/* The settings that are wanted, by name; AWS may have more. */
+static cJSON *settings_as_wanted(const cJSON *there, const cJSON *wanted)
+{
+    cJSON *settings = cJSON_CreateArray();
+    const cJSON *setting;
+    cJSON_ArrayForEach (setting, there) {
+        if (wanted == NULL || json_find(wanted, "name", json_str(setting, "name")) != NULL)
+            json_push(settings, json_dup(setting));
+    }
+    json_sort(settings, "name");
+    return settings;
+}
+
+static void cluster_take(struct resource *r, const cJSON *cluster)
+{
+    const struct context *c = &r->graph->context;
+    const char *status = json_str(cluster, "status");
+    r->observed = true;
+    /* An inactive cluster is a deleted one, which AWS goes on describing for a while. */
+    if (cluster == NULL || str_eq(status, "INACTIVE")) {
+        resource_set_have(r, NULL);
+        return;
+    }
+    cJSON *have = cJSON_CreateObject();
+    json_put_str(have, "clusterName", r->name);
+    json_put(have, "settings",
+             settings_as_wanted(json_get(cluster, "settings"), json_get(r->want, "settings")));
+    resource_set_have(r, have);
+    json_put_str(r->memo, "status", status);
+    resource_set_output(r, "ClusterName", r->name);
+    resource_set_output(r, "Arn", json_str(cluster, "clusterArn"));
+    cJSON_Delete(r->tags);
+    r->tags = tags_from_list(json_get(cluster, "tags"), "key", "value");
+    int64_t newer = pipeline_of(r->tags);
+    if (c->pipeline > 0 && newer > c->pipeline && resource_is_ours(r))
+        graph_warn(r->graph,
+                   "pipeline %" PRId64 " has worked on '%s' already and is newer than this one "
+                   "(%" PRId64 "): this job may take back what it did",
+                   newer, r->name, c->pipeline);
+}
+
+static int cluster_read(struct session *s, const char *name, cJSON **ret, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_push_str(json_put_array(input, "clusters"), name);
+    cJSON *include = json_put_array(input, "include");
+    json_push_str(include, "TAGS");
+    json_push_str(include, "SETTINGS");
+    return aws_call(s, "ecs", "DescribeClusters", input, ret, err);
+}
+
+static int cluster_discover(struct session *s, struct graph *g, struct err *err)
+{
+    resources_mark_observed(g, &ecs_cluster_type);
+    _cleanup_json_ cJSON *output = NULL;
+    if (cluster_read(s, g->context.environment, &output, err) < 0)
+        return -1;
+    const cJSON *cluster = json_at(output, "clusters/0");
+    if (cluster != NULL)
+        cluster_take(graph_found(g, &ecs_cluster_type, "cluster", g->context.environment), cluster);
+    return 0;
+}
+
+static int cluster_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        _cleanup_json_ cJSON *output = NULL;
+        if (cluster_read(s, r[i]->name, &output, err) < 0)
+            return -1;
+        cluster_take(r[i], json_at(output, "clusters/0"));
+    }
+    return 0;
+}
+
+static enum readiness cluster_judge(const struct resource *r, struct strbuf *why)
+{
+    const char *status = json_str(r->memo, "status");
+    if (status == NULL || str_eq(status, "ACTIVE"))
+        return READY;
+    strbuf_addf(why, "the cluster is %s", status);
+    return str_eq(status, "FAILED") ? FAILED : WAITING;
+}
+
+static int cluster_create(struct session *s, struct resource *r, struct err *err)
+{
+    const struct context *c = &r->graph->context;
+    _cleanup_json_ cJSON *input = json_dup(r->target);
+    _cleanup_json_ cJSON *tags = tags_wanted(r->graph, r->label);
+    if (c->pipeline > 0)
+        json_put_strf(tags, PIPELINE_TAG, "%" PRId64, c->pipeline);
+    json_put(input, "tags", tags_to_list(tags, "key", "value"));
+    _cleanup_json_ cJSON *output = NULL;
+    if (aws_call(s, "ecs", "CreateCluster", input, &output, err) < 0)
+        return -1;
+    const cJSON *cluster = json_get(output, "cluster");
+    resource_set_have(r, json_dup(r->target));
+    json_put_str(r->memo, "status", json_str(cluster, "status"));
+    resource_set_output(r, "ClusterName", r->name);
+    resource_set_output(r, "Arn", json_str(cluster, "clusterArn"));
+    cJSON_Delete(r->tags);
+    r->tags = steal_ptr(&tags);
+    return 0;
+}
+
+static int cluster_update(struct session *s, struct resource *r, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "cluster", r->name);
+    json_copy(input, r->target, "settings");
+    if (aws_call(s, "ecs", "UpdateClusterSettings", input, NULL, err) < 0)
+        return -1;
+    resource_set_have(r, json_dup(r->target));
+    return 0;
+}
+
+static int cluster_remove(struct session *s, struct resource *r, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "cluster", r->name);
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (aws_call(s, "ecs", "DeleteCluster", input, NULL, &failure) < 0 &&
+        failure.class != ERR_NOT_FOUND)
+        return err_move(err, &failure);
+    return 0;
+}
+
+int ecs_cluster_want(struct graph *g, const cJSON *spec, struct err *err)
+{
+    const char *name = g->context.environment;
+    if (name_check("cluster", "a cluster's name", name, 255, err) < 0)
+        return -1;
+    cJSON *want = cJSON_CreateObject();
+    json_put_str(want, "clusterName", name);
+    const cJSON *settings = json_at(spec, "cluster/settings");
+    if (settings != NULL)
+        json_put(want, "settings", settings_as_wanted(settings, NULL));
+    if (graph_add(g, &ecs_cluster_type, "cluster", name, "cluster", want, NULL, err) < 0)
+        return -1;
+    graph_alias(g, "cluster", ECS_CLUSTER);
+    return 0;
+}
+
+/* Whether the run changes anything of the environment's own; shared resources are not. */
+static bool environment_changes(const struct graph *g)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        const struct resource *r = g->v[i];
+        const char *kind = r->type->parent ? r->type->parent : r->type->name;
+        if (r->action != ACTION_NONE && r->type->scope != SCOPE_ACCOUNT &&
+            !str_starts(kind, "iam."))
+            return true;
+    }
+    return false;
+}
+
+int ecs_begin(struct session *s, struct graph *g, struct err *err)
+{
+    struct resource *r = graph_find(g, ECS_CLUSTER);
+    if (r == NULL || r->have == NULL || g->context.pipeline <= 0 ||
+        pipeline_of(r->tags) == g->context.pipeline || !environment_changes(g))
+        return 0;
+    _cleanup_json_ cJSON *tags = cJSON_CreateObject();
+    json_put_strf(tags, PIPELINE_TAG, "%" PRId64, g->context.pipeline);
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "resourceArn", json_str(r->outputs, "Arn"));
+    json_put(input, "tags", tags_to_list(tags, "key", "value"));
+    return aws_call(s, "ecs", "TagResource", input, NULL, err);
+}
+
+int ecs_cluster_pipeline(struct session *s, const struct graph *g, int64_t *ret, struct err *err)
+{
+    _cleanup_json_ cJSON *output = NULL;
+    if (cluster_read(s, g->context.environment, &output, err) < 0)
+        return -1;
+    _cleanup_json_ cJSON *tags = tags_from_list(json_at(output, "clusters/0/tags"), "key", "value");
+    *ret = pipeline_of(tags);
+    return 0;
+}
+
+static const char *const cluster_stable[] = { "ClusterName", "Arn", NULL };
+
+const struct resource_type ecs_cluster_type = {
+    .name = "ecs.cluster",
+    .singular = "cluster",
+    .plural = "clusters",
+    .scope = SCOPE_ENVIRONMENT,
+    .flags = TYPE_PRECIOUS,
+    .deadline = 600,
+    .stable = cluster_stable,
+    .discover = cluster_discover,
+    .observe = cluster_observe,
+    .judge = cluster_judge,
+    .create = cluster_create,
+    .update = cluster_update,
+    .remove = cluster_remove,
+};

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+
+#include "drivers/common.h"
+#include "drivers/ecs.h"
+
+/*
+ * Whether a service's deployment is done. A service is stable again after its circuit breaker has
+ * rolled a deployment back, so being stable is not enough: the primary deployment must be the one
+ * that this run began, as in amazon-ecs-deploy-task-definition since
+ * https://github.com/aws-actions/amazon-ecs-deploy-task-definition/pull/860.
+ */
+
+#define EVENTS_TOLD 3
+
+void ecs_service_remember(struct resource *r, const cJSON *service)
+{
+    static const char *const members[] = {
+        "status", "desiredCount", "runningCount", "pendingCount", "deployments", "events", NULL
+    };
+    cJSON *state = json_pick(service, members);
+    cJSON *events = json_get(state, "events");
+    while (json_count(events) > 20)
+        cJSON_DeleteItemFromArray(events, 20);
+    json_put(r->memo, "state", state);
+}
+
+static const cJSON *primary_of(const struct resource *r)
+{
+    return json_find(json_at(r->memo, "state/deployments"), "status", "PRIMARY");
+}
+
+static const cJSON *own_deployment(const struct resource *r)
+{
+    const char *id = json_str(r->memo, "deployment");
+    return id ? json_find(json_at(r->memo, "state/deployments"), "id", id) : NULL;
+}
+
+bool ecs_service_is_replaced(const struct resource *r)
+{
+    const char *id = json_str(r->memo, "deployment");
+    const cJSON *primary = primary_of(r);
+    return id != NULL && primary != NULL && !str_eq(json_str(primary, "id"), id);
+}
+
+/* "…:task-definition/family:7" -> "family:7". */
+static const char *revision_of(const cJSON *deployment)
+{
+    const char *arn = json_str(deployment, "taskDefinition");
+    const char *slash = arn != NULL ? strrchr(arn, '/') : NULL;
+    return slash != NULL ? slash + 1 : arn;
+}
+
+/* Events are ECS's own account of what goes wrong; most of them only tell of success. */
+static bool event_tells(const char *message)
+{
+    static const char *const words[] = { "fail",           "unhealthy",      "error",
+                                         "throttl",        "unable",         "missing",
+                                         "rolling back",   "rolled back",    "stopped",
+                                         "alarm detected", "circuit breaker" };
+    for (size_t i = 0; message != NULL && i < ARRAY_SIZE(words); i++)
+        if (strcasestr(message, words[i]) != NULL)
+            return true;
+    return false;
+}
+
+static void add_events(const struct resource *r, struct strbuf *why)
+{
+    int told = 0;
+    const cJSON *event;
+    cJSON_ArrayForEach (event, json_at(r->memo, "state/events")) {
+        const char *message = json_str(event, "message");
+        if (event_tells(message) && told++ < EVENTS_TOLD)
+            strbuf_addf(why, "; ECS says: %s", message);
+    }
+}
+
+/* Another deployment is the primary one: a rollback of ours, or somebody else's. */
+static enum readiness judge_replaced(const struct resource *r, struct strbuf *why)
+{
+    const cJSON *own = own_deployment(r);
+    const cJSON *primary = primary_of(r);
+    const char *reason = json_str(own, "rolloutStateReason");
+    const char *primary_reason = json_str(primary, "rolloutStateReason");
+    bool failed = str_eq(json_str(own, "rolloutState"), "FAILED");
+    bool back = primary_reason != NULL && (strcasestr(primary_reason, "roll") != NULL ||
+                                           strcasestr(primary_reason, "circuit") != NULL);
+    if (failed || back) {
+        strbuf_addf(why, "its deployment failed and was rolled back to '%s'", revision_of(primary));
+        if (reason != NULL || primary_reason != NULL)
+            strbuf_addf(why, ": %s", reason ? reason : primary_reason);
+        add_events(r, why);
+        return FAILED;
+    }
+    int64_t pipeline = json_int(r->memo, "pipeline", 0);
+    if (pipeline > 0)
+        strbuf_addf(why, "its deployment was replaced by pipeline %" PRId64 ", which runs '%s'",
+                    pipeline, revision_of(primary));
+    else
+        strbuf_addf(why, "its deployment was replaced by another, '%s', of '%s'",
+                    json_str(primary, "id"), revision_of(primary));
+    return FAILED;
+}
+
+static enum readiness judge_primary(const struct resource *r, const cJSON *primary,
+                                    struct strbuf *why)
+{
+    const cJSON *state = json_get(r->memo, "state");
+    const char *rollout = json_str(primary, "rolloutState");
+    int64_t desired = json_int(state, "desiredCount", 0);
+    int64_t running = json_int(state, "runningCount", 0);
+    if (str_eq(rollout, "FAILED")) {
+        const char *reason = json_str(primary, "rolloutStateReason");
+        strbuf_addf(why, "its deployment failed: %s", reason ? reason : "ECS gives no reason");
+        add_events(r, why);
+        return FAILED;
+    }
+    /* Without a rollout state (a controller other than ECS's) the counts decide. */
+    bool complete = rollout == NULL || str_eq(rollout, "COMPLETED");
+    if (complete && running == desired)
+        return READY;
+    int64_t failed = json_int(primary, "failedTasks", 0);
+    strbuf_addf(why, "%" PRId64 " of %" PRId64 " tasks of '%s' run",
+                json_int(primary, "runningCount", 0), desired, revision_of(primary));
+    if (failed > 0) {
+        strbuf_addf(why, ", %" PRId64 " failed", failed);
+        add_events(r, why);
+    } else if (running > desired) {
+        strbuf_adds(why, ", old ones are being stopped");
+    } else if (json_int(primary, "runningCount", 0) >= desired) {
+        strbuf_adds(why, ", not all healthy yet");
+    }
+    return WAITING;
+}
+
+enum readiness ecs_service_judge(const struct resource *r, struct strbuf *why)
+{
+    const cJSON *primary = primary_of(r);
+    if (str_eq(json_str(json_get(r->memo, "state"), "status"), "DRAINING")) {
+        strbuf_adds(why, "it is still draining");
+        return WAITING;
+    }
+    if (primary == NULL) {
+        strbuf_adds(why, "ECS has begun no deployment yet");
+        return WAITING;
+    }
+    if (ecs_service_is_replaced(r))
+        return judge_replaced(r, why);
+    return judge_primary(r, primary, why);
+}

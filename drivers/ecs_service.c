@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <openssl/rand.h>
+
+#include "drivers/common.h"
+#include "drivers/ecs.h"
+
+/*
+ * Services as ECS has them: found, read ten at a time, created, changed in place, removed.
+ */
+
+static cJSON *service_input(const struct resource *r, const char *name_key)
+{
+    cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "cluster", r->graph->context.environment);
+    json_put_str(input, name_key, r->name);
+    return input;
+}
+
+/* AWS leaves these out where they have their default. */
+static void service_defaults(cJSON *have)
+{
+    if (json_get(have, "serviceRegistries") == NULL)
+        json_put_array(have, "serviceRegistries");
+    if (json_get(have, "propagateTags") == NULL)
+        json_put_str(have, "propagateTags", "NONE");
+    if (json_get(have, "availabilityZoneRebalancing") == NULL)
+        json_put_str(have, "availabilityZoneRebalancing", "DISABLED");
+    if (json_get(have, "enableECSManagedTags") == NULL)
+        json_put_bool(have, "enableECSManagedTags", false);
+    if (json_get(have, "enableExecuteCommand") == NULL)
+        json_put_bool(have, "enableExecuteCommand", false);
+    cJSON *deployment = json_get(have, "deploymentConfiguration");
+    if (deployment != NULL && json_get(deployment, "deploymentCircuitBreaker") == NULL) {
+        cJSON *breaker = json_put_object(deployment, "deploymentCircuitBreaker");
+        json_put_bool(breaker, "enable", false);
+        json_put_bool(breaker, "rollback", false);
+    }
+}
+
+/* Those members of the answer that are wanted, in the form in which they are wanted. */
+static cJSON *service_have(const struct resource *r, const cJSON *service)
+{
+    cJSON *have = cJSON_CreateObject();
+    const cJSON *member;
+    cJSON_ArrayForEach (member, r->want)
+        json_copy(have, service, member->string);
+    json_copy(have, service, "serviceName");
+    const char *cluster = json_str(service, "clusterArn");
+    const char *slash = cluster != NULL ? strrchr(cluster, '/') : NULL;
+    json_put_str(have, "cluster", slash != NULL ? slash + 1 : cluster);
+    /* The order of these means nothing, and AWS keeps none. */
+    cJSON *awsvpc = json_at(have, "networkConfiguration/awsvpcConfiguration");
+    json_sort(json_get(awsvpc, "subnets"), NULL);
+    json_sort(json_get(awsvpc, "securityGroups"), NULL);
+    service_defaults(have);
+    return have;
+}
+
+static void service_take(struct resource *r, const cJSON *service)
+{
+    resource_set_have(r, service_have(r, service));
+    resource_set_output(r, "ServiceName", r->name);
+    resource_set_output(r, "Arn", json_str(service, "serviceArn"));
+    ecs_service_remember(r, service);
+}
+
+/* Draining is as good as gone for whoever wants the name, but not yet for whoever removes it. */
+static bool service_is_there(const struct resource *r, const cJSON *service)
+{
+    const char *status = json_str(service, "status");
+    return str_eq(status, "ACTIVE") || (str_eq(status, "DRAINING") && r->want == NULL);
+}
+
+/* A family whose service nobody wants any more is not wanted either. */
+static void family_found(const struct resource *r)
+{
+    struct resource *definition =
+        graph_found(r->graph, &ecs_task_definition_type, r->label, r->name);
+    if (definition->want != NULL || definition->observed)
+        return;
+    cJSON *have = cJSON_CreateObject();
+    json_put_str(have, "family", r->name);
+    resource_set_have(definition, have);
+    definition->tags = json_dup(r->tags);
+    definition->observed = true;
+}
+
+static int services_read(struct session *s, struct resource *const *r, size_t n, cJSON **ret,
+                         struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "cluster", r[0]->graph->context.environment);
+    cJSON *names = json_put_array(input, "services");
+    for (size_t i = 0; i < n; i++)
+        json_push_str(names, r[i]->name);
+    json_push_str(json_put_array(input, "include"), "TAGS");
+    _cleanup_err_ struct err failure = ERR_INIT;
+    _cleanup_json_ cJSON *output = NULL;
+    if (aws_call(s, "ecs", "DescribeServices", input, &output, &failure) < 0 &&
+        failure.class != ERR_NOT_FOUND)
+        return err_move(err, &failure);
+    cJSON *services = cJSON_DetachItemFromObjectCaseSensitive(output, "services");
+    *ret = services != NULL ? services : cJSON_CreateArray();
+    return 0;
+}
+
+/* Names the pipeline that has deployed over this run's deployment, for the judge to say. */
+static int name_replacement(struct session *s, struct resource *r, struct err *err)
+{
+    if (!ecs_service_is_replaced(r) || json_get(r->memo, "pipeline") != NULL)
+        return 0;
+    int64_t pipeline = 0;
+    if (ecs_cluster_pipeline(s, r->graph, &pipeline, err) < 0)
+        return -1;
+    if (pipeline != r->graph->context.pipeline)
+        json_put_int(r->memo, "pipeline", pipeline);
+    return 0;
+}
+
+static int service_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
+{
+    _cleanup_json_ cJSON *services = NULL;
+    if (services_read(s, r, n, &services, err) < 0)
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        const cJSON *service = json_find(services, "serviceName", r[i]->name);
+        r[i]->observed = true;
+        if (service == NULL || !service_is_there(r[i], service)) {
+            resource_set_have(r[i], NULL);
+            continue;
+        }
+        service_take(r[i], service);
+        cJSON_Delete(r[i]->tags);
+        r[i]->tags = tags_from_list(json_get(service, "tags"), "key", "value");
+        if (r[i]->want == NULL)
+            family_found(r[i]);
+        if (name_replacement(s, r[i], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Which names there are; what they are is read by observe(), ten at a time. */
+static int service_discover(struct session *s, struct graph *g, struct err *err)
+{
+    const struct resource *cluster = graph_find_name(g, &ecs_cluster_type, g->context.environment);
+    resources_mark_observed(g, &ecs_service_type);
+    if (cluster == NULL || cluster->have == NULL)
+        return 0;
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "cluster", g->context.environment);
+    json_put_int(input, "maxResults", 100);
+    _cleanup_json_ cJSON *arns = NULL;
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (aws_call_all(s, "ecs", "ListServices", input, "serviceArns", &arns, &failure) < 0)
+        return failure.class == ERR_NOT_FOUND ? 0 : err_move(err, &failure);
+    size_t prefix = strlen(g->context.environment);
+    const cJSON *arn;
+    cJSON_ArrayForEach (arn, arns) {
+        const char *slash = strrchr(cJSON_GetStringValue(arn), '/');
+        const char *name = slash != NULL ? slash + 1 : cJSON_GetStringValue(arn);
+        bool named = str_starts(name, g->context.environment) && name[prefix] == '-';
+        graph_found(g, &ecs_service_type, named ? name + prefix + 1 : name, name)->observed = false;
+    }
+    return 0;
+}
+
+/* One token for all tries of one create: a lost answer makes no second service. */
+static void put_client_token(cJSON *input)
+{
+    unsigned char random[16];
+    _cleanup_strbuf_ struct strbuf token = STRBUF_INIT;
+    if (RAND_bytes(random, sizeof(random)) != 1)
+        return;
+    strbuf_add_hex(&token, random, sizeof(random));
+    json_put_str(input, "clientToken", token.buf);
+}
+
+/* Remembers the deployment that a write has begun: it must be the primary one in the end. */
+static void deployment_note(struct resource *r, const cJSON *service)
+{
+    const cJSON *primary = json_find(json_get(service, "deployments"), "status", "PRIMARY");
+    json_put_str(r->memo, "deployment", json_str(primary, "id"));
+}
+
+static int service_create(struct session *s, struct resource *r, struct err *err)
+{
+    _cleanup_json_ cJSON *input = json_dup(r->target);
+    _cleanup_json_ cJSON *tags = tags_wanted(r->graph, r->label);
+    if (json_get(input, "desiredCount") == NULL)
+        json_put_int(input, "desiredCount", 1);
+    json_put(input, "tags", tags_to_list(tags, "key", "value"));
+    put_client_token(input);
+    _cleanup_json_ cJSON *output = NULL;
+    if (aws_call(s, "ecs", "CreateService", input, &output, err) < 0)
+        return -1;
+    const cJSON *service = json_get(output, "service");
+    deployment_note(r, service);
+    service_take(r, service);
+    cJSON_Delete(r->tags);
+    r->tags = steal_ptr(&tags);
+    return 0;
+}
+
+/* The top-level member that a change's path lies in; the caller frees it. */
+static char *changed_member(const cJSON *change)
+{
+    const char *path = json_str(change, "path");
+    return xstrndup(path, strcspn(path, ".["));
+}
+
+static int service_update(struct session *s, struct resource *r, struct err *err)
+{
+    _cleanup_json_ cJSON *input = service_input(r, "service");
+    const cJSON *change;
+    cJSON_ArrayForEach (change, r->changes) {
+        _cleanup_free_ char *member = changed_member(change);
+        json_copy(input, r->target, member);
+    }
+    _cleanup_json_ cJSON *output = NULL;
+    if (aws_call(s, "ecs", "UpdateService", input, &output, err) < 0)
+        return -1;
+    const cJSON *service = json_get(output, "service");
+    deployment_note(r, service);
+    service_take(r, service);
+    return 0;
+}
+
+/* `force` stops the tasks too; what is active or draining already goes on going. */
+static int service_remove(struct session *s, struct resource *r, struct err *err)
+{
+    const cJSON *state = json_get(r->memo, "state");
+    if (str_eq(json_str(state, "status"), "DRAINING"))
+        return 0;
+    _cleanup_json_ cJSON *input = service_input(r, "service");
+    json_put_bool(input, "force", true);
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (aws_call(s, "ecs", "DeleteService", input, NULL, &failure) == 0 ||
+        failure.class == ERR_NOT_FOUND)
+        return 0;
+    /* https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/ecs/service.go
+     */
+    if (str_eq(failure.aws_code, "InvalidParameterException") &&
+        strstr(failure.message, "deployments are active") != NULL)
+        failure.class = ERR_BUSY;
+    return err_move(err, &failure);
+}
+
+static const char *const service_immutable[] = { "serviceName", "cluster", "launchType",
+                                                 "schedulingStrategy", NULL };
+static const char *const service_stable[] = { "ServiceName", "Arn", NULL };
+static const char *const after_cluster[] = { "ecs.cluster", NULL };
+
+const struct resource_type ecs_service_type = {
+    .name = "ecs.service",
+    .singular = "service",
+    .plural = "services",
+    .scope = SCOPE_ENVIRONMENT,
+    .flags = TYPE_VERIFY_LAST | TYPE_APPLICATION,
+    .batch = 10, /* DescribeServices takes no more */
+    .immutable = service_immutable,
+    .after = after_cluster,
+    .stable = service_stable,
+    .discover = service_discover,
+    .observe = service_observe,
+    .judge = ecs_service_judge,
+    .create = service_create,
+    .update = service_update,
+    .remove = service_remove,
+};
