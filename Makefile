@@ -49,7 +49,8 @@ LIBS_FULL   = $(shell pkg-config --libs $(PKGS_FULL) 2>/dev/null) -lpthread -lm
 SMALL_SRC  = $(wildcard executor/base/*.c) \
              $(addprefix executor/,job.c dispatch.c hostconfig.c exitcode.c script.c joblog.c \
                drivecall.c checkout.c schemas.c)
-FULL_SRC   = executor/environment.c $(wildcard executor/engine/*.c drivers/*.c drivers/aws/*.c)
+FULL_SRC   = $(addprefix executor/,environment.c check.c cli.c deploy.c lock.c outputs.c watch.c) \
+             $(wildcard executor/engine/*.c drivers/*.c drivers/aws/*.c)
 MAINS      = config prepare run cleanup drive
 obj        = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)))
 SMALL_OBJ  = $(call obj,$(SMALL_SRC))

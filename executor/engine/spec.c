@@ -118,10 +118,11 @@ static void default_filled(void *context, const char *path, cJSON *value)
     variables_replace(value, path, r->variables, r->problems, note_warning, r->spec);
 }
 
-static int problems_end(const struct spec *spec, struct schema_problems *problems, struct err *err)
+int spec_problems_to_err(const struct spec *spec, struct schema_problems *problems,
+                         enum err_class class, struct err *err)
 {
     localize_problems(spec, problems);
-    return schema_problems_to_err(problems, ERR_USER, spec->file, spec->text, err);
+    return schema_problems_to_err(problems, class, spec->file, spec->text, err);
 }
 
 int spec_resolve(struct spec *spec, const char *kind, const struct spec_variables *variables,
@@ -132,13 +133,13 @@ int spec_resolve(struct spec *spec, const char *kind, const struct spec_variable
     _cleanup_json_ cJSON *json = spec_merge(spec->raw, kind);
     _cleanup_problems_ struct schema_problems problems = SCHEMA_PROBLEMS_INIT;
     schema_check(schema, json, &problems);
-    if (problems_end(spec, &problems, err) < 0)
+    if (spec_problems_to_err(spec, &problems, ERR_USER, err) < 0)
         return -1;
 
     struct resolving r = { .spec = spec, .variables = variables, .problems = &problems };
     variables_replace(json, "", variables, &problems, note_warning, spec);
     spec_fill_defaults(json, schema, default_filled, &r);
-    if (problems_end(spec, &problems, err) < 0)
+    if (spec_problems_to_err(spec, &problems, ERR_USER, err) < 0)
         return -1;
     json_freep(&spec->json);
     spec->json = steal_ptr(&json);

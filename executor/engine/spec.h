@@ -13,7 +13,7 @@
  * a literal "${".
  */
 
-#include "executor/base/json.h"
+#include "executor/base/schema.h"
 
 struct spec {
     char *file;              /* as messages name it: ".berth/environment.json" */
@@ -46,6 +46,12 @@ int spec_read(int project, const char *path, struct spec *ret, struct err *err);
 int spec_resolve(struct spec *spec, const char *kind, const struct spec_variables *variables,
                  struct err *err);
 void spec_release(struct spec *spec);
+/*
+ * All problems, found in the resolved spec, as one error; each under the path where a person finds
+ * it in the file, and said once. Returns 0 if there are none.
+ */
+int spec_problems_to_err(const struct spec *spec, struct schema_problems *problems,
+                         enum err_class class, struct err *err);
 /* Puts "file:line: " in front of an error that begins with a JSON path of the spec. */
 int spec_locate(const struct spec *spec, struct err *err);
 

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "executor/cli.h"
+
+#include <stdio.h>
+
+static int usage_error(const struct cli_command *c, struct err *err, const char *fmt, ...)
+    _printf_(3, 4);
+static int usage_error(const struct cli_command *c, struct err *err, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    _cleanup_free_ char *message = xvasprintf(fmt, ap);
+    va_end(ap);
+    return err_set(err, ERR_USER, "%s (see 'berth %s --help')", message, c->name);
+}
+
+static const struct cli_option *find_option(const struct cli_command *c, const char *name,
+                                            size_t len)
+{
+    for (const struct cli_option *o = c->options; o->name != NULL; o++)
+        if (strlen(o->name) == len && strncmp(o->name, name, len) == 0)
+            return o;
+    return NULL;
+}
+
+static int unknown_option(const struct cli_command *c, const char *argument, struct err *err)
+{
+    const char *nearest = NULL;
+    unsigned best = 3;
+    _cleanup_free_ char *name = xstrndup(argument + 2, strcspn(argument + 2, "="));
+    for (const struct cli_option *o = c->options; o->name != NULL; o++) {
+        unsigned distance = str_distance(name, o->name, best);
+        if (distance < best) {
+            best = distance;
+            nearest = o->name;
+        }
+    }
+    if (nearest != NULL)
+        return usage_error(c, err, "unknown option '--%s'; did you mean '--%s'?", name, nearest);
+    return usage_error(c, err, "unknown option '--%s'", name);
+}
+
+static int set_value(const struct cli_command *c, const struct cli_option *o, const char *value,
+                     struct err *err)
+{
+    switch (o->kind) {
+    case CLI_FLAG:
+        *(bool *)o->value = true;
+        return 0;
+    case CLI_STRING:
+        *(const char **)o->value = value;
+        return 0;
+    case CLI_LIST:
+        strlist_add(o->value, value);
+        return 0;
+    case CLI_NUMBER:
+        if (str_to_int64(value, 1, INT64_MAX, o->value) < 0)
+            return usage_error(c, err, "option '--%s' takes a number from 1, not '%s'", o->name,
+                               value);
+        return 0;
+    }
+    return 0;
+}
+
+/* Takes the option at *argv, and its value, which may be the next one; moves *argv to the last that
+ * it has taken. */
+static int take_option(const struct cli_command *c, char ***argv, struct err *err)
+{
+    const char *argument = **argv;
+    const char *equals = strchr(argument, '=');
+    size_t len = equals != NULL ? (size_t)(equals - argument) - 2 : strlen(argument) - 2;
+    const struct cli_option *o = find_option(c, argument + 2, len);
+    if (o == NULL)
+        return unknown_option(c, argument, err);
+    if (o->kind == CLI_FLAG && equals != NULL)
+        return usage_error(c, err, "option '--%s' takes no value", o->name);
+    const char *value = equals != NULL ? equals + 1 : NULL;
+    if (o->kind != CLI_FLAG && value == NULL) {
+        value = (*argv)[1];
+        if (value == NULL)
+            return usage_error(c, err, "option '--%s' needs a value: --%s %s", o->name, o->name,
+                               o->argument);
+        (*argv)++;
+    }
+    return set_value(c, o, value, err);
+}
+
+int cli_parse(const struct cli_command *command, char **argv, struct strlist *arguments,
+              struct err *err)
+{
+    bool options = true;
+    for (; *argv != NULL; argv++) {
+        if (options && str_eq(*argv, "--")) {
+            options = false;
+        } else if (options && str_starts(*argv, "--")) {
+            if (take_option(command, &argv, err) < 0)
+                return -1;
+        } else if (options && (*argv)[0] == '-' && (*argv)[1] != '\0') {
+            return usage_error(command, err, "unknown option '%s'", *argv);
+        } else {
+            strlist_add(arguments, *argv);
+        }
+    }
+    return 0;
+}
+
+void cli_help(const struct cli_command *c, struct strbuf *out)
+{
+    strbuf_addf(out, "usage: berth %s [options]%s%s\n\n%s\n\noptions:\n", c->name,
+                *c->arguments ? " " : "", c->arguments, c->help);
+    for (const struct cli_option *o = c->options; o->name != NULL; o++) {
+        _cleanup_free_ char *left =
+            xasprintf("--%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+        strbuf_addf(out, "  %-18s %s\n", left, o->help);
+    }
+}
+
+const struct cli_command *cli_find(const struct cli_command *commands, const char *name,
+                                   struct err *err)
+{
+    const char *nearest = NULL;
+    unsigned best = 3;
+    for (const struct cli_command *c = commands; c->name != NULL; c++) {
+        unsigned distance = str_distance(name, c->name, best);
+        if (distance == 0)
+            return c;
+        if (distance < best) {
+            best = distance;
+            nearest = c->name;
+        }
+    }
+    if (nearest != NULL)
+        err_set(err, ERR_USER, "unknown command '%s'; did you mean '%s'?", name, nearest);
+    else
+        err_set(err, ERR_USER, "unknown command '%s' (see 'berth --help')", name);
+    return NULL;
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+#include "executor/deploy.h"
+
+#include <stdio.h>
+
+#include "executor/base/log.h"
+#include "executor/base/version.h"
+#include "executor/engine/planprint.h"
+#include "executor/joblog.h"
+
+/* Stands for the account where it is not known and nothing is asked of AWS: 12 digits. */
+#define NO_ACCOUNT "000000000000"
+
+int deploy_read_spec(struct deploy *d, const struct hostconfig *host, int checkout, struct err *err)
+{
+    report_phase(&d->report, "spec");
+    const char *path = json_str(host->json, "spec");
+    return spec_read(checkout, path != NULL ? path : HOSTCONFIG_SPEC, &d->spec, err);
+}
+
+/* The account of the role that will be assumed, from its ARN; the caller frees it. */
+static char *account_of_role(const struct environment *e)
+{
+    static const char service[] = ":iam::";
+    const char *at = e->role_arn != NULL ? strstr(e->role_arn, service) : NULL;
+    if (at == NULL)
+        return xstrdup(NO_ACCOUNT);
+    at += strlen(service);
+    return xstrndup(at, strcspn(at, ":"));
+}
+
+static int resolve_with(struct deploy *d, const char *account, struct err *err)
+{
+    const struct deploy_request *q = d->request;
+    const struct environment *e = q->environment;
+    _cleanup_json_ cJSON *own = cJSON_CreateObject();
+    json_put_str(own, "ENVIRONMENT", e->name);
+    json_put_str(own, "SUBDOMAIN", e->subdomain);
+    json_put_str(own, "KIND", e->kind);
+    json_put_str(own, "REF", q->ref);
+    json_put_str(own, "COMMIT_SHA", q->sha);
+    if (q->pipeline != 0)
+        json_put_strf(own, "PIPELINE_ID", "%lld", (long long)q->pipeline);
+    json_put_str(own, "REGION", e->region);
+    json_put_str(own, "ACCOUNT_ID", account);
+    const struct spec_variables variables = {
+        .own = own, .lookup = q->lookup, .is_masked = q->is_masked, .context = q->variables
+    };
+    return spec_resolve(&d->spec, e->kind, &variables, err);
+}
+
+static int check_limits(const struct deploy *d, struct err *err)
+{
+    const struct deploy_request *q = d->request;
+    _cleanup_free_ char *where =
+        xasprintf("projects.%lld.limits.%s", (long long)q->project, q->environment->kind);
+    _cleanup_problems_ struct schema_problems problems = SCHEMA_PROBLEMS_INIT;
+    limits_check(d->spec.json, q->environment->limits, where, &problems);
+    return spec_problems_to_err(&d->spec, &problems, ERR_REFUSED, err);
+}
+
+int deploy_resolve(struct deploy *d, const struct deploy_request *request, struct err *err)
+{
+    d->request = request;
+    _cleanup_free_ char *account = account_of_role(request->environment);
+    if (resolve_with(d, account, err) < 0)
+        return -1;
+    return check_limits(d, err);
+}
+
+static struct graph *graph_of(const struct deploy *d, const char *account)
+{
+    const struct deploy_request *q = d->request;
+    const struct context context = {
+        .environment = q->environment->name,
+        .subdomain = q->environment->subdomain,
+        .kind = q->environment->kind,
+        .prefix = q->environment->prefix,
+        .ref = q->ref,
+        .region = q->environment->region,
+        .account = account,
+        .project = q->project,
+        .pipeline = q->pipeline,
+        .update_account = q->update_account,
+        .limits = q->environment->limits,
+        .spec_dir = d->spec.dir,
+    };
+    return graph_new(&context);
+}
+
+static int want(struct deploy *d, const char *account, struct err *err)
+{
+    d->graph = graph_of(d, account);
+    if (engine_want(d->graph, drivers, d->spec.json, err) < 0)
+        return spec_locate(&d->spec, err);
+    return 0;
+}
+
+int deploy_want(struct deploy *d, struct err *err)
+{
+    return want(d, NO_ACCOUNT, err);
+}
+
+int deploy_lock(struct deploy *d, struct err *err)
+{
+    const struct deploy_request *q = d->request;
+    report_phase(&d->report, "lock");
+    _cleanup_free_ char *configured =
+        json_str(q->host->json, "lockDir") != NULL ? hostconfig_path(q->host, "lockDir", "") : NULL;
+    _cleanup_free_ char *directory = lock_directory(configured);
+    return lock_take(directory, q->environment->name, q->who, q->cancel, &d->lock, err);
+}
+
+static int open_session(struct deploy *d, const char **ret_account, struct err *err)
+{
+    const struct deploy_request *q = d->request;
+    const struct session_options options = {
+        .region = q->environment->region,
+        .role_arn = q->environment->role_arn,
+        .session_name = q->session_name,
+        .rates = json_get(q->host->json, "rates"),
+        .cancel = q->cancel,
+    };
+    report_phase(&d->report, "session");
+    if (session_open(&options, &d->session, err) < 0 ||
+        session_account(d->session, ret_account, err) < 0)
+        return -1;
+    /* What was put in for the account before it was known. */
+    _cleanup_free_ char *guessed = account_of_role(q->environment);
+    return str_eq(guessed, *ret_account) ? 0 : resolve_with(d, *ret_account, err);
+}
+
+static struct engine_options engine_options_of(struct deploy *d)
+{
+    const struct deploy_request *q = d->request;
+    const cJSON *first = json_get(json_get(q->host->json, "poll"), "first");
+    const cJSON *max = json_get(json_get(q->host->json, "poll"), "max");
+    return (struct engine_options){
+        .workers = (unsigned)json_int(q->host->json, "workers", 0),
+        .poll_first = cJSON_IsNumber(first) ? first->valuedouble : 0,
+        .poll_max = cJSON_IsNumber(max) ? max->valuedouble : 0,
+        .cancel = q->cancel,
+        .on_progress = report_progress,
+        .on_progress_context = &d->report,
+    };
+}
+
+int deploy_observe(struct deploy *d, struct err *err)
+{
+    const char *account = NULL;
+    if (open_session(d, &account, err) < 0 || want(d, account, err) < 0)
+        return -1;
+    report_phase(&d->report, "observe");
+    struct engine_options options = engine_options_of(d);
+    options.on_progress = NULL;
+    if (engine_observe(d->session, d->graph, &options, err) < 0)
+        return spec_locate(&d->spec, err);
+    return 0;
+}
+
+int deploy_plan(struct deploy *d, const struct selection *selection, struct err *err)
+{
+    report_phase(&d->report, "plan");
+    if (engine_plan(d->graph, selection, &d->counts, err) < 0)
+        return spec_locate(&d->spec, err);
+    return 0;
+}
+
+bool deploy_has_work(const struct deploy *d)
+{
+    const struct plan_counts *c = &d->counts;
+    return c->create + c->update + c->replace + c->remove + c->wait > 0;
+}
+
+/* Text of several lines, a line at a time. */
+static void say_lines(const struct strbuf *text)
+{
+    for (const char *line = text->buf; *line != '\0';) {
+        size_t len = strcspn(line, "\n");
+        log_info("%.*s", (int)len, line);
+        line += len + (line[len] == '\n');
+    }
+}
+
+void deploy_say_plan(const struct deploy *d, bool folded)
+{
+    _cleanup_strbuf_ struct strbuf counts = STRBUF_INIT;
+    plan_counts_to_text(&d->counts, &counts);
+    log_info("plan: %s", counts.buf);
+    _cleanup_strbuf_ struct strbuf types = STRBUF_INIT;
+    plan_types_to_text(d->graph, &types);
+    say_lines(&types);
+    _cleanup_strbuf_ struct strbuf whole = STRBUF_INIT;
+    plan_to_text(d->graph, &whole);
+    if (whole.len == 0)
+        return;
+    if (folded)
+        joblog_section_start("berth_plan", true, "the whole plan");
+    say_lines(&whole);
+    if (folded)
+        joblog_section_end("berth_plan");
+}
+
+void deploy_say_warnings(struct deploy *d)
+{
+    for (; d->warned_spec < d->spec.warnings.n; d->warned_spec++)
+        log_warn("%s", d->spec.warnings.v[d->warned_spec]);
+    for (; d->graph != NULL && d->warned_graph < d->graph->warnings.n; d->warned_graph++)
+        log_warn("%s", d->graph->warnings.v[d->warned_graph]);
+}
+
+int deploy_apply(struct deploy *d, struct err *err)
+{
+    report_phase(&d->report, "apply");
+    struct engine_options options = engine_options_of(d);
+    int r = engine_apply(d->session, d->graph, &options, err);
+    report_phase(&d->report, NULL);
+    deploy_say_warnings(d);
+    if (r == 0)
+        return 0;
+    report_failures(d->graph);
+    return spec_locate(&d->spec, err);
+}
+
+void deploy_release(struct deploy *d)
+{
+    report_release(&d->report);
+    graph_free(d->graph);
+    session_free(d->session);
+    lock_release(&d->lock);
+    spec_release(&d->spec);
+    *d = (struct deploy)DEPLOY_INIT;
+}
+
+int part_select(const char *part, const cJSON *spec, struct part *ret, struct err *err)
+{
+    *ret = (struct part){ .drivers = { NULL } };
+    if (part == NULL)
+        return 0;
+    if (driver_find(part) != NULL) {
+        ret->drivers[0] = part;
+        ret->selection.drivers = ret->drivers;
+    } else if (json_get(json_get(spec, "services"), part) != NULL) {
+        ret->selection.service = part;
+    } else {
+        return err_set(err, ERR_HOST,
+                       "this version of berth (" BERTH_VERSION ") has no driver '%s', and the spec "
+                       "no service of that name: leave the job out, or install a berth that has it",
+                       part);
+    }
+    return 0;
+}

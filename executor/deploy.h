@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_DEPLOY_H
+#define BERTH_DEPLOY_H
+
+/*
+ * One run on one environment, from its spec to its verdict; what a job (drive) and a person (berth)
+ * share. The steps are called in the order in which they stand here; each fails with an error
+ * that is ready to be shown. Nothing is written to AWS but by deploy_apply().
+ */
+
+#include "executor/engine/limits.h"
+#include "executor/engine/report.h"
+#include "executor/engine/spec.h"
+#include "executor/environment.h"
+#include "executor/hostconfig.h"
+#include "executor/lock.h"
+
+/* What a run is to do. Everything is the caller's and outlives the run. */
+struct deploy_request {
+    const struct hostconfig *host;
+    const struct environment *environment;
+    int checkout; /* descriptor of the project's directory */
+    int64_t project;
+    int64_t pipeline; /* 0: none */
+    const char *ref;
+    const char *sha;          /* or NULL */
+    const char *who;          /* for those who wait for the lock: "job 12 of pipeline 34" */
+    const char *session_name; /* of the assumed role */
+    bool update_account;      /* shared resources may be updated */
+    /* The job's variables, as in struct spec_variables. */
+    const char *(*lookup)(void *context, const char *name);
+    bool (*is_masked)(void *context, const char *name);
+    void *variables;
+    struct cancel *cancel;
+};
+
+struct deploy {
+    const struct deploy_request *request;
+    struct spec spec;
+    struct lock lock;
+    struct session *session;
+    struct graph *graph;
+    struct plan_counts counts;
+    struct report report;
+    size_t warned_spec, warned_graph; /* how many of their warnings have been said */
+};
+#define DEPLOY_INIT                                                                                \
+    {                                                                                              \
+        .spec = SPEC_INIT, .lock = LOCK_INIT, .report = REPORT_INIT                                \
+    }
+#define _cleanup_deploy_ _cleanup_(deploy_release)
+
+/* The spec as it is written. Nothing of the request but `host` and `checkout` is needed. */
+int deploy_read_spec(struct deploy *d, const struct hostconfig *host, int checkout,
+                     struct err *err);
+/* Resolves the spec and checks it against the limits: no call is made. */
+int deploy_resolve(struct deploy *d, const struct deploy_request *request, struct err *err);
+/* The graph of what is wanted, without AWS: what drivers find wrong with the spec. */
+int deploy_want(struct deploy *d, struct err *err);
+/* Takes the environment's lock. For a run that will write; before deploy_observe(). */
+int deploy_lock(struct deploy *d, struct err *err);
+/* Opens a session, and reads what is there. Includes deploy_want(). */
+int deploy_observe(struct deploy *d, struct err *err);
+int deploy_plan(struct deploy *d, const struct selection *selection, struct err *err);
+/* Says the plan in a few lines, and the whole of it, folded (a section named "berth_plan") or not.
+ */
+void deploy_say_plan(const struct deploy *d, bool folded);
+/* Carries the plan out and says how it goes; at the end what was done, or what was not and why. */
+int deploy_apply(struct deploy *d, struct err *err);
+/* Says the warnings of spec and graph that have not been said yet. */
+void deploy_say_warnings(struct deploy *d);
+/* Whether the plan holds anything to do or to await. */
+bool deploy_has_work(const struct deploy *d);
+void deploy_release(struct deploy *d);
+
+/* The parts of a spec that "deploy-<part>" may name; fills in *ret, whose strings are `part`. */
+struct part {
+    const char *drivers[3];
+    struct selection selection;
+};
+/* ERR_HOST for a driver that this version does not have. `part` NULL: everything. */
+int part_select(const char *part, const cJSON *spec, struct part *ret, struct err *err);
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What drivers do in a job. `drive check` decides whether the job may act on its branch, without
+ * credentials and network; `drive run` does it. Called by prepare and run with the environment that
+ * GitLab Runner gave them; the only one of berth's programs for jobs that holds credentials.
+ */
+
+#include <unistd.h>
+
+#include "executor/base/log.h"
+#include "executor/base/version.h"
+#include "executor/checkout.h"
+#include "executor/deploy.h"
+#include "executor/exitcode.h"
+#include "executor/joblog.h"
+#include "executor/outputs.h"
+#include "executor/watch.h"
+
+struct drive {
+    struct job job;
+    struct hostconfig host;
+    struct dispatch dispatch;
+    struct environment environment;
+    int checkout;
+    struct deploy deploy;
+    struct cancel cancel;
+};
+
+static const char *variable_value(void *context, const char *name)
+{
+    return job_variable(context, name);
+}
+
+static bool variable_is_masked(void *context, const char *name)
+{
+    return job_variable_is_masked(context, name);
+}
+
+static int read_job(struct drive *d, struct err *err)
+{
+    const char *path = getenv("JOB_RESPONSE_FILE");
+    if (job_read(path != NULL ? path : "", &d->job, err) < 0)
+        return -1;
+    job_redact(&d->job);
+    return hostconfig_read(&d->host, err);
+}
+
+static int decide_environment(struct drive *d, struct err *err)
+{
+    if (!dispatch_needs_environment(&d->dispatch))
+        return 0;
+    return environment_of_job(&d->job, &d->dispatch, &d->host, &d->environment, err);
+}
+
+static void say_contradictions(const struct job *job)
+{
+    _cleanup_strlist_ struct strlist warnings = STRLIST_INIT;
+    environment_contradictions(job, &warnings);
+    for (size_t i = 0; i < warnings.n; i++)
+        log_warn("%s", warnings.v[i]);
+}
+
+/* Before there is a checkout: a job that only the spec can explain is decided in run. */
+static int check(struct drive *d, struct err *err)
+{
+    if (read_job(d, err) < 0 || dispatch_job(d->job.name, &d->host, NULL, &d->dispatch, err) < 0)
+        return -1;
+    if (dispatch_needs_environment(&d->dispatch))
+        say_contradictions(&d->job);
+    return decide_environment(d, err);
+}
+
+static int check_act(const struct drive *d, struct err *err)
+{
+    switch (d->dispatch.act) {
+    case ACT_DEPLOY:
+    case ACT_BASIC_INFRA:
+        return 0;
+    case ACT_SCRIPT:
+        return err_set(err, ERR_USER,
+                       "job '%s' asks for nothing that berth does: neither its name nor the spec "
+                       "says what it is; correct the name, or declare the service in the spec",
+                       d->job.name);
+    default:
+        return err_set(err, ERR_HOST,
+                       "job '%s' asks for '%s', which this version of berth (" BERTH_VERSION
+                       ") cannot do: leave the job out, or install a berth that can",
+                       d->job.name, act_name(d->dispatch.act));
+    }
+}
+
+/* What the job is, whose environment it acts on, and the spec: in this order, so that a job that
+ * may not act at all hears that first. */
+static int prepare(struct drive *d, struct err *err)
+{
+    if (read_job(d, err) < 0 || dispatch_job(d->job.name, &d->host, NULL, &d->dispatch, err) < 0)
+        return -1;
+    bool by_spec = d->dispatch.act == ACT_SCRIPT;
+    if (!by_spec && (check_act(d, err) < 0 || decide_environment(d, err) < 0))
+        return -1;
+    if (checkout_open(&d->host, &d->checkout, err) < 0 ||
+        deploy_read_spec(&d->deploy, &d->host, d->checkout, err) < 0)
+        return -1;
+    if (!by_spec)
+        return 0;
+    dispatch_release(&d->dispatch);
+    if (dispatch_job(d->job.name, &d->host, d->deploy.spec.raw, &d->dispatch, err) < 0 ||
+        check_act(d, err) < 0)
+        return -1;
+    return decide_environment(d, err);
+}
+
+static void say_first_line(const struct drive *d)
+{
+    const struct environment *e = &d->environment;
+    const struct job *job = &d->job;
+    _cleanup_strbuf_ struct strbuf what = STRBUF_INIT;
+    strbuf_adds(&what, d->dispatch.plan ? "plan of " : "");
+    strbuf_adds(&what, act_name(d->dispatch.act));
+    if (d->dispatch.part != NULL)
+        strbuf_addf(&what, " of %s", d->dispatch.part);
+    log_info("%s: %s (%s, %s) from '%s' at %.8s, pipeline %lld", what.buf, e->name, e->kind,
+             e->region, job->ref, job->sha != NULL ? job->sha : "?", (long long)job->pipeline_id);
+}
+
+static int select_part(const struct drive *d, struct part *ret, struct err *err)
+{
+    if (d->dispatch.act == ACT_BASIC_INFRA) {
+        *ret = (struct part){ .drivers = { "ecr", "iam", NULL } };
+        ret->selection.drivers = ret->drivers;
+        return 0;
+    }
+    return part_select(d->dispatch.part, d->deploy.spec.json, ret, err);
+}
+
+/* The verdict, the log's last line. */
+static void say_done(const struct drive *d)
+{
+    const char *name = d->environment.name;
+    if (d->dispatch.plan) {
+        log_info("this was a plan of %s: nothing was changed", name);
+        return;
+    }
+    if (!deploy_has_work(&d->deploy)) {
+        log_info("nothing to do: %s is as the spec wants it (%u resources)", name,
+                 d->deploy.counts.keep);
+        return;
+    }
+    _cleanup_strbuf_ struct strbuf done = STRBUF_INIT;
+    report_done(d->deploy.graph, &done);
+    log_info("%s is as the spec wants it: %s", name, done.buf);
+}
+
+static int work(struct drive *d, struct err *err)
+{
+    struct deploy *deploy = &d->deploy;
+    struct part part;
+    bool writes = !d->dispatch.plan;
+    if (select_part(d, &part, err) < 0 || (writes && deploy_lock(deploy, err) < 0) ||
+        deploy_observe(deploy, err) < 0)
+        return -1;
+    deploy_say_warnings(deploy);
+    if (deploy_plan(deploy, &part.selection, err) < 0)
+        return -1;
+    deploy_say_plan(deploy, true);
+    if (writes && deploy_has_work(deploy) && deploy_apply(deploy, err) < 0)
+        return -1;
+    /* The runner takes an end with 0 after SIGTERM for success (common/build.go). */
+    if (cancel_is_set(&d->cancel))
+        return err_set(err, ERR_CANCELLED, "cancelled: run the job again to go on");
+    if (!writes)
+        return 0;
+    _cleanup_json_ cJSON *outputs = outputs_of(&d->environment, d->job.pipeline_id);
+    return outputs_write(outputs, d->checkout, err);
+}
+
+static int run(struct drive *d, struct err *err)
+{
+    if (prepare(d, err) < 0)
+        return -1;
+    say_first_line(d);
+    say_contradictions(&d->job);
+    const struct job *job = &d->job;
+    bool production = str_eq(d->environment.kind, "production");
+    _cleanup_free_ char *who = xasprintf("job %lld ('%s') of pipeline %lld", (long long)job->id,
+                                         job->name, (long long)job->pipeline_id);
+    _cleanup_free_ char *session_name =
+        xasprintf("berth-%lld-%lld", (long long)job->project_id, (long long)job->id);
+    const struct deploy_request request = {
+        .host = &d->host,
+        .environment = &d->environment,
+        .checkout = d->checkout,
+        .project = job->project_id,
+        .pipeline = job->pipeline_id,
+        .ref = job->ref,
+        .sha = job->sha,
+        .who = who,
+        .session_name = session_name,
+        .update_account = d->dispatch.act == ACT_BASIC_INFRA && production,
+        .lookup = variable_value,
+        .is_masked = variable_is_masked,
+        .variables = &d->job,
+        .cancel = &d->cancel,
+    };
+    if (deploy_resolve(&d->deploy, &request, err) < 0)
+        return -1;
+    int r = work(d, err);
+    report_table(&d->deploy.report, d->deploy.session);
+    if (r == 0)
+        say_done(d);
+    return r;
+}
+
+static void drive_release(struct drive *d)
+{
+    deploy_release(&d->deploy);
+    environment_release(&d->environment);
+    dispatch_release(&d->dispatch);
+    hostconfig_release(&d->host);
+    job_release(&d->job);
+    closep(&d->checkout);
+}
+
+int main(int argc, char **argv)
+{
+    exitcode_on_signals();
+    joblog_init(STDOUT_FILENO);
+    _cleanup_err_ struct err err = ERR_INIT;
+    const char *mode = argc == 2 ? argv[1] : "";
+    if (!str_eq(mode, "check") && !str_eq(mode, "run")) {
+        err_set(&err, ERR_HOST, "usage: drive check|run, called by berth's prepare and run");
+        return joblog_failure(&err);
+    }
+    struct drive d = { .job = JOB_INIT,
+                       .host = HOSTCONFIG_INIT,
+                       .dispatch = DISPATCH_INIT,
+                       .environment = ENVIRONMENT_INIT,
+                       .checkout = -1,
+                       .deploy = DEPLOY_INIT };
+    cancel_init(&d.cancel);
+    struct watch *watch = watch_start(&d.cancel, exitcode_system_failure());
+    int r = str_eq(mode, "check") ? check(&d, &err) : run(&d, &err);
+    int code = r < 0 ? joblog_failure(&err) : 0;
+    watch_stop(watch);
+    drive_release(&d);
+    cancel_release(&d.cancel);
+    redact_release();
+    return code;
+}

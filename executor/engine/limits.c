@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+#include "executor/engine/limits.h"
+
+#include <stdio.h>
+
+struct limiting {
+    const cJSON *limits;
+    const char *where;
+    struct strbuf path;
+    struct schema_problems *problems;
+};
+
+static void problem(struct limiting *l, const char *fmt, ...) _printf_(2, 3);
+static void problem(struct limiting *l, const char *fmt, ...)
+{
+    struct schema_problems *p = l->problems;
+    va_list ap;
+    va_start(ap, fmt);
+    char *message = xvasprintf(fmt, ap);
+    va_end(ap);
+    p->v = xrealloc_array(p->v, p->n + 1, sizeof(*p->v));
+    p->v[p->n++] = (struct schema_problem){ .path = xstrdup(l->path.buf), .message = message };
+}
+
+static void path_cut(struct strbuf *path, size_t len)
+{
+    path->len = len;
+    if (path->alloc > 0)
+        path->buf[len] = '\0';
+}
+
+static bool matches_any(const cJSON *patterns, const char *name)
+{
+    const cJSON *pattern;
+    cJSON_ArrayForEach (pattern, patterns)
+        if (cJSON_IsString(pattern) && str_glob(pattern->valuestring, name))
+            return true;
+    return false;
+}
+
+/* Whether `filters` look for nothing that `limit` would not find: all of its filters, and maybe
+ * more that narrow the search. */
+static bool network_within(const cJSON *filters, const cJSON *limit)
+{
+    if (!cJSON_IsObject(limit) || !cJSON_IsObject(filters))
+        return json_equal(filters, limit);
+    const cJSON *filter;
+    cJSON_ArrayForEach (filter, limit)
+        if (!json_equal(json_get(filters, filter->string), filter))
+            return false;
+    return true;
+}
+
+static void check_network(struct limiting *l, const cJSON *spec)
+{
+    const cJSON *limit = json_get(l->limits, "vpc");
+    if (limit == NULL || network_within(json_at(spec, "network/vpc"), limit))
+        return;
+    _cleanup_free_ char *text = json_print(limit);
+    path_cut(&l->path, 0);
+    strbuf_adds(&l->path, "network.vpc");
+    problem(l, "this runner allows only %s (the host config's %s.vpc)", text, l->where);
+}
+
+/* The name of a role given by name or ARN (arn:aws:iam::123456789012:role/path/name). */
+static const char *role_name(const char *role)
+{
+    const char *slash = strrchr(role, '/');
+    return str_starts(role, "arn:") && slash != NULL ? slash + 1 : role;
+}
+
+static void check_role(struct limiting *l, const cJSON *object, const char *key)
+{
+    const cJSON *limit = json_get(l->limits, "roles");
+    const cJSON *role = json_get(object, key);
+    if (limit == NULL || role == NULL || cJSON_IsNull(role))
+        return;
+    if (cJSON_IsString(role) && matches_any(limit, role_name(role->valuestring)))
+        return;
+    size_t len = l->path.len;
+    json_path_key(&l->path, key);
+    problem(l, "this runner does not let tasks have the role '%s' (the host config's %s.roles)",
+            cJSON_IsString(role) ? role->valuestring : "(known after apply)", l->where);
+    path_cut(&l->path, len);
+}
+
+/*
+ * The name of a parameter or secret given by name or ARN, without what the ARN of a secret has
+ * behind it (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/
+ * secrets-envvar-secrets-manager.html). The caller frees it.
+ */
+static char *secret_name(const char *value)
+{
+    if (!str_starts(value, "arn:"))
+        return xstrdup(value);
+    const char *at = strstr(value, ":parameter/");
+    if (at != NULL)
+        return xstrdup(at + strlen(":parameter"));
+    at = strstr(value, ":secret:");
+    if (at == NULL)
+        return xstrdup(value);
+    at += strlen(":secret:");
+    size_t len = strcspn(at, ":");
+    /* AWS adds a hyphen and six characters to a secret's name. */
+    if (len > 7 && at[len - 7] == '-')
+        len -= 7;
+    return xstrndup(at, len);
+}
+
+/* The last member of the path is the value. */
+static void check_secret(struct limiting *l, const cJSON *value)
+{
+    const cJSON *limit = json_get(l->limits, "secrets");
+    if (limit == NULL || cJSON_IsNull(value))
+        return;
+    if (cJSON_IsString(value)) {
+        _cleanup_free_ char *name = secret_name(value->valuestring);
+        if (matches_any(limit, name))
+            return;
+    }
+    problem(l, "this runner does not let tasks read '%s' (the host config's %s.secrets)",
+            cJSON_IsString(value) ? value->valuestring : "(known after apply)", l->where);
+}
+
+/* What a task definition's own members name as secrets, at whatever depth. */
+static void check_raw_secrets(struct limiting *l, const cJSON *value)
+{
+    size_t len = l->path.len;
+    size_t i = 0;
+    const cJSON *item;
+    cJSON_ArrayForEach (item, value) {
+        if (item->string != NULL)
+            json_path_key(&l->path, item->string);
+        else
+            json_path_index(&l->path, i++);
+        if (str_eq(item->string, "valueFrom") || str_eq(item->string, "credentialsParameter"))
+            check_secret(l, item);
+        else
+            check_raw_secrets(l, item);
+        path_cut(&l->path, len);
+    }
+}
+
+/* Members of CreateService that would lead into another network. */
+static void check_raw_network(struct limiting *l, const cJSON *service)
+{
+    if (json_get(l->limits, "vpc") == NULL ||
+        json_at(service, "service/networkConfiguration/awsvpcConfiguration/subnets") == NULL)
+        return;
+    size_t len = l->path.len;
+    strbuf_adds(&l->path, ".service.networkConfiguration.awsvpcConfiguration.subnets");
+    problem(l,
+            "cannot be set: this runner allows only one VPC (the host config's %s.vpc), and "
+            "these subnets might be another's; use 'network.privateSubnets'",
+            l->where);
+    path_cut(&l->path, len);
+}
+
+static void check_service(struct limiting *l, const cJSON *service)
+{
+    size_t len = l->path.len;
+    check_role(l, service, "executionRole");
+    check_role(l, service, "taskRole");
+    json_path_key(&l->path, "secrets");
+    size_t secrets = l->path.len;
+    const cJSON *secret;
+    cJSON_ArrayForEach (secret, json_get(service, "secrets")) {
+        json_path_key(&l->path, secret->string);
+        check_secret(l, secret);
+        path_cut(&l->path, secrets);
+    }
+    path_cut(&l->path, len);
+    json_path_key(&l->path, "taskDefinition");
+    check_role(l, json_get(service, "taskDefinition"), "executionRoleArn");
+    check_role(l, json_get(service, "taskDefinition"), "taskRoleArn");
+    check_raw_secrets(l, json_get(service, "taskDefinition"));
+    path_cut(&l->path, len);
+    check_raw_network(l, service);
+}
+
+/* How many tasks a service wants; without a number it is created with one. */
+static int64_t tasks_of(const cJSON *service)
+{
+    const cJSON *own = json_at(service, "service/desiredCount");
+    return json_int(cJSON_IsNumber(own) ? json_get(service, "service") : service, "desiredCount",
+                    1);
+}
+
+static void check_tasks(struct limiting *l, const cJSON *spec)
+{
+    if (json_get(l->limits, "maxTasks") == NULL)
+        return;
+    int64_t most = json_int(l->limits, "maxTasks", 0);
+    int64_t wanted = 0;
+    const cJSON *service;
+    cJSON_ArrayForEach (service, json_get(spec, "services"))
+        wanted += tasks_of(service);
+    if (wanted <= most)
+        return;
+    path_cut(&l->path, 0);
+    strbuf_adds(&l->path, "services");
+    problem(l, "%lld tasks are wanted, this runner allows %lld (the host config's %s.maxTasks)",
+            (long long)wanted, (long long)most, l->where);
+}
+
+void limits_check(const cJSON *spec, const cJSON *limits, const char *where,
+                  struct schema_problems *problems)
+{
+    if (limits == NULL)
+        return;
+    struct limiting l = {
+        .limits = limits, .where = where, .path = STRBUF_INIT, .problems = problems
+    };
+    check_network(&l, spec);
+    const cJSON *service;
+    cJSON_ArrayForEach (service, json_get(spec, "services")) {
+        path_cut(&l.path, 0);
+        strbuf_adds(&l.path, "services");
+        json_path_key(&l.path, service->string);
+        check_service(&l, service);
+    }
+    check_tasks(&l, spec);
+    strbuf_release(&l.path);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include "executor/watch.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "executor/base/log.h"
+#include "executor/base/str.h"
+
+static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+
+struct watch {
+    struct cancel *cancel;
+    int exit_code;
+    uv_thread_t thread;
+    uv_loop_t loop;
+    uv_signal_t signals[ARRAY_SIZE(signals)];
+    uv_timer_t grace;
+    uv_async_t stop;
+};
+
+static void end_after_grace(uv_timer_t *timer)
+{
+    struct watch *w = timer->data;
+    log_error("not every call has ended %d s after the cancel: berth ends all the same; run the "
+              "job again to converge",
+              WATCH_GRACE);
+    _exit(w->exit_code);
+}
+
+static void take_signal(uv_signal_t *handle, int signum)
+{
+    struct watch *w = handle->data;
+    const char *name = signum == SIGTERM ? "SIGTERM" : signum == SIGINT ? "SIGINT" : "SIGHUP";
+    if (cancel_is_set(w->cancel)) {
+        log_error("%s again: berth ends at once; run the job again to converge", name);
+        _exit(w->exit_code);
+    }
+    log_warn("%s: nothing more is started; what is being called ends first", name);
+    cancel_set(w->cancel);
+    uv_timer_start(&w->grace, end_after_grace, (uint64_t)WATCH_GRACE * 1000, 0);
+}
+
+static void take_stop(uv_async_t *handle)
+{
+    struct watch *w = handle->data;
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+        uv_close((uv_handle_t *)&w->signals[i], NULL);
+    uv_close((uv_handle_t *)&w->grace, NULL);
+    uv_close((uv_handle_t *)&w->stop, NULL);
+}
+
+static void run_loop(void *argument)
+{
+    struct watch *w = argument;
+    uv_run(&w->loop, UV_RUN_DEFAULT);
+}
+
+struct watch *watch_start(struct cancel *cancel, int exit_code)
+{
+    struct watch *w = xcalloc(1, sizeof(*w));
+    w->cancel = cancel;
+    w->exit_code = exit_code;
+    if (uv_loop_init(&w->loop) < 0) {
+        free(w);
+        return NULL;
+    }
+    uv_async_init(&w->loop, &w->stop, take_stop);
+    uv_timer_init(&w->loop, &w->grace);
+    w->stop.data = w;
+    w->grace.data = w;
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+        uv_signal_init(&w->loop, &w->signals[i]);
+        w->signals[i].data = w;
+        uv_signal_start(&w->signals[i], take_signal, signals[i]);
+    }
+    if (uv_thread_create(&w->thread, run_loop, w) == 0)
+        return w;
+    take_stop(&w->stop);
+    uv_run(&w->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&w->loop);
+    free(w);
+    return NULL;
+}
+
+void watch_stop(struct watch *w)
+{
+    if (w == NULL)
+        return;
+    uv_async_send(&w->stop);
+    uv_thread_join(&w->thread);
+    uv_loop_close(&w->loop);
+    free(w);
+}
