@@ -31,9 +31,10 @@ class Endpoint:
     """
 
     def __init__(self, port: int = 0, speed: float | str = 20, latency_ms: float = 0,
-                 seed: bool = True) -> None:
+                 seed: bool = True, plain_moto: bool = False) -> None:
         self.arguments = [sys.executable, str(SERVE), "--port", str(port), "--speed", str(speed),
                           "--latency-ms", str(latency_ms)] + ([] if seed else ["--no-seed"])
+        self.arguments += ["--plain-moto"] if plain_moto else []
         self.process: subprocess.Popen[str] | None = None
         self.url = ""
         self._clients: dict[str, Any] = {}

@@ -6,6 +6,7 @@ that strikes if any, the call itself, the record; then the answer.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -87,7 +88,7 @@ class Handler(BaseHTTPRequestHandler):
                 status, answer = self.server.control.handle(
                     self.command, request.path.removeprefix("/_berth/"), body)
             self.answer(Raw(status, [("Content-Type", "application/json")],
-                            json.dumps(answer).encode()))
+                            json.dumps(answer, default=str).encode()))
         else:
             self.aws_call(request)
 
@@ -132,7 +133,7 @@ class Handler(BaseHTTPRequestHandler):
                  or {})
         kind = entry["fault"] = fault.get("fault")
         if kind == "kill" and fault.get("when") == "before":
-            os.killpg(fault["pgid"], signal.SIGKILL)
+            _kill(fault["pgid"])
             return fault, None
         if kind == "reset":
             return fault, None
@@ -140,7 +141,7 @@ class Handler(BaseHTTPRequestHandler):
             return fault, _with_id(_refusal(request, fault, request_id), request_id)
         raw = _with_id(self.server.dispatcher.carry_out(request, request_id), request_id)
         if kind == "kill":
-            os.killpg(fault["pgid"], signal.SIGKILL)
+            _kill(fault["pgid"])
         if kind == "garbage":
             raw = Raw(200, [("Content-Type", "text/plain")], b"\x00\xff}{<garbage")
         return fault, raw
@@ -168,6 +169,12 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.close()
         else:
             self.connection.shutdown(socket.SHUT_RDWR)
+
+
+def _kill(group: int) -> None:
+    """Kill a process group; one that is gone already is as good as killed."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def _with_id(raw: Raw, request_id: str) -> Raw:

@@ -15,7 +15,6 @@ from .errors import AwsError
 from .registry import Service
 from .wire import Request
 
-# Members that clients generate themselves; a service does not refuse a call without them.
 VALIDATOR = ParamValidator()
 
 
@@ -27,7 +26,7 @@ def input_check(model: ServiceModel, service: Service, request: Request) -> None
         return
     if model.protocol == "json":
         members = request.input = _without_nulls(members)
-    report = VALIDATOR.validate(_dated(members), shape)
+    report = VALIDATOR.validate(members, shape)
     text = report.generate_report() if report.has_errors() else _enums_and_patterns(members, shape)
     if not text:
         return
@@ -44,10 +43,6 @@ def _without_nulls(value: Any) -> Any:
         return {k: _without_nulls(v) for k, v in value.items() if v is not None}
     if isinstance(value, list):
         return [_without_nulls(item) for item in value]
-    return value
-
-
-def _dated(value: Any) -> Any:
     return value
 
 

@@ -22,7 +22,8 @@ from moto.core.serialize import EC2Serializer, QuerySerializer, SerializationCon
 from .errors import AwsError
 from .registry import MODEL_NAMES
 
-SCOPE = re.compile(r"AWS4-HMAC-SHA256\s+Credential=([^/,\s]+)/(\d{8})/([^/,]+)/([^/,]+)/aws4_request")
+SCOPE = re.compile(r"AWS4-HMAC-SHA256\s+Credential=([^/,\s]+)/(\d{8})/([^/,]+)/([^/,]+)/"
+                   r"aws4_request")
 UNSIGNED = {"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"}
 
 

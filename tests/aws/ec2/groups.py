@@ -1,4 +1,4 @@
-"""EC2: security groups that are in use, and network interfaces. The rest is moto's.
+"""Security groups: their rules, and who keeps them from being deleted.
 
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteSecurityGroup.html and its kin;
 https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html
@@ -7,20 +7,15 @@ https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html
 from __future__ import annotations
 
 import ipaddress
-import itertools
 import re
 from collections.abc import Callable
 from typing import Any
 
-from moto.ec2.models import ec2_backends
-from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.security_groups import SecurityGroup, SecurityGroupRule
 
-from .errors import AwsError
-from .registry import Call, Raw, Service, paged
+from ..registry import Call, Raw
+from .common import ACTIONS, backend, dry_run, filtered, page_of, refuse, tags_of, tags_show
 
-# https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
-ACTIONS = Service("ec2", throttle=("RequestLimitExceeded", 503), invalid="InvalidParameterValue")
 GROUP_TEXT = re.compile(r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}")
 PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6", "all": "-1"}
 # What each list of an IpPermission holds: its members, and a rule's member for the source.
@@ -41,54 +36,6 @@ FILTERS = {  # of DescribeSecurityGroups: a group's values for a filter
 }
 
 
-def backend(account: str, region: str) -> Any:
-    return ec2_backends[account][region]
-
-
-# --- for other services ---
-
-def subnet_vpc(account: str, region: str, name: str) -> str | None:
-    for zone in backend(account, region).subnets.values():
-        if name in zone:
-            return str(zone[name].vpc_id)
-    return None
-
-
-def group_vpc(account: str, region: str, name: str) -> str | None:
-    group = backend(account, region).get_security_group_from_id(name)
-    return group.vpc_id if group else None
-
-
-def interface_create(account: str, region: str, subnet: str, groups: list[str],
-                     description: str) -> NetworkInterface:
-    """The interface of a task: it holds its security groups until it is deleted."""
-    ec2 = backend(account, region)
-    taken = {eni.private_ip_address for eni in ec2.enis.values() if eni.subnet.id == subnet}
-    network = ipaddress.ip_network(ec2.get_subnet(subnet).cidr_block)
-    # The first four addresses of a subnet, and its last, are AWS's:
-    # https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html
-    address = next(str(a) for a in itertools.islice(network.hosts(), 3, None)
-                   if str(a) not in taken)
-    interface = ec2.create_network_interface(subnet, address, group_ids=groups,
-                                             description=description)
-    interface.status = "in-use"
-    interface.requester_managed = True
-    interface.requester_id = f"{account}:ecs"
-    return interface  # type: ignore[no-any-return]
-
-
-def interface_delete(account: str, region: str, name: str) -> None:
-    ec2 = backend(account, region)
-    if name in ec2.enis:
-        ec2.delete_network_interface(name)
-
-
-# --- security groups ---
-
-def refuse(code: str, message: str) -> AwsError:
-    return AwsError(code, message)
-
-
 def group_get(call: Call) -> SecurityGroup:
     ec2 = backend(call.account, call.region)
     name = call.input.get("GroupId")
@@ -103,12 +50,6 @@ def group_get(call: Call) -> SecurityGroup:
         raise refuse("InvalidGroup.NotFound", f"The security group "
                      f"'{name or call.input['GroupName']}' does not exist")
     return group  # type: ignore[no-any-return]
-
-
-def dry_run(call: Call) -> None:
-    if call.input.get("DryRun"):
-        raise AwsError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.",
-                       412)
 
 
 @ACTIONS.action("CreateSecurityGroup")
@@ -128,27 +69,6 @@ def create_group(call: Call) -> dict[str, Any]:
     dry_run(call)
     group = ec2.create_security_group(name, given["Description"], vpc_id=vpc, tags=tags)
     return {"GroupId": group.id, "SecurityGroupArn": group.arn, "Tags": tags_show(group)}
-
-
-def tags_of(given: dict[str, Any], kind: str) -> dict[str, str]:
-    tags: dict[str, str] = {}
-    for specification in given.get("TagSpecifications", []):
-        if specification.get("ResourceType") != kind:
-            raise refuse("InvalidParameterValue", f"'{specification.get('ResourceType')}' is not "
-                         "a valid taggable resource type for this operation.")
-        for tag in specification.get("Tags", []):
-            if tag["Key"].lower().startswith("aws:"):
-                raise refuse("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved "
-                             "for internal use")
-            if tag["Key"] in tags:
-                raise refuse("InvalidParameterValue",
-                             f"Duplicate tag key '{tag['Key']}' specified.")
-            tags[tag["Key"]] = tag.get("Value", "")
-    return tags
-
-
-def tags_show(resource: Any) -> list[dict[str, str]]:
-    return [{"Key": tag["key"], "Value": tag["value"]} for tag in resource.get_tags()]
 
 
 @ACTIONS.action("CreateTags")
@@ -378,28 +298,6 @@ def group_show(group: SecurityGroup) -> dict[str, Any]:
             "Tags": tags_show(group)}
 
 
-def matches(patterns: list[str], values: list[Any]) -> bool:
-    """EC2's filters: any of the values fits any of the patterns, with * and ?."""
-    texts = ["^" + re.escape(p).replace(r"\*", ".*").replace(r"\?", ".") + "$" for p in patterns]
-    return any(re.match(text, str(value)) for text in texts for value in values
-               if value is not None)
-
-
-def filtered(items: list[Any], filters: list[dict[str, Any]],
-             known: dict[str, Callable[[Any], list[Any]]]) -> list[Any]:
-    for one in filters:
-        name, values = one.get("Name", ""), one.get("Values", [])
-        if name.startswith("tag:"):
-            key = name[4:]
-            items = [i for i in items if matches(values, [
-                t["value"] for t in i.get_tags() if t["key"] == key])]
-        elif name in known:
-            items = [i for i in items if matches(values, known[name](i))]
-        else:
-            raise refuse("InvalidParameterValue", f"The filter '{name}' is invalid")
-    return items
-
-
 @ACTIONS.action("DescribeSecurityGroups")
 def describe_groups(call: Call) -> dict[str, Any]:
     given, ec2 = call.input, backend(call.account, call.region)
@@ -419,17 +317,6 @@ def describe_groups(call: Call) -> dict[str, Any]:
     return {"SecurityGroups": [group_show(group) for group in page], **more}
 
 
-def page_of(items: list[Any], call: Call) -> tuple[list[Any], dict[str, str]]:
-    """EC2's pages: everything unless MaxResults is given, which is 5 to 1000."""
-    size = call.input.get("MaxResults")
-    if size is not None and not 5 <= size <= 1000:
-        raise refuse("InvalidParameterValue", f"Value ( {size} ) for parameter maxResults is "
-                     "invalid. Expecting a value between 5 and 1000.")
-    return paged(items, call, "MaxResults", "NextToken", max(1000, len(items)),
-                 max(1000, len(items)),
-                 lambda text: refuse("InvalidNextToken", text))
-
-
 @ACTIONS.action("DescribeSecurityGroupRules")
 def describe_rules(call: Call) -> dict[str, Any]:
     given, ec2 = call.input, backend(call.account, call.region)
@@ -444,114 +331,3 @@ def describe_rules(call: Call) -> dict[str, Any]:
         "group-id": lambda r: [r.group_id], "security-group-rule-id": lambda r: [r.id]})
     page, more = page_of(rules, call)
     return {"SecurityGroupRules": [rule_show(rule) for rule in page], **more}
-
-
-# --- networks, which exist before and are only looked up ---
-
-@ACTIONS.action("DescribeVpcs")
-def describe_vpcs(call: Call) -> dict[str, Any]:
-    given, ec2 = call.input, backend(call.account, call.region)
-    for name in given.get("VpcIds", []):
-        if name not in ec2.vpcs:
-            raise refuse("InvalidVpcID.NotFound", f"The vpc ID '{name}' does not exist")
-    vpcs = [v for v in ec2.vpcs.values() if v.id in given.get("VpcIds", [v.id])]
-    vpcs = filtered(vpcs, given.get("Filters", []), {
-        "vpc-id": lambda v: [v.id], "cidr": lambda v: [v.cidr_block],
-        "cidr-block-association.cidr-block": lambda v: [v.cidr_block],
-        "is-default": lambda v: [str(bool(v.is_default)).lower()],
-        "state": lambda v: [v.state], "tag-key": lambda v: [t["key"] for t in v.get_tags()]})
-    page, more = page_of(vpcs, call)
-    return {"Vpcs": [vpc_show(vpc) for vpc in page], **more}
-
-
-def vpc_show(vpc: Any) -> dict[str, Any]:
-    sets = vpc.get_cidr_block_association_set()
-    return {"VpcId": vpc.id, "CidrBlock": vpc.cidr_block, "State": vpc.state,
-            "IsDefault": bool(vpc.is_default), "OwnerId": vpc.owner_id,
-            "InstanceTenancy": vpc.instance_tenancy, "DhcpOptionsId": "default",
-            "CidrBlockAssociationSet": [
-                {"AssociationId": s["association_id"], "CidrBlock": s["cidr_block"],
-                 "CidrBlockState": {"State": "associated"}} for s in sets],
-            "Tags": tags_show(vpc)}
-
-
-@ACTIONS.action("DescribeSubnets")
-def describe_subnets(call: Call) -> dict[str, Any]:
-    given, ec2 = call.input, backend(call.account, call.region)
-    subnets = [s for zone in ec2.subnets.values() for s in zone.values()]
-    known = {subnet.id for subnet in subnets}
-    for name in given.get("SubnetIds", []):
-        if name not in known:
-            raise refuse("InvalidSubnetID.NotFound", f"The subnet ID '{name}' does not exist")
-    subnets = [s for s in subnets if s.id in given.get("SubnetIds", [s.id])]
-    subnets = filtered(subnets, given.get("Filters", []), {
-        "subnet-id": lambda s: [s.id], "vpc-id": lambda s: [s.vpc_id],
-        "availability-zone": lambda s: [s.availability_zone], "state": lambda s: [s.state],
-        "availability-zone-id": lambda s: [s.availability_zone_id],
-        "cidr-block": lambda s: [s.cidr_block], "cidr": lambda s: [s.cidr_block],
-        "default-for-az": lambda s: [str(s.default_for_az).lower()],
-        "map-public-ip-on-launch": lambda s: [str(s.map_public_ip_on_launch).lower()],
-        "tag-key": lambda s: [t["key"] for t in s.get_tags()]})
-    page, more = page_of(subnets, call)
-    taken = [eni.subnet.id for eni in ec2.enis.values()]
-    return {"Subnets": [subnet_show(s, taken.count(s.id)) for s in page], **more}
-
-
-def subnet_show(subnet: Any, taken: int) -> dict[str, Any]:
-    size = ipaddress.ip_network(subnet.cidr_block).num_addresses
-    return {"SubnetId": subnet.id, "VpcId": subnet.vpc_id, "CidrBlock": subnet.cidr_block,
-            "SubnetArn": f"arn:aws:ec2:{subnet.ec2_backend.region_name}:{subnet.owner_id}:subnet/{subnet.id}",
-            "State": subnet.state, "OwnerId": subnet.owner_id,
-            "AvailabilityZone": subnet.availability_zone,
-            "AvailabilityZoneId": subnet.availability_zone_id,
-            "AvailableIpAddressCount": size - 5 - taken,
-            "DefaultForAz": str(subnet.default_for_az).lower() == "true",
-            "MapPublicIpOnLaunch": str(subnet.map_public_ip_on_launch).lower() == "true",
-            "Tags": tags_show(subnet)}
-
-
-# --- network interfaces ---
-
-@ACTIONS.action("DescribeNetworkInterfaces")
-def describe_interfaces(call: Call) -> dict[str, Any]:
-    given, ec2 = call.input, backend(call.account, call.region)
-    interfaces = list(ec2.enis.values())
-    for name in given.get("NetworkInterfaceIds", []):
-        if name not in ec2.enis:
-            raise refuse("InvalidNetworkInterfaceID.NotFound",
-                         f"The networkInterface ID '{name}' does not exist")
-    if "NetworkInterfaceIds" in given:
-        interfaces = [i for i in interfaces if i.id in given["NetworkInterfaceIds"]]
-    interfaces = filtered(interfaces, given.get("Filters", []), {
-        "group-id": lambda i: [g.id for g in i.group_set],
-        "group-name": lambda i: [g.name for g in i.group_set],
-        "network-interface-id": lambda i: [i.id], "subnet-id": lambda i: [i.subnet.id],
-        "vpc-id": lambda i: [i.vpc_id], "description": lambda i: [i.description],
-        "status": lambda i: [i.status], "requester-id": lambda i: [i.requester_id],
-        "requester-managed": lambda i: [str(i.requester_managed).lower()],
-        "availability-zone": lambda i: [i.availability_zone],
-        "private-ip-address": lambda i: [i.private_ip_address],
-        "addresses.private-ip-address": lambda i: [i.private_ip_address],
-        "interface-type": lambda i: [i.interface_type]})
-    page, more = page_of(interfaces, call)
-    return {"NetworkInterfaces": [interface_show(i) for i in page], **more}
-
-
-def interface_show(interface: NetworkInterface) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "NetworkInterfaceId": interface.id, "Description": interface.description,
-        "Status": interface.status, "InterfaceType": interface.interface_type,
-        "SubnetId": interface.subnet.id, "VpcId": interface.vpc_id,
-        "AvailabilityZone": interface.availability_zone, "OwnerId": interface.owner_id,
-        "RequesterId": interface.requester_id, "RequesterManaged": interface.requester_managed,
-        "MacAddress": interface.mac_address, "SourceDestCheck": interface.source_dest_check,
-        "PrivateIpAddress": interface.private_ip_address,
-        "PrivateIpAddresses": [{"Primary": True,
-                                "PrivateIpAddress": interface.private_ip_address}],
-        "Groups": [{"GroupId": g.id, "GroupName": g.name} for g in interface.group_set],
-        "TagSet": tags_show(interface)}
-    if interface.requester_managed:
-        shown["Attachment"] = {"AttachmentId": "ela-attach-" + interface.id[4:],
-                               "DeleteOnTermination": False, "DeviceIndex": 1,
-                               "InstanceOwnerId": "amazon-ecs", "Status": "attached"}
-    return shown

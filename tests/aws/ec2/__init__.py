@@ -1,0 +1,8 @@
+"""EC2: security groups that are in use, and network interfaces. The rest is moto's."""
+
+from . import groups, networks  # noqa: F401
+from .common import ACTIONS, backend
+from .networks import group_vpc, interface_create, interface_delete, subnet_vpc
+
+__all__ = ["ACTIONS", "backend", "group_vpc", "interface_create", "interface_delete",
+           "subnet_vpc"]
