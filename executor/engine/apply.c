@@ -94,9 +94,9 @@ static bool needs_are_met(struct apply *a, const struct resource *r,
             *ret_failed = other;
             return false;
         }
-        /* While it is being looked at, its outputs are the worker's. */
-        bool exists = other->progress == PROGRESS_SETTLING && other->have != NULL &&
-                      !step_of(a, other)->with_worker;
+        /* While it is being looked at, `have` and the outputs are the worker's. */
+        bool exists = other->progress == PROGRESS_SETTLING && !step_of(a, other)->with_worker &&
+                      other->have != NULL;
         if (other->progress != PROGRESS_DONE && !(r->needs[i].kind == NEED_EXISTS && exists))
             met = false;
     }
