@@ -17,6 +17,7 @@
 #include "executor/deploy.h"
 #include "executor/engine/planprint.h"
 #include "executor/exitcode.h"
+#include "executor/joblog.h"
 #include "executor/watch.h"
 
 /* What the options of all commands fill in. */
@@ -59,8 +60,7 @@ static int fail(const struct err *err)
         json_put_str(json, "requestId", err->request_id[0] ? err->request_id : NULL);
         print_json(json);
     }
-    log_error("%s", err->message != NULL ? err->message : err_class_words(err->class));
-    return exitcode_of(err);
+    return joblog_failure(err);
 }
 
 static int read_host(struct hostconfig *h, struct err *err)
@@ -143,10 +143,8 @@ static int run_check(const struct strlist *arguments)
         print_json(check_to_json(&check, r < 0 ? &err : NULL));
     for (size_t i = 0; i < check.warnings.n; i++)
         log_warn("%s", check.warnings.v[i]);
-    if (r < 0) {
-        log_error("%s", err.message);
-        return exitcode_of(&err);
-    }
+    if (r < 0)
+        return joblog_failure(&err);
     if (!options.json) {
         _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
         check_to_text(&check, &text);
@@ -222,10 +220,7 @@ static int apply(struct deploy *d, struct err *err)
         print_json(results_to_json(d, r < 0 ? err : NULL));
     if (r < 0)
         return -1;
-    _cleanup_strbuf_ struct strbuf done = STRBUF_INIT;
-    report_done(d->graph, &done);
-    log_info("%s is as the spec wants it: %s", d->graph->context.environment,
-             deploy_has_work(d) ? done.buf : "there was nothing to do");
+    deploy_say_verdict(d, options.only);
     return 0;
 }
 

@@ -222,6 +222,17 @@ int deploy_apply(struct deploy *d, struct err *err)
     return spec_locate(&d->spec, err);
 }
 
+void deploy_say_verdict(const struct deploy *d, const char *part)
+{
+    _cleanup_strbuf_ struct strbuf done = STRBUF_INIT;
+    if (deploy_has_work(d))
+        report_done(d->graph, &done);
+    else
+        strbuf_addf(&done, "nothing to do, %u resources unchanged", d->counts.keep);
+    log_info("%s%s%s is as the spec wants it: %s", part != NULL ? part : "",
+             part != NULL ? " of " : "", d->graph->context.environment, done.buf);
+}
+
 void deploy_release(struct deploy *d)
 {
     report_release(&d->report);

@@ -67,6 +67,8 @@ int deploy_plan(struct deploy *d, const struct selection *selection, struct err 
 void deploy_say_plan(const struct deploy *d, bool folded);
 /* Carries the plan out and says how it goes; at the end what was done, or what was not and why. */
 int deploy_apply(struct deploy *d, struct err *err);
+/* The verdict of a run that went well, the last line: on all of the environment, or on `part`. */
+void deploy_say_verdict(const struct deploy *d, const char *part);
 /* Says the warnings of spec and graph that have not been said yet. */
 void deploy_say_warnings(struct deploy *d);
 /* Whether the plan holds anything to do or to await. */

@@ -141,14 +141,9 @@ static void say_done(const struct drive *d)
         log_info("this was a plan of %s: nothing was changed", name);
         return;
     }
-    if (!deploy_has_work(&d->deploy)) {
-        log_info("nothing to do: %s is as the spec wants it (%u resources)", name,
-                 d->deploy.counts.keep);
-        return;
-    }
-    _cleanup_strbuf_ struct strbuf done = STRBUF_INIT;
-    report_done(d->deploy.graph, &done);
-    log_info("%s is as the spec wants it: %s", name, done.buf);
+    const char *part =
+        d->dispatch.act == ACT_BASIC_INFRA ? act_name(ACT_BASIC_INFRA) : d->dispatch.part;
+    deploy_say_verdict(&d->deploy, part);
 }
 
 static int work(struct drive *d, struct err *err)

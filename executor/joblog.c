@@ -44,6 +44,12 @@ void joblog_section_end(const char *name)
 
 int joblog_failure(const struct err *err)
 {
-    log_error("%s", err->message != NULL ? err->message : err_class_words(err->class));
+    /* Several problems stand in one message, a line each. */
+    const char *line = err->message != NULL ? err->message : err_class_words(err->class);
+    do {
+        size_t len = strcspn(line, "\n");
+        log_error("%.*s", (int)len, line);
+        line += len + (line[len] == '\n');
+    } while (*line != '\0');
     return exitcode_of(err);
 }

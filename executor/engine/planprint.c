@@ -109,7 +109,8 @@ void plan_to_text(const struct graph *g, struct strbuf *out)
 {
     for (size_t i = 0; i < g->n; i++) {
         const struct resource *r = g->v[i];
-        if (r->action == ACTION_NONE && r->note == NULL && !r->wait)
+        /* What the job is not about is in the JSON; here it would bury what it is about. */
+        if (!r->selected || (r->action == ACTION_NONE && r->note == NULL && !r->wait))
             continue;
         add_title(out, r->wait ? "." : words[r->action].mark, r);
         if (r->wait)

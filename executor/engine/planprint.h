@@ -15,7 +15,7 @@
  *     + service notifier (automation-8527fec8-notifier)
  *     ~ service t7-bridge (automation-8527fec8-t7-bridge)
  *         desiredCount: 1 -> 2
- * What stays as it is and has no note is left out.
+ * What stays as it is and has no note is left out, and so is what is not selected.
  */
 void plan_to_text(const struct graph *g, struct strbuf *out);
 /* "14 to create, 1 to update, 30 unchanged" */

@@ -202,7 +202,7 @@ void report_failures(const struct graph *g)
 
 struct call_counts {
     const char *service;
-    unsigned reads, writes, retries, throttled, failed;
+    unsigned reads, writes, retries, throttled;
 };
 
 static void count_call(struct call_counts *c, const struct call_record *call)
@@ -211,7 +211,6 @@ static void count_call(struct call_counts *c, const struct call_record *call)
     c->writes += call->write;
     c->retries += call->tries > 1 ? call->tries - 1 : 0;
     c->throttled += call->throttled;
-    c->failed += call->failed;
 }
 
 static int compare_counts(const void *a, const void *b)
@@ -222,8 +221,7 @@ static int compare_counts(const void *a, const void *b)
 
 static void table_row(const struct call_counts *c)
 {
-    log_info("  %-18s %6u %7u %8u %10u %7u", c->service, c->reads, c->writes, c->retries,
-             c->throttled, c->failed);
+    log_info("  %-18s %6u %7u %8u %10u", c->service, c->reads, c->writes, c->retries, c->throttled);
 }
 
 static void table_of_calls(const struct call_record *calls, size_t n)
@@ -241,8 +239,7 @@ static void table_of_calls(const struct call_record *calls, size_t n)
         count_call(&all, &calls[i]);
     }
     qsort(by_service, services, sizeof(*by_service), compare_counts);
-    log_info("  %-18s %6s %7s %8s %10s %7s", "calls", "reads", "writes", "retries", "throttled",
-             "failed");
+    log_info("  %-18s %6s %7s %8s %10s", "calls", "reads", "writes", "retries", "throttled");
     for (size_t i = 0; i < services; i++)
         table_row(&by_service[i]);
     table_row(&all);

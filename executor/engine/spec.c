@@ -178,18 +178,62 @@ static size_t path_length(const struct spec *spec, const char *message)
     return 0;
 }
 
+/* A line of a message, with the place it speaks of where it speaks of one. */
+struct located {
+    char *text;
+    unsigned line; /* 0: no place */
+    size_t order;
+};
+
+static struct located locate_line(const struct spec *spec, const char *text, size_t n)
+{
+    struct located l = { .text = xstrndup(text, n) };
+    size_t len = path_length(spec, l.text);
+    if (len == 0)
+        return l;
+    _cleanup_free_ char *path = xstrndup(l.text, len);
+    _cleanup_free_ char *origin = spec_origin(spec->raw, spec->kind, path);
+    l.line = json_line_of(spec->text, origin);
+    char *located = xasprintf("%s:%u: %s", spec->file, l.line, l.text);
+    free(l.text);
+    l.text = located;
+    return l;
+}
+
+static int compare_located(const void *a, const void *b)
+{
+    const struct located *x = a;
+    const struct located *y = b;
+    if (x->line != y->line)
+        return x->line < y->line ? -1 : 1;
+    return x->order < y->order ? -1 : x->order > y->order;
+}
+
 int spec_locate(const struct spec *spec, struct err *err)
 {
     if (err->message == NULL || spec->text == NULL)
         return -1;
-    size_t len = path_length(spec, err->message);
-    if (len == 0)
-        return -1;
-    _cleanup_free_ char *path = xstrndup(err->message, len);
-    _cleanup_free_ char *origin = spec_origin(spec->raw, spec->kind, path);
-    char *message =
-        xasprintf("%s:%u: %s", spec->file, json_line_of(spec->text, origin), err->message);
+    struct located *lines = NULL;
+    size_t n = 0;
+    bool all = true;
+    for (const char *p = err->message; *p != '\0';) {
+        size_t len = strcspn(p, "\n");
+        lines = xrealloc_array(lines, n + 1, sizeof(*lines));
+        lines[n] = locate_line(spec, p, len);
+        lines[n].order = n;
+        all = all && lines[n].line > 0;
+        n++;
+        p += len + (p[len] == '\n');
+    }
+    if (all && n > 1)
+        qsort(lines, n, sizeof(*lines), compare_located);
+    _cleanup_strbuf_ struct strbuf message = STRBUF_INIT;
+    for (size_t i = 0; i < n; i++) {
+        strbuf_addf(&message, "%s%s", i > 0 ? "\n" : "", lines[i].text);
+        free(lines[i].text);
+    }
+    free(lines);
     free(err->message);
-    err->message = message;
+    err->message = strbuf_detach(&message);
     return -1;
 }

@@ -52,7 +52,8 @@ void spec_release(struct spec *spec);
  */
 int spec_problems_to_err(const struct spec *spec, struct schema_problems *problems,
                          enum err_class class, struct err *err);
-/* Puts "file:line: " in front of an error that begins with a JSON path of the spec. */
+/* Puts "file:line: " in front of every line of an error that begins with a JSON path of the spec;
+ * if all do, in the order of the file. Returns -1. */
 int spec_locate(const struct spec *spec, struct err *err);
 
 #endif

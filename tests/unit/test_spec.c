@@ -257,6 +257,8 @@ static void test_locate(void **state)
         { "services.a.image: missing", FILE_NAME ":5: services.a.image: missing" },
         { "ecs:CreateService: denied", "ecs:CreateService: denied" },
         { "services are many", "services are many" },
+        { "services.b: last\nservices.a.cpu: first",
+          FILE_NAME ":4: services.a.cpu: first\n" FILE_NAME ":6: services.b: last" },
     };
     _cleanup_spec_ struct spec spec = SPEC_INIT;
     _cleanup_err_ struct err err = ERR_INIT;
