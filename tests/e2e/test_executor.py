@@ -16,7 +16,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -102,16 +103,23 @@ class Host:
         path.chmod(0o700)
         return path
 
+    @contextmanager
     def start(
         self, program: str, *arguments: str | Path, pass_fds: Sequence[int] = (), **environ: str
-    ) -> subprocess.Popen[str]:
+    ) -> Iterator[subprocess.Popen[str]]:
+        """A program as the runner starts it; its group is gone when the `with` block is left."""
         self.write_config()
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [self.programs / program, *arguments], env={**self.stage_environ(), **environ},
             cwd=self.job_directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, process_group=0,
-            pass_fds=pass_fds,
+            stderr=subprocess.PIPE, text=True, process_group=0, pass_fds=pass_fds,
         )
+        with process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
 
     def call(self, program: str, *arguments: str | Path, **environ: str) -> tuple[int, str, str]:
         with self.start(program, *arguments, **environ) as process:
@@ -212,11 +220,8 @@ def test_standard_input_is_empty_and_no_descriptor_is_left_open(host: Host) -> N
     )
     with open(host.directory / "open", "w") as extra:
         number = os.dup2(extra.fileno(), 77, inheritable=True)
-        try:
-            process = host.start("run", script, "get_sources", pass_fds=[number])
-        finally:
-            os.close(number)
-    with process:
+    with host.start("run", script, "get_sources", pass_fds=[number]) as process:
+        os.close(number)
         out, _ = process.communicate(timeout=20)
     assert process.returncode == 0
     assert out.splitlines()[0] == "/dev/null"
@@ -224,7 +229,7 @@ def test_standard_input_is_empty_and_no_descriptor_is_left_open(host: Host) -> N
 
 
 def test_output_keeps_its_order_and_its_last_byte(host: Host) -> None:
-    script = host.script("exec > >(sleep 0.1; cat)\nseq 1 200000\nprintf end\n")
+    script = host.script("exec > >(cat; sleep 0.2; printf end)\nseq 1 200000\n")
     code, out, _ = host.call("run", script, "get_sources")
     assert code == 0
     assert out == "".join(f"{n}\n" for n in range(1, 200001)) + "end"
@@ -237,7 +242,7 @@ def test_masked_values_stay_masked(host: Host) -> None:
 
 # What scripts leave behind.
 
-@pytest.mark.parametrize("how", ["sleep 300 &", "setsid sleep 300 &", "(setsid sleep 300 &) &"])
+@pytest.mark.parametrize("how", ["sleep 60 &", "setsid sleep 60 &", "(setsid sleep 60 &) &"])
 def test_background_processes_end_with_their_stage(host: Host, how: str) -> None:
     result = host.play("leaves", script=f"{how} echo done")
     assert result.exit_code == 0
@@ -260,7 +265,7 @@ def test_one_that_ignores_sigterm_is_killed(host: Host) -> None:
 # Signals.
 
 def test_cancelled_job(host: Host) -> None:
-    options = host.options("slow", script="echo begun; sleep 300", after_script="echo after")
+    options = host.options("slow", script="echo begun; sleep 60", after_script="echo after")
     with start_job(**options) as running:
         running.wait_stage("build_script")
         running.cancel("canceling")
@@ -495,7 +500,7 @@ def test_cleanup_stands_everything_missing(host: Host) -> None:
 
 def test_cleanup_ends_what_a_killed_stage_has_left_and_spares_one_that_lives(host: Host) -> None:
     left, kept = host.directory / "left", host.directory / "kept"
-    orphan = host.script(f"setsid bash -c 'echo $$ > {left}; exec sleep 300' & wait\n")
+    orphan = host.script(f"setsid bash -c 'echo $$ > {left}; exec sleep 60' & wait\n")
     with host.start("run", orphan, "get_sources") as killed:
         left_pid = int(wait_for(left))
         os.killpg(killed.pid, signal.SIGKILL)
