@@ -111,7 +111,7 @@ def test_environment_variables_have_their_values(deployed: World) -> None:
     assert values["NATS_SERVER1"] == f"nats://nats-server-{ENVIRONMENT}.{ENVIRONMENT}.local:4222"
     assert values["BRUIN_BASE_URL"] == "https://bruin-api.example.com/api"
     [secret] = container["secrets"]
-    assert secret["valueFrom"].endswith(":parameter/mettel/bruin/client-secret")
+    assert secret["valueFrom"].endswith(":parameter/mettel/BRUIN_CLIENT_SECRET")
 
 
 def check_security_group(world: World, name: str, expected: mettel.Service) -> None:
