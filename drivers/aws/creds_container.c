@@ -7,7 +7,7 @@
 #include <curl/curl.h>
 #include <netdb.h>
 
-#include "drivers/aws/file.h"
+#include "drivers/aws/creds_file.h"
 #include "drivers/aws/metadata.h"
 
 #define TOKEN_MAX ((size_t)64 << 10)
@@ -95,7 +95,7 @@ static int authorization(char **ret, struct err *err)
     const char *path = creds_env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
     const char *given = creds_env("AWS_CONTAINER_AUTHORIZATION_TOKEN");
     _cleanup_free_ char *token = NULL;
-    if (path != NULL && file_read_line(path, TOKEN_MAX, &token, err) < 0)
+    if (path != NULL && creds_file_line(path, TOKEN_MAX, &token, err) < 0)
         return -1;
     if (path == NULL && given != NULL)
         token = xstrdup(given);

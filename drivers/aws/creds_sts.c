@@ -5,7 +5,7 @@
 #include <openssl/crypto.h>
 
 #include "drivers/aws/check.h"
-#include "drivers/aws/file.h"
+#include "drivers/aws/creds_file.h"
 
 #define TOKEN_FILE_MAX ((size_t)64 << 10)
 
@@ -62,7 +62,7 @@ int sts_assume_web_identity(struct transport *t, const struct sts_role *role, st
                             struct err *err)
 {
     _cleanup_free_ char *token = NULL;
-    if (file_read_line(role->token_file, TOKEN_FILE_MAX, &token, err) < 0)
+    if (creds_file_line(role->token_file, TOKEN_FILE_MAX, &token, err) < 0)
         return -1;
     _cleanup_secret_json_ cJSON *input = role_input(role);
     json_put_str(input, "WebIdentityToken", token);

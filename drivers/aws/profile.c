@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "drivers/aws/creds.h"
-#include "drivers/aws/file.h"
+#include "drivers/aws/creds_file.h"
 
 #define FILE_MAX ((size_t)1 << 20)
 
@@ -102,7 +102,7 @@ static int read_line(struct reader *r, char *line, struct err *err)
 static int read_profiles(struct reader *r, struct err *err)
 {
     _cleanup_free_ char *text = NULL;
-    if (file_read_text(r->path, FILE_MAX, &text, err) < 0) {
+    if (creds_file_text(r->path, FILE_MAX, &text, err) < 0) {
         if (err->class != ERR_NOT_FOUND)
             return -1;
         err_release(err);

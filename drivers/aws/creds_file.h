@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BERTH_DRIVERS_AWS_FILE_H
-#define BERTH_DRIVERS_AWS_FILE_H
+#ifndef BERTH_DRIVERS_AWS_CREDS_FILE_H
+#define BERTH_DRIVERS_AWS_CREDS_FILE_H
 
 /*
  * Reading the small files that credentials come from.
@@ -10,8 +10,8 @@
 
 /* The whole file, the caller's to free (and to wipe). ERR_NOT_FOUND if it is absent,
  * ERR_CREDENTIALS if it cannot be read or is larger than max bytes. */
-int file_read_text(const char *path, size_t max, char **ret, struct err *err);
+int creds_file_text(const char *path, size_t max, char **ret, struct err *err);
 /* The same without white space at its end, for files that hold one token; empty is an error. */
-int file_read_line(const char *path, size_t max, char **ret, struct err *err);
+int creds_file_line(const char *path, size_t max, char **ret, struct err *err);
 
 #endif

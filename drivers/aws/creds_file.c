@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "drivers/aws/file.h"
+#include "drivers/aws/creds_file.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
-int file_read_text(const char *path, size_t max, char **ret, struct err *err)
+int creds_file_text(const char *path, size_t max, char **ret, struct err *err)
 {
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
@@ -30,10 +30,10 @@ int file_read_text(const char *path, size_t max, char **ret, struct err *err)
     return 0;
 }
 
-int file_read_line(const char *path, size_t max, char **ret, struct err *err)
+int creds_file_line(const char *path, size_t max, char **ret, struct err *err)
 {
     _cleanup_free_ char *text = NULL;
-    if (file_read_text(path, max, &text, err) < 0) {
+    if (creds_file_text(path, max, &text, err) < 0) {
         if (err->class == ERR_NOT_FOUND)
             err->class = ERR_CREDENTIALS; /* something names it, so it should be there */
         return -1;
