@@ -4,10 +4,17 @@
 /* What "did you mean" may differ in. */
 #define NEAR_MAX 4
 
+/*
+ * Room for resources, of which a specification may use half. The array is never moved, since others
+ * read it while it grows; what is not used of it costs address space, not memory.
+ */
+#define GRAPH_MAX ((size_t)1 << 20)
+
 struct graph *graph_new(const struct context *context)
 {
     struct graph *g = xcalloc(1, sizeof(*g));
     g->context = *context;
+    g->v = xcalloc(GRAPH_MAX, sizeof(struct resource *));
     uv_mutex_init(&g->mutex);
     return g;
 }
@@ -42,9 +49,6 @@ void graph_free(struct graph *g)
     for (size_t i = 0; i < g->n; i++)
         resource_free(g->v[i]);
     free(g->v);
-    for (size_t i = 0; i < g->n_retired; i++)
-        free(g->retired[i]);
-    free(g->retired);
     free(g->order);
     for (size_t i = 0; i < g->n_aliases; i++) {
         free(g->aliases[i].alias);
@@ -56,21 +60,12 @@ void graph_free(struct graph *g)
     free(g);
 }
 
-/* Called with the mutex. Publishes the array before the number, as readers without it rely on. */
+/* Called with the mutex. The number grows last, as readers without the mutex rely on. */
 static void append(struct graph *g, struct resource *r)
 {
     size_t n = g->n;
-    if (n == g->alloc) {
-        size_t alloc = g->alloc ? 2 * g->alloc : 64;
-        struct resource **v = xcalloc(alloc, sizeof(struct resource *));
-        if (n > 0) {
-            memcpy(v, g->v, n * sizeof(struct resource *));
-            g->retired = xrealloc_array(g->retired, g->n_retired + 1, sizeof(*g->retired));
-            g->retired[g->n_retired++] = g->v;
-        }
-        g->v = v;
-        g->alloc = alloc;
-    }
+    if (n == GRAPH_MAX)
+        oom_exit();
     r->index = n;
     g->v[n] = r;
     g->n = n + 1;
@@ -115,6 +110,12 @@ int graph_add(struct graph *g, const struct resource_type *type, const char *lab
 {
     struct resource *r = resource_new(g, type, label, name, origin ? origin : "");
     r->want = want;
+    if (g->n >= GRAPH_MAX / 2) {
+        err_set(err, ERR_USER, "%s: more than %zu resources; split the specification",
+                resource_origin(r), GRAPH_MAX / 2);
+        resource_free(r);
+        return -1;
+    }
     uv_mutex_lock(&g->mutex);
     struct resource *same = find_address(g, r->address);
     if (same == NULL)

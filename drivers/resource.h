@@ -190,13 +190,12 @@ struct resource {
 
 /*
  * While types are being observed, workers add what they find. `v` and `n` may be read without the
- * mutex all the same: `n` grows after `v` holds the resource, and an array that became too small
- * lives on until graph_free().
+ * mutex all the same: `v` never moves, and `n` grows after `v` holds the resource.
  */
 struct graph {
     struct context context;
     const struct driver *const *drivers; /* NULL-ended; set by engine_want() */
-    struct resource **_Atomic v;         /* in the order added, wanted ones first */
+    struct resource **v;                 /* in the order added, wanted ones first */
     _Atomic size_t n;
     struct resource **order; /* the wanted ones, each after all it needs; set by graph_link() */
     size_t n_order;
@@ -206,10 +205,7 @@ struct graph {
         char *address;
     } * aliases;
     size_t n_aliases;
-    uv_mutex_t mutex;           /* guards adding, and warnings */
-    size_t alloc;               /* how many `v` has room for */
-    struct resource ***retired; /* what `v` was before */
-    size_t n_retired;
+    uv_mutex_t mutex; /* guards adding, and warnings */
 };
 
 struct graph *graph_new(const struct context *context);
