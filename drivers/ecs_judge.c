@@ -48,7 +48,9 @@ static const char *revision_of(const cJSON *deployment)
 {
     const char *arn = json_str(deployment, "taskDefinition");
     const char *slash = arn != NULL ? strrchr(arn, '/') : NULL;
-    return slash != NULL ? slash + 1 : arn;
+    if (slash != NULL)
+        return slash + 1;
+    return arn != NULL ? arn : "unknown";
 }
 
 /* Events are ECS's own account of what goes wrong; most of them only tell of success. */
