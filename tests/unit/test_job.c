@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "executor/base/log.h"
+#include "executor/job.h"
+
+static char path[] = "/tmp/berth-test-job-XXXXXX";
+
+static void write_response(const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+#define INFO                                                                                       \
+    "\"job_info\": {\"name\": \"deploy\", \"stage\": \"deploy\", \"project_id\": 77,"              \
+    " \"pipeline_id\": 9007199254740991, \"project_full_path\": \"mettel/automation\"}"
+#define GIT(ref, more)                                                                             \
+    "\"git_info\": {\"ref\": \"" ref "\", \"ref_type\": \"branch\", \"sha\": \"abc\"" more "}"
+
+static void read_ok(const char *text, struct job *job)
+{
+    struct err err = ERR_INIT;
+    write_response(text);
+    if (job_read(path, job, &err) < 0)
+        fail_msg("%s", err.message);
+}
+
+static void takes_what_the_server_says(void **state)
+{
+    (void)state;
+    _cleanup_job_ struct job job = JOB_INIT;
+    read_ok("{\"id\": 5, " INFO ", " GIT("dev/fix/x", ", \"protected\": true") "}\n", &job);
+    assert_int_equal(job.id, 5);
+    assert_int_equal(job.project_id, 77);
+    assert_int_equal(job.pipeline_id, 9007199254740991);
+    assert_string_equal(job.project_path, "mettel/automation");
+    assert_string_equal(job.name, "deploy");
+    assert_string_equal(job.ref, "dev/fix/x");
+    assert_string_equal(job.sha, "abc");
+    assert_int_equal(job.protection, PROTECTION_YES);
+    assert_false(job_is_merge_request(&job));
+}
+
+static void protection_has_three_states(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum protection expected;
+    } cases[] = {
+        { "{\"id\": 5, " INFO ", " GIT("x", "") "}", PROTECTION_UNKNOWN },
+        { "{\"id\": 5, " INFO ", " GIT("x", ", \"protected\": null") "}", PROTECTION_UNKNOWN },
+        { "{\"id\": 5, " INFO ", " GIT("x", ", \"protected\": \"true\"") "}", PROTECTION_UNKNOWN },
+        { "{\"id\": 5, " INFO ", " GIT("x", ", \"protected\": false") "}", PROTECTION_NO },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_job_ struct job job = JOB_INIT;
+        read_ok(cases[i].text, &job);
+        assert_int_equal(job.protection, cases[i].expected);
+    }
+}
+
+static void knows_merge_requests(void **state)
+{
+    (void)state;
+    _cleanup_job_ struct job job = JOB_INIT;
+    read_ok("{\"id\": 5, " INFO ", " GIT("refs/merge-requests/3/head", "") "}", &job);
+    assert_true(job_is_merge_request(&job));
+}
+
+static void refuses_what_is_not_a_job(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *message;
+    } cases[] = {
+        { "", "line 1" },
+        { "[]", "is not a JSON object" },
+        { "null", "is not a JSON object" },
+        { "{}", "no usable 'id'" },
+        { "{\"id\": \"5\", " INFO ", " GIT("x", "") "}", "no usable 'id'" },
+        { "{\"id\": 0, " INFO ", " GIT("x", "") "}", "no usable 'id'" },
+        { "{\"id\": 1.5, " INFO ", " GIT("x", "") "}", "no usable 'id'" },
+        { "{\"id\": 1e300, " INFO ", " GIT("x", "") "}", "no usable 'id'" },
+        { "{\"id\": 5, " INFO "}", "no usable 'git_info/ref'" },
+        { "{\"id\": 5, " INFO ", " GIT("", "") "}", "no usable 'git_info/ref'" },
+        { "{\"id\": 5, \"id\": 6, " INFO ", " GIT("x", "") "}", "id stands there twice" },
+        { "{\"id\": 5, " INFO ", " GIT("x\\u0000y", "") "}", "NUL" },
+        { "{\"id\": 5, " INFO ", " GIT("x", "") "} {}", "not valid JSON" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_err_ struct err err = ERR_INIT;
+        struct job job = JOB_INIT;
+        write_response(cases[i].text);
+        assert_int_equal(job_read(path, &job, &err), -1);
+        assert_int_equal(err.class, ERR_HOST);
+        if (strstr(err.message, cases[i].message) == NULL)
+            fail_msg("'%s' does not say '%s'", err.message, cases[i].message);
+        assert_null(job.response);
+    }
+}
+
+static void refuses_no_file(void **state)
+{
+    (void)state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    struct job job = JOB_INIT;
+    assert_int_equal(job_read(NULL, &job, &err), -1);
+    assert_int_equal(job_read("", &job, &err), -1);
+    assert_int_equal(job_read("/nonexistent/response.json", &job, &err), -1);
+    assert_int_equal(err.class, ERR_HOST);
+}
+
+#define VARIABLES                                                                                  \
+    "\"token\": \"job-token-1\", \"variables\": [null, 3,"                                         \
+    "{\"key\": \"A\", \"value\": \"first\"}, {\"key\": \"A\", \"value\": \"last\"},"               \
+    "{\"key\": \"S\", \"value\": \"open sesame\", \"masked\": true},"                              \
+    "{\"key\": \"S\", \"value\": \"overridden\"}, {\"key\": \"N\", \"value\": null}],"             \
+    "\"credentials\": [{\"password\": \"registry-password\"}], \"dependencies\": null,"
+
+static void first_and_last_of_a_variable(void **state)
+{
+    (void)state;
+    _cleanup_job_ struct job job = JOB_INIT;
+    read_ok("{\"id\": 5, " VARIABLES INFO ", " GIT("x", "") "}", &job);
+    assert_string_equal(job_variable(&job, "A"), "last");
+    assert_string_equal(job_variable_first(&job, "A"), "first");
+    assert_null(job_variable(&job, "a"));
+    assert_null(job_variable(&job, "N"));
+    assert_null(job_variable_first(&job, "MISSING"));
+    assert_true(job_variable_is_masked(&job, "S"));
+    assert_false(job_variable_is_masked(&job, "A"));
+}
+
+static void redacts_its_secrets(void **state)
+{
+    (void)state;
+    _cleanup_job_ struct job job = JOB_INIT;
+    read_ok(
+        "{\"id\": 5, " VARIABLES INFO ", " GIT(
+            "x", ", \"repo_url\": \"https://gitlab-ci-token:url-secret@gitlab.example.com/a\"") "}",
+        &job);
+    job_redact(&job);
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    strbuf_adds(&text, "open sesame job-token-1 registry-password url-secret overridden");
+    redact(&text);
+    assert_string_equal(text.buf, "[MASKED] [MASKED] [MASKED] [MASKED] overridden");
+    redact_release();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(takes_what_the_server_says),
+        cmocka_unit_test(protection_has_three_states),
+        cmocka_unit_test(knows_merge_requests),
+        cmocka_unit_test(refuses_what_is_not_a_job),
+        cmocka_unit_test(refuses_no_file),
+        cmocka_unit_test(first_and_last_of_a_variable),
+        cmocka_unit_test(redacts_its_secrets),
+    };
+    int fd = mkstemp(path);
+    if (fd < 0)
+        return 1;
+    close(fd);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    unlink(path);
+    return failed;
+}

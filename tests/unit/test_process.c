@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "executor/base/clock.h"
+#include "executor/base/process.h"
+
+static struct process_end run(const char *command, char *const *env, bool forward)
+{
+    char *const argv[] = { (char *)"sh", (char *)"-c", (char *)command, NULL };
+    const struct process p = { .file = "sh", .argv = argv, .env = env, .forward = forward };
+    struct process_end end = { .code = -1 };
+    _cleanup_err_ struct err err = ERR_INIT;
+    if (process_run(&p, &end, &err) < 0)
+        fail_msg("%s", err.message);
+    return end;
+}
+
+static void tells_how_a_child_ended(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *command;
+        int code;
+        int signal;
+    } cases[] = {
+        { "exit 0", 0, 0 },           { "exit 7", 7, 0 },
+        { "exit 255", 255, 0 },       { "kill -KILL $$", 128 + SIGKILL, SIGKILL },
+        { "kill -TERM $$", 143, 15 },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct process_end end = run(cases[i].command, NULL, false);
+        assert_int_equal(end.code, cases[i].code);
+        assert_int_equal(end.signal, cases[i].signal);
+        assert_false(end.signalled);
+    }
+}
+
+static void environment_and_input(void **state)
+{
+    (void)state;
+    setenv("FROM_US", "1", 1);
+    char *const env[] = { (char *)"PATH=/usr/bin:/bin", (char *)"A=x y", NULL };
+    assert_int_equal(run("test -z \"$FROM_US\" && test \"$A\" = 'x y'", env, false).code, 0);
+    assert_int_equal(run("test \"$FROM_US\" = 1", NULL, false).code, 0);
+    assert_int_equal(run("test \"$(readlink /proc/self/fd/0)\" = /dev/null", NULL, false).code, 0);
+}
+
+static void what_cannot_be_started(void **state)
+{
+    (void)state;
+    char *const argv[] = { (char *)"x", NULL };
+    struct process_end end;
+    _cleanup_err_ struct err err = ERR_INIT;
+    const struct process missing = { .file = "/nonexistent/x", .argv = argv };
+    assert_int_equal(process_run(&missing, &end, &err), -1);
+    assert_int_equal(err.class, ERR_NOT_FOUND);
+    const struct process directory = { .file = "/tmp", .argv = argv };
+    assert_int_equal(process_run(&directory, &end, &err), -1);
+    assert_int_equal(err.class, ERR_HOST);
+    assert_non_null(strstr(err.message, "cannot start '/tmp'"));
+}
+
+static void signals_are_told_and_passed_on(void **state)
+{
+    (void)state;
+    /* The child signals its parent, which is us; passed on, the signal ends the child. */
+    struct process_end end =
+        run("trap 'exit 9' TERM; kill -TERM $PPID; while :; do sleep 0.05; done", NULL, true);
+    assert_int_equal(end.code, 9);
+    assert_true(end.signalled);
+    end = run("trap 'exit 9' TERM; kill -TERM $PPID; sleep 0.2; exit 4", NULL, false);
+    assert_int_equal(end.code, 4);
+    assert_true(end.signalled);
+}
+
+static volatile sig_atomic_t got;
+
+static void note(int signum)
+{
+    got = signum;
+}
+
+static void the_callers_handlers_are_kept(void **state)
+{
+    (void)state;
+    struct sigaction before = { .sa_handler = note };
+    sigaction(SIGTERM, &before, NULL);
+    run(":", NULL, true);
+    raise(SIGTERM);
+    assert_int_equal(got, SIGTERM);
+    struct sigaction otherwise = { .sa_handler = SIG_DFL };
+    sigaction(SIGTERM, &otherwise, NULL);
+}
+
+static bool is_gone(const char *file)
+{
+    FILE *f = fopen(file, "r");
+    int pid = 0;
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%d", &pid), 1);
+    fclose(f);
+    unlink(file);
+    return kill(pid, 0) < 0;
+}
+
+static void ends_what_is_left(void **state)
+{
+    (void)state;
+    char file[] = "/tmp/berth-test-process-XXXXXX";
+    int fd = mkstemp(file);
+    assert_true(fd >= 0);
+    close(fd);
+    _cleanup_free_ char *command =
+        xasprintf("(setsid sh -c 'trap \"\" TERM; echo $$ > %s; while :; do sleep 1; done' &) ;"
+                  "until test -s %s; do sleep 0.01; done",
+                  file, file);
+    process_adopt_orphans();
+    run(command, NULL, true);
+    _cleanup_strlist_ struct strlist left = STRLIST_INIT;
+    double start = clock_now();
+    assert_int_equal(process_end_descendants(0.3, &left), 0);
+    assert_true(clock_now() - start < 5);
+    assert_true(left.n >= 1);
+    bool named = false;
+    for (size_t i = 0; i < left.n; i++)
+        named = named || str_starts(left.v[i], "sh (");
+    assert_true(named);
+    assert_true(is_gone(file));
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+static void one_that_ends_by_itself_is_not_named(void **state)
+{
+    (void)state;
+    process_adopt_orphans();
+    run("(sleep 0.1 &)", NULL, true);
+    _cleanup_strlist_ struct strlist left = STRLIST_INIT;
+    assert_int_equal(process_end_descendants(1, &left), 0);
+    assert_int_equal(left.n, 0);
+}
+
+static void nothing_left_costs_nothing(void **state)
+{
+    (void)state;
+    _cleanup_strlist_ struct strlist left = STRLIST_INIT;
+    double start = clock_now();
+    assert_int_equal(process_end_descendants(1, &left), 0);
+    assert_true(clock_now() - start < 0.1);
+}
+
+static void finds_programs(void **state)
+{
+    (void)state;
+    _cleanup_free_ char *before = xstrdup(getenv("PATH"));
+    setenv("PATH", "/nonexistent::/usr/bin:/bin", 1);
+    _cleanup_free_ char *sh = process_find_program("sh");
+    assert_string_equal(sh, "/usr/bin/sh");
+    assert_null(process_find_program("no-such-program"));
+    setenv("PATH", "/usr", 1);
+    assert_null(process_find_program("bin")); /* a directory is no program */
+    setenv("PATH", before, 1);
+}
+
+static void knows_where_it_lies(void **state)
+{
+    (void)state;
+    _cleanup_free_ char *directory = NULL;
+    _cleanup_err_ struct err err = ERR_INIT;
+    assert_int_equal(process_own_directory(&directory, &err), 0);
+    assert_int_equal(access(directory, X_OK), 0);
+    assert_int_equal(directory[0], '/');
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tells_how_a_child_ended),
+        cmocka_unit_test(environment_and_input),
+        cmocka_unit_test(what_cannot_be_started),
+        cmocka_unit_test(signals_are_told_and_passed_on),
+        cmocka_unit_test(the_callers_handlers_are_kept),
+        cmocka_unit_test(nothing_left_costs_nothing),
+        cmocka_unit_test(ends_what_is_left),
+        cmocka_unit_test(one_that_ends_by_itself_is_not_named),
+        cmocka_unit_test(finds_programs),
+        cmocka_unit_test(knows_where_it_lies),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
