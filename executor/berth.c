@@ -220,7 +220,10 @@ static int apply(struct deploy *d, struct err *err)
         print_json(results_to_json(d, r < 0 ? err : NULL));
     if (r < 0)
         return -1;
-    deploy_say_verdict(d, options.only);
+    _cleanup_free_ char *subject =
+        xasprintf("%s%s%s", options.only ? options.only : "", options.only ? " of " : "",
+                  d->graph->context.environment);
+    deploy_say_verdict(d, subject);
     return 0;
 }
 

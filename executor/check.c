@@ -88,8 +88,6 @@ static int check_kind(const struct hostconfig *host, int64_t project, int checko
     int r = deploy_read_spec(&d, host, checkout, err);
     if (r == 0)
         r = deploy_resolve(&d, &request, err);
-    if (r == 0)
-        r = deploy_want(&d, err);
     for (size_t i = 0; i < d.spec.warnings.n; i++)
         if (!strlist_has(&check->warnings, d.spec.warnings.v[i]))
             strlist_add(&check->warnings, d.spec.warnings.v[i]);

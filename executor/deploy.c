@@ -29,7 +29,7 @@ static char *account_of_role(const struct environment *e)
     return xstrndup(at, strcspn(at, ":"));
 }
 
-static int resolve_with(struct deploy *d, const char *account, struct err *err)
+static int resolve(struct deploy *d, struct err *err)
 {
     const struct deploy_request *q = d->request;
     const struct environment *e = q->environment;
@@ -42,9 +42,13 @@ static int resolve_with(struct deploy *d, const char *account, struct err *err)
     if (q->pipeline != 0)
         json_put_strf(own, "PIPELINE_ID", "%lld", (long long)q->pipeline);
     json_put_str(own, "REGION", e->region);
-    json_put_str(own, "ACCOUNT_ID", account);
+    json_put_str(own, "ACCOUNT_ID", d->account);
     const struct spec_variables variables = {
-        .own = own, .lookup = q->lookup, .is_masked = q->is_masked, .context = q->variables
+        .own = own,
+        .lookup = q->lookup,
+        .is_masked = q->is_masked,
+        .names = q->names,
+        .context = q->variables,
     };
     return spec_resolve(&d->spec, e->kind, &variables, err);
 }
@@ -59,16 +63,7 @@ static int check_limits(const struct deploy *d, struct err *err)
     return spec_problems_to_err(&d->spec, &problems, ERR_REFUSED, err);
 }
 
-int deploy_resolve(struct deploy *d, const struct deploy_request *request, struct err *err)
-{
-    d->request = request;
-    _cleanup_free_ char *account = account_of_role(request->environment);
-    if (resolve_with(d, account, err) < 0)
-        return -1;
-    return check_limits(d, err);
-}
-
-static struct graph *graph_of(const struct deploy *d, const char *account)
+static struct graph *graph_of(const struct deploy *d)
 {
     const struct deploy_request *q = d->request;
     const struct context context = {
@@ -78,7 +73,7 @@ static struct graph *graph_of(const struct deploy *d, const char *account)
         .prefix = q->environment->prefix,
         .ref = q->ref,
         .region = q->environment->region,
-        .account = account,
+        .account = d->account,
         .project = q->project,
         .pipeline = q->pipeline,
         .update_account = q->update_account,
@@ -88,17 +83,22 @@ static struct graph *graph_of(const struct deploy *d, const char *account)
     return graph_new(&context);
 }
 
-static int want(struct deploy *d, const char *account, struct err *err)
+static int want(struct deploy *d, struct err *err)
 {
-    d->graph = graph_of(d, account);
+    graph_free(d->graph);
+    d->graph = graph_of(d);
     if (engine_want(d->graph, drivers, d->spec.json, err) < 0)
         return spec_locate(&d->spec, err);
     return 0;
 }
 
-int deploy_want(struct deploy *d, struct err *err)
+int deploy_resolve(struct deploy *d, const struct deploy_request *request, struct err *err)
 {
-    return want(d, NO_ACCOUNT, err);
+    d->request = request;
+    d->account = account_of_role(request->environment);
+    if (resolve(d, err) < 0 || check_limits(d, err) < 0)
+        return -1;
+    return want(d, err);
 }
 
 int deploy_lock(struct deploy *d, struct err *err)
@@ -111,7 +111,7 @@ int deploy_lock(struct deploy *d, struct err *err)
     return lock_take(directory, q->environment->name, q->who, q->cancel, &d->lock, err);
 }
 
-static int open_session(struct deploy *d, const char **ret_account, struct err *err)
+static int open_session(struct deploy *d, struct err *err)
 {
     const struct deploy_request *q = d->request;
     const struct session_options options = {
@@ -121,13 +121,19 @@ static int open_session(struct deploy *d, const char **ret_account, struct err *
         .rates = json_get(q->host->json, "rates"),
         .cancel = q->cancel,
     };
+    const char *account = NULL;
     report_phase(&d->report, "session");
     if (session_open(&options, &d->session, err) < 0 ||
-        session_account(d->session, ret_account, err) < 0)
+        session_account(d->session, &account, err) < 0)
         return -1;
+    if (str_eq(account, d->account))
+        return 0;
     /* What was put in for the account before it was known. */
-    _cleanup_free_ char *guessed = account_of_role(q->environment);
-    return str_eq(guessed, *ret_account) ? 0 : resolve_with(d, *ret_account, err);
+    graph_free(d->graph);
+    d->graph = NULL;
+    free(d->account);
+    d->account = xstrdup(account);
+    return resolve(d, err) < 0 ? -1 : want(d, err);
 }
 
 static struct engine_options engine_options_of(struct deploy *d)
@@ -147,8 +153,7 @@ static struct engine_options engine_options_of(struct deploy *d)
 
 int deploy_observe(struct deploy *d, struct err *err)
 {
-    const char *account = NULL;
-    if (open_session(d, &account, err) < 0 || want(d, account, err) < 0)
+    if (open_session(d, err) < 0)
         return -1;
     report_phase(&d->report, "observe");
     struct engine_options options = engine_options_of(d);
@@ -222,15 +227,14 @@ int deploy_apply(struct deploy *d, struct err *err)
     return spec_locate(&d->spec, err);
 }
 
-void deploy_say_verdict(const struct deploy *d, const char *part)
+void deploy_say_verdict(const struct deploy *d, const char *subject)
 {
     _cleanup_strbuf_ struct strbuf done = STRBUF_INIT;
     if (deploy_has_work(d))
         report_done(d->graph, &done);
     else
         strbuf_addf(&done, "nothing to do, %u resources unchanged", d->counts.keep);
-    log_info("%s%s%s is as the spec wants it: %s", part != NULL ? part : "",
-             part != NULL ? " of " : "", d->graph->context.environment, done.buf);
+    log_info("%s is as the spec wants it: %s", subject, done.buf);
 }
 
 void deploy_release(struct deploy *d)
@@ -238,6 +242,7 @@ void deploy_release(struct deploy *d)
     report_release(&d->report);
     graph_free(d->graph);
     session_free(d->session);
+    free(d->account);
     lock_release(&d->lock);
     spec_release(&d->spec);
     *d = (struct deploy)DEPLOY_INIT;

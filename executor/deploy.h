@@ -31,6 +31,7 @@ struct deploy_request {
     const char *(*lookup)(void *context, const char *name);
     bool (*is_masked)(void *context, const char *name);
     void *variables;
+    const struct strlist *names; /* of these variables; or NULL */
     struct cancel *cancel;
 };
 
@@ -38,6 +39,7 @@ struct deploy {
     const struct deploy_request *request;
     struct spec spec;
     struct lock lock;
+    char *account; /* a guess until there is a session */
     struct session *session;
     struct graph *graph;
     struct plan_counts counts;
@@ -53,13 +55,12 @@ struct deploy {
 /* The spec as it is written. Nothing of the request but `host` and `checkout` is needed. */
 int deploy_read_spec(struct deploy *d, const struct hostconfig *host, int checkout,
                      struct err *err);
-/* Resolves the spec and checks it against the limits: no call is made. */
+/* Resolves the spec, checks it against the limits and makes the graph of what is wanted: all that
+ * can be found wrong with it without a call. */
 int deploy_resolve(struct deploy *d, const struct deploy_request *request, struct err *err);
-/* The graph of what is wanted, without AWS: what drivers find wrong with the spec. */
-int deploy_want(struct deploy *d, struct err *err);
 /* Takes the environment's lock. For a run that will write; before deploy_observe(). */
 int deploy_lock(struct deploy *d, struct err *err);
-/* Opens a session, and reads what is there. Includes deploy_want(). */
+/* Opens a session, and reads what is there. */
 int deploy_observe(struct deploy *d, struct err *err);
 int deploy_plan(struct deploy *d, const struct selection *selection, struct err *err);
 /* Says the plan in a few lines, and the whole of it, folded (a section named "berth_plan") or not.
@@ -67,8 +68,9 @@ int deploy_plan(struct deploy *d, const struct selection *selection, struct err 
 void deploy_say_plan(const struct deploy *d, bool folded);
 /* Carries the plan out and says how it goes; at the end what was done, or what was not and why. */
 int deploy_apply(struct deploy *d, struct err *err);
-/* The verdict of a run that went well, the last line: on all of the environment, or on `part`. */
-void deploy_say_verdict(const struct deploy *d, const char *part);
+/* The verdict of a run that went well, the last line. `subject` is what the run was about:
+ * "automation-8527fec8". */
+void deploy_say_verdict(const struct deploy *d, const char *subject);
 /* Says the warnings of spec and graph that have not been said yet. */
 void deploy_say_warnings(struct deploy *d);
 /* Whether the plan holds anything to do or to await. */

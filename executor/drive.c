@@ -36,6 +36,14 @@ static bool variable_is_masked(void *context, const char *name)
     return job_variable_is_masked(context, name);
 }
 
+static void list_variables(const struct job *job, struct strlist *names)
+{
+    const cJSON *variable;
+    cJSON_ArrayForEach (variable, json_get(job->response, "variables"))
+        if (json_str(variable, "key") != NULL)
+            strlist_add(names, json_str(variable, "key"));
+}
+
 static int read_job(struct drive *d, struct err *err)
 {
     const char *path = getenv("JOB_RESPONSE_FILE");
@@ -141,9 +149,12 @@ static void say_done(const struct drive *d)
         log_info("this was a plan of %s: nothing was changed", name);
         return;
     }
-    const char *part =
-        d->dispatch.act == ACT_BASIC_INFRA ? act_name(ACT_BASIC_INFRA) : d->dispatch.part;
-    deploy_say_verdict(&d->deploy, part);
+    const char *part = d->dispatch.part;
+    _cleanup_free_ char *subject =
+        d->dispatch.act == ACT_BASIC_INFRA
+            ? xstrdup("what all branches share")
+            : xasprintf("%s%s%s", part ? part : "", part ? " of " : "", name);
+    deploy_say_verdict(&d->deploy, subject);
 }
 
 static int work(struct drive *d, struct err *err)
@@ -181,6 +192,8 @@ static int run(struct drive *d, struct err *err)
                                          job->name, (long long)job->pipeline_id);
     _cleanup_free_ char *session_name =
         xasprintf("berth-%lld-%lld", (long long)job->project_id, (long long)job->id);
+    _cleanup_strlist_ struct strlist names = STRLIST_INIT;
+    list_variables(job, &names);
     const struct deploy_request request = {
         .host = &d->host,
         .environment = &d->environment,
@@ -195,6 +208,7 @@ static int run(struct drive *d, struct err *err)
         .lookup = variable_value,
         .is_masked = variable_is_masked,
         .variables = &d->job,
+        .names = &names,
         .cancel = &d->cancel,
     };
     if (deploy_resolve(&d->deploy, &request, err) < 0)

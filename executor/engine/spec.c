@@ -2,7 +2,6 @@
 #include "executor/engine/spec.h"
 
 #include <ctype.h>
-#include <stdio.h>
 
 #include "executor/base/file.h"
 #include "executor/engine/spec_merge.h"
@@ -32,19 +31,13 @@ static int read_text(struct spec *spec, int project, struct err *err)
         if (err->class != ERR_NOT_FOUND)
             return -1;
         return err_set(err, ERR_USER,
-                       "'%s' is not in the repository: it says what an environment consists of; "
+                       "'%s' does not exist in the repository: it says what an environment is; "
                        "add it, or name another file in the host config's \"spec\"",
                        spec->file);
     }
     if (json_parse(text.buf, text.len, JSON_COMMENTS, &spec->raw, err) < 0) {
-        /* A parser's "line 3, column 7: what" becomes "file:3: column 7: what". */
-        const char *message = err->message;
-        unsigned line = 1;
-        int used = 0;
-        if (sscanf(message, "line %u%n", &line, &used) != 1)
-            used = 0;
-        message += used + strspn(message + used, ",: ");
-        return err_set(err, ERR_USER, "%s:%u: %s", spec->file, line, message);
+        err->class = ERR_USER;
+        return err_wrap(err, "%s", spec->file);
     }
     spec->text = strbuf_detach(&text);
     return open_directory_of(project, spec->file, &spec->dir, err);

@@ -36,6 +36,7 @@ struct spec_variables {
                          ACCOUNT_ID */
     const char *(*lookup)(void *context, const char *name); /* the job's; or NULL */
     bool (*is_masked)(void *context, const char *name);     /* or NULL */
+    const struct strlist *names; /* the job's, to suggest the nearest one; or NULL */
     void *context;
 };
 

@@ -65,24 +65,31 @@ static const char *job_value(const struct walk *w, const char *name)
     return v->lookup != NULL ? v->lookup(v->context, name) : NULL;
 }
 
-static const char *nearest_own(const struct walk *w, const char *name)
+static void take_nearer(const char *name, const char *known, unsigned *best, const char **nearest)
+{
+    unsigned distance = str_distance(name, known, *best);
+    if (distance < *best) {
+        *best = distance;
+        *nearest = known;
+    }
+}
+
+static const char *nearest_name(const struct walk *w, const char *name)
 {
     const char *nearest = NULL;
     unsigned best = 3;
     const cJSON *own;
-    cJSON_ArrayForEach (own, w->variables->own) {
-        unsigned distance = str_distance(name, own->string, best);
-        if (distance < best) {
-            best = distance;
-            nearest = own->string;
-        }
-    }
+    cJSON_ArrayForEach (own, w->variables->own)
+        take_nearer(name, own->string, &best, &nearest);
+    const struct strlist *names = w->variables->names;
+    for (size_t i = 0; names != NULL && i < names->n; i++)
+        take_nearer(name, names->v[i], &best, &nearest);
     return nearest;
 }
 
 static void unknown_variable(struct walk *w, const char *name)
 {
-    const char *nearest = nearest_own(w, name);
+    const char *nearest = nearest_name(w, name);
     if (nearest != NULL)
         problem(w, "unknown variable '${%s}' (did you mean '${%s}'?)", name, nearest);
     else

@@ -88,8 +88,9 @@ struct wrong {
 };
 
 static const struct wrong wrong_specs[] = {
-    { "{", FILE_NAME ":1: column 2: not valid JSON" },
-    { "{\n\"services\": {},\n\"services\": {}}", FILE_NAME ":2: services stands there twice" },
+    { "{", FILE_NAME ": line 1, column 2: not valid JSON" },
+    { "{\n\"services\": {},\n\"services\": {}}",
+      FILE_NAME ": line 2: services stands there twice" },
     { "{\n" NETWORK "\"services\": {\n  \"notifier\": {\n    \"memory\": \"512M\"\n} } }",
       FILE_NAME ":5: services.notifier.memory: must be a whole number, is \"512M\"" },
     { "{\n" NETWORK "\"services\": {\n  \"a\": { \"memroy\": 512 },\n  \"b\": { \"cpu\": 1 }\n} }",
@@ -143,7 +144,7 @@ static void test_absent(void **state)
     unlink(FILE_NAME);
     assert_int_equal(spec_read(project, FILE_NAME, &spec, &err), -1);
     assert_int_equal(err.class, ERR_USER);
-    assert_true(str_starts(err.message, "'" FILE_NAME "' is not in the repository"));
+    assert_true(str_starts(err.message, "'" FILE_NAME "' does not exist in the repository"));
 }
 
 /* A repository cannot make berth read a file of the host. */
