@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/awsscript.h"
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "drivers/security_group.h"
+
+#define ADDRESS "security_group/api"
+#define VPC_ROW                                                                                    \
+    {                                                                                              \
+        .call = "ec2:DescribeVpcs",                                                                \
+        .answer = "{\"Vpcs\":[{\"VpcId\":\"vpc-1\",\"CidrBlock\":\"10.2.0.0/16\"}]}"               \
+    }
+#define PORT(p, cidr)                                                                              \
+    "{\"IpProtocol\":\"tcp\",\"FromPort\":" #p ",\"ToPort\":" #p                                   \
+    ",\"IpRanges\":[{\"CidrIp\":\"" cidr "\"}]}"
+#define PING                                                                                       \
+    "{\"IpProtocol\":\"icmp\",\"FromPort\":8,\"ToPort\":-1,\"IpRanges\":[{\"CidrIp\":"             \
+    "\"0.0.0.0/0\"}]}"
+#define GROUP(name, id, permissions)                                                               \
+    "{\"GroupName\":\"" name "\",\"GroupId\":\"" id "\",\"VpcId\":\"vpc-1\",\"Description\":"      \
+    "\"d\",\"IpPermissions\":[" permissions "],\"Tags\":" OUR_TAGS("Key", "Value") "}"
+#define GROUPS(list)                                                                               \
+    {                                                                                              \
+        .call = "ec2:DescribeSecurityGroups", .answer = "{\"SecurityGroups\":[" list "]}"          \
+    }
+
+static void a_service_gets_ping_and_its_ports(void **state)
+{
+    (void)state;
+    struct script t;
+    script_open(&t, script_spec, NULL);
+    assert_json(script_resource(&t, ADDRESS)->want,
+                "{\"GroupName\":\"automation-8527fec8-api\",\"Description\":"
+                "\"api of automation-8527fec8\",\"VpcId\":{\"${}\":\"${ec2.vpc/network.VpcId}\"},"
+                "\"IpPermissions\":["
+                "{\"IpProtocol\":\"icmp\",\"FromPort\":8,\"ToPort\":-1,\"CidrIp\":\"0.0.0.0/0\"},"
+                "{\"IpProtocol\":\"tcp\",\"FromPort\":5000,\"ToPort\":5000,\"CidrIp\":"
+                "\"0.0.0.0/0\"},"
+                "{\"IpProtocol\":\"tcp\",\"FromPort\":9090,\"ToPort\":9090,\"CidrIp\":"
+                "{\"${}\":\"${ec2.vpc/network.CidrBlock}\"}}]}");
+    script_close(&t);
+}
+
+static void one_call_finds_wanted_groups_and_orphans(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        VPC_ROW,
+        GROUPS(GROUP("automation-8527fec8-api", "sg-1",
+                     PORT(9090, "10.2.0.0/16") "," PORT(
+                         5000, "0.0.0.0/0") "," PING) "," GROUP("automation-8527fec8-old", "sg-2",
+                                                                "")),
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    script_observe(&t, "ec2.vpc/network");
+    script_discover(&t, ADDRESS);
+    assert_int_equal(script_count(&t, "ec2:DescribeSecurityGroups"), 1);
+    /* The order of rules does not count: what is there reads as what is wanted. */
+    struct resource *r = script_target(&t, ADDRESS);
+    assert_true(json_equal(r->have, r->target));
+    assert_string_equal(json_str(r->outputs, "GroupId"), "sg-1");
+    assert_true(resource_is_ours(r));
+    const struct resource *old = script_resource(&t, "security_group/old");
+    assert_null(old->want);
+    assert_non_null(old->have);
+    assert_true(old->observed);
+    script_close(&t);
+}
+
+static void missing_rules_come_before_superfluous_ones_go(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        VPC_ROW,
+        GROUPS(GROUP("automation-8527fec8-api", "sg-1",
+                     PORT(22, "0.0.0.0/0") "," PORT(5000, "0.0.0.0/0") "," PING)),
+        { .call = "ec2:AuthorizeSecurityGroupIngress", .answer = "{}" },
+        { .call = "ec2:RevokeSecurityGroupIngress", .answer = "{}" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    script_observe(&t, "ec2.vpc/network");
+    script_discover(&t, ADDRESS);
+    struct resource *r = script_target(&t, ADDRESS);
+    assert_false(json_equal(r->have, r->target));
+    assert_int_equal(r->type->update(t.s, r, &t.err), 0);
+    assert_json(script_input(&t, "ec2:AuthorizeSecurityGroupIngress", 0),
+                "{\"GroupId\":\"sg-1\",\"IpPermissions\":[" PORT(9090, "10.2.0.0/16") "]}");
+    assert_json(script_input(&t, "ec2:RevokeSecurityGroupIngress", 0),
+                "{\"GroupId\":\"sg-1\",\"IpPermissions\":[" PORT(22, "0.0.0.0/0") "]}");
+    assert_string_equal(json_str_at(t.calls, "2/call"), "ec2:AuthorizeSecurityGroupIngress");
+    script_close(&t);
+}
+
+static void a_rule_added_meanwhile_is_looked_at_again(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        VPC_ROW,
+        GROUPS(GROUP("automation-8527fec8-api", "sg-1", PING)),
+        GROUPS(GROUP("automation-8527fec8-api", "sg-1", PING "," PORT(5000, "0.0.0.0/0"))),
+        { .call = "ec2:AuthorizeSecurityGroupIngress",
+          .class = ERR_EXISTS,
+          .code = "InvalidPermission.Duplicate" },
+        { .call = "ec2:AuthorizeSecurityGroupIngress", .answer = "{}" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    script_observe(&t, "ec2.vpc/network");
+    script_discover(&t, ADDRESS);
+    struct resource *r = script_target(&t, ADDRESS);
+    assert_int_equal(r->type->update(t.s, r, &t.err), 0);
+    assert_json(script_input(&t, "ec2:AuthorizeSecurityGroupIngress", 1),
+                "{\"GroupId\":\"sg-1\",\"IpPermissions\":[" PORT(9090, "10.2.0.0/16") "]}");
+    script_close(&t);
+}
+
+static void a_group_is_created_with_its_tags_and_rules(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        VPC_ROW,
+        { .call = "ec2:CreateSecurityGroup", .answer = "{\"GroupId\":\"sg-5\"}" },
+        { .call = "ec2:AuthorizeSecurityGroupIngress", .answer = "{}" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    script_observe(&t, "ec2.vpc/network");
+    struct resource *r = script_target(&t, ADDRESS);
+    assert_int_equal(r->type->create(t.s, r, &t.err), 0);
+    const cJSON *input = script_input(&t, "ec2:CreateSecurityGroup", 0);
+    assert_string_equal(json_str(input, "VpcId"), "vpc-1");
+    _cleanup_json_ cJSON *tags =
+        tags_from_list(json_at(input, "TagSpecifications/0/Tags"), "Key", "Value");
+    assert_json(tags, "{\"Environment\":\"automation-8527fec8\",\"berth:project\":\"77\","
+                      "\"berth:ref\":\"dev/feature/login\",\"berth:name\":\"api\","
+                      "\"Name\":\"automation-8527fec8-api\"}");
+    assert_int_equal(json_count(json_get(script_input(&t, "ec2:AuthorizeSecurityGroupIngress", 0),
+                                         "IpPermissions")),
+                     3);
+    assert_true(json_equal(r->have, r->target));
+    script_close(&t);
+}
+
+static void a_rule_from_several_subnets_is_one_rule_each(void **state)
+{
+    (void)state;
+    _cleanup_json_ cJSON *rules = cJSON_CreateArray();
+    cJSON *cidrs = cJSON_CreateArray();
+    json_push_str(cidrs, "10.0.2.0/24");
+    json_push_str(cidrs, "10.0.1.0/24");
+    json_push(rules, security_group_rule("tcp", 6379, 6379, cidrs));
+    json_push(rules, security_group_rule("tcp", 6379, 6379, cJSON_CreateString("10.0.1.0/24")));
+    _cleanup_json_ cJSON *tuples = security_group_tuples(rules);
+    assert_json(tuples, "[{\"IpProtocol\":\"tcp\",\"FromPort\":6379,\"ToPort\":6379,\"CidrIp\":"
+                        "\"10.0.1.0/24\"},{\"IpProtocol\":\"tcp\",\"FromPort\":6379,\"ToPort\":"
+                        "6379,\"CidrIp\":\"10.0.2.0/24\"}]");
+}
+
+static void check_blocker(const char *interfaces, const char *groups, const char *message)
+{
+    const struct script_row rows[] = {
+        { .call = "ec2:DeleteSecurityGroup", .class = ERR_BUSY, .code = "DependencyViolation" },
+        { .call = "ec2:DescribeNetworkInterfaces", .answer = interfaces },
+        { .call = "ec2:DescribeSecurityGroups", .answer = groups },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    struct resource *r = script_resource(&t, ADDRESS);
+    resource_set_output(r, "GroupId", "sg-1");
+    assert_int_equal(r->type->remove(t.s, r, &t.err), -1);
+    assert_int_equal(t.err.class, ERR_BUSY);
+    assert_string_equal(t.err.message, message);
+    script_close(&t);
+}
+
+static void what_keeps_a_group_is_named(void **state)
+{
+    (void)state;
+    check_blocker("{\"NetworkInterfaces\":[{\"NetworkInterfaceId\":\"eni-1\",\"Description\":"
+                  "\"a task's\",\"Status\":\"in-use\"}]}",
+                  "{}",
+                  "security group 'automation-8527fec8-api' is in use by network interface "
+                  "'eni-1' (a task's, in-use)");
+    check_blocker("{\"NetworkInterfaces\":[]}",
+                  "{\"SecurityGroups\":[{\"GroupName\":\"other\",\"GroupId\":\"sg-9\"}]}",
+                  "a rule of security group 'other' (sg-9) refers to 'automation-8527fec8-api'; "
+                  "remove it");
+    static const struct script_row gone[] = {
+        { .call = "ec2:DeleteSecurityGroup",
+          .class = ERR_NOT_FOUND,
+          .code = "InvalidGroup.NotFound" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, gone);
+    struct resource *r = script_resource(&t, ADDRESS);
+    resource_set_output(r, "GroupId", "sg-1");
+    assert_int_equal(r->type->remove(t.s, r, &t.err), 0);
+    script_close(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_service_gets_ping_and_its_ports),
+        cmocka_unit_test(one_call_finds_wanted_groups_and_orphans),
+        cmocka_unit_test(missing_rules_come_before_superfluous_ones_go),
+        cmocka_unit_test(a_rule_added_meanwhile_is_looked_at_again),
+        cmocka_unit_test(a_group_is_created_with_its_tags_and_rules),
+        cmocka_unit_test(a_rule_from_several_subnets_is_one_rule_each),
+        cmocka_unit_test(what_keeps_a_group_is_named),
+    };
+    return cmocka_run_group_tests_name("security_group", tests, NULL, NULL);
+}
