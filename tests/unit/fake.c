@@ -102,7 +102,7 @@ static void look_at(struct resource *r, struct fake_thing *t)
 
 static int fake_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
 {
-    (void)s, (void)err;
+    (void)s;
     uv_mutex_lock(&cloud.mutex);
     if (r[0]->type->batch > 0 && n > r[0]->type->batch)
         fail("more than a batch", r[0]->type->name);
@@ -112,13 +112,18 @@ static int fake_observe(struct session *s, struct resource *const *r, size_t n, 
     uv_mutex_unlock(&cloud.mutex);
     pass_time(0.0002);
     uv_mutex_lock(&cloud.mutex);
+    const struct fake_thing *denied = NULL;
     for (size_t i = 0; i < n; i++) {
-        look_at(r[i], thing_of(r[i]));
-        thing_of(r[i])->in_use = false;
+        struct fake_thing *t = thing_of(r[i]);
+        if (t->unreadable)
+            denied = t;
+        else
+            look_at(r[i], t);
+        t->in_use = false;
     }
     event_end(event);
     uv_mutex_unlock(&cloud.mutex);
-    return 0;
+    return denied != NULL ? err_set(err, ERR_DENIED, "fake:Read: '%s'", denied->name) : 0;
 }
 
 static int discover_type(struct graph *g, const struct resource_type *type)

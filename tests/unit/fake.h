@@ -41,8 +41,9 @@ struct fake_thing {
     double delay;        /* seconds that writing takes */
     int relapse;         /* at the n-th observe() it is not ready once more; 0: never */
     int observed;
-    bool lazy;   /* create() leaves `have` NULL */
-    bool in_use; /* a thread has it */
+    bool lazy;       /* create() leaves `have` NULL */
+    bool unreadable; /* observe() is denied */
+    bool in_use;     /* a thread has it */
 };
 
 extern struct resource_type fake_lookup, fake_group, fake_repo, fake_policy, fake_box, fake_shelf,
