@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/awsscript.h"
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "drivers/cloudmap.h"
+
+#define SERVICE "cloudmap.service/api"
+#define VPC_ROW                                                                                    \
+    {                                                                                              \
+        .call = "ec2:DescribeVpcs",                                                                \
+        .answer = "{\"Vpcs\":[{\"VpcId\":\"vpc-1\",\"CidrBlock\":\"10.2.0.0/16\"}]}"               \
+    }
+#define OPERATION(status)                                                                          \
+    {                                                                                              \
+        .call = "servicediscovery:GetOperation",                                                   \
+        .answer = "{\"Operation\":{\"Status\":\"" status "\",\"ErrorCode\":\"ACCESS_DENIED\","     \
+                  "\"ErrorMessage\":\"no\",\"Targets\":{\"NAMESPACE\":\"ns-1\"}}}"                 \
+    }
+#define CREATED                                                                                    \
+    {                                                                                              \
+        .call = "servicediscovery:CreatePrivateDnsNamespace",                                      \
+        .answer = "{\"OperationId\":\"op-1\"}"                                                     \
+    }
+#define DUPLICATE                                                                                  \
+    {                                                                                              \
+        .call = "servicediscovery:CreatePrivateDnsNamespace", .class = ERR_BUSY,                   \
+        .code = "DuplicateRequest"                                                                 \
+    }
+
+static enum readiness judge(const struct resource *r)
+{
+    _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+    return r->type->judge(r, &why);
+}
+
+static void a_namespace_is_awaited(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        VPC_ROW, CREATED, OPERATION("PENDING"), OPERATION("SUCCESS"), { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    script_observe(&t, "ec2.vpc/network");
+    struct resource *r = script_target(&t, CLOUDMAP_NAMESPACE);
+    assert_int_equal(r->type->create(t.s, r, &t.err), 0);
+    const cJSON *input = script_input(&t, "servicediscovery:CreatePrivateDnsNamespace", 0);
+    assert_string_equal(json_str(input, "Name"), "automation-8527fec8.local");
+    assert_string_equal(json_str(input, "Vpc"), "vpc-1");
+    assert_string_equal(json_str(input, "CreatorRequestId"), "berth-77-automation-8527fec8");
+    assert_int_equal(judge(r), WAITING);
+    script_observe(&t, CLOUDMAP_NAMESPACE);
+    assert_int_equal(judge(r), WAITING);
+    script_observe(&t, CLOUDMAP_NAMESPACE);
+    assert_int_equal(judge(r), READY);
+    assert_string_equal(json_str(r->outputs, "Id"), "ns-1");
+    script_close(&t);
+}
+
+static void a_failed_operation_says_why(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = { CREATED, OPERATION("FAIL"), { 0 } };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    struct resource *r = script_target(&t, CLOUDMAP_NAMESPACE);
+    json_put_str(r->target, "Vpc", "vpc-1");
+    assert_int_equal(r->type->create(t.s, r, &t.err), 0);
+    script_observe(&t, CLOUDMAP_NAMESPACE);
+    _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+    assert_int_equal(r->type->judge(r, &why), FAILED);
+    assert_string_equal(why.buf, "the creation of the namespace failed: ACCESS_DENIED: no");
+    script_close(&t);
+}
+
+static void a_duplicate_request_is_waited_for_or_made_anew(void **state)
+{
+    (void)state;
+    static const struct script_row pending[] = {
+        DUPLICATE,
+        { .call = "servicediscovery:ListOperations",
+          .answer = "{\"Operations\":[{\"Id\":\"op-0\",\"Status\":\"PENDING\"}]}" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, pending);
+    struct resource *r = script_target(&t, CLOUDMAP_NAMESPACE);
+    json_put_str(r->target, "Vpc", "vpc-1");
+    assert_int_equal(r->type->create(t.s, r, &t.err), -1);
+    assert_int_equal(t.err.class, ERR_BUSY);
+    script_close(&t);
+
+    /* Nothing is going on: the id is that of a namespace that was deleted since. */
+    static const struct script_row stale[] = {
+        DUPLICATE,
+        CREATED,
+        { .call = "servicediscovery:ListOperations", .answer = "{\"Operations\":[]}" },
+        { 0 },
+    };
+    script_open(&t, script_spec, stale);
+    r = script_target(&t, CLOUDMAP_NAMESPACE);
+    json_put_str(r->target, "Vpc", "vpc-1");
+    assert_int_equal(r->type->create(t.s, r, &t.err), 0);
+    const char *id = json_str(script_input(&t, "servicediscovery:CreatePrivateDnsNamespace", 1),
+                              "CreatorRequestId");
+    assert_true(str_starts(id, "berth-77-automation-8527fec8-2"));
+    assert_true(strlen(id) <= 64);
+    script_close(&t);
+}
+
+#define FOUND_ROWS                                                                                 \
+    VPC_ROW,                                                                                       \
+        { .call = "servicediscovery:ListNamespaces",                                               \
+          .answer = "{\"Namespaces\":[{\"Id\":\"ns-0\",\"Name\":\"other.local\",\"Arn\":\"a\"},"   \
+                    "{\"Id\":\"ns-1\",\"Name\":\"automation-8527fec8.local\",\"Arn\":\"b\"}]}" },  \
+        { .call = "servicediscovery:ListTagsForResource",                                          \
+          .answer = "{\"Tags\":" OUR_TAGS("Key", "Value") "}" },                                   \
+    {                                                                                              \
+        .call = "servicediscovery:ListServices",                                                   \
+        .answer = "{\"Services\":[{\"Id\":\"srv-1\",\"Arn\":\"arn-1\",\"Name\":"                   \
+                  "\"api-automation-8527fec8\",\"Type\":\"DNS_HTTP\",\"DnsConfig\":"               \
+                  "{\"RoutingPolicy\":\"MULTIVALUE\",\"DnsRecords\":[{\"Type\":\"A\",\"TTL\":60}]" \
+                  "},\"HealthCheckCustomConfig\":{\"FailureThreshold\":1}},"                       \
+                  "{\"Id\":\"srv-2\",\"Arn\":\"arn-2\",\"Name\":\"old-automation-8527fec8\"}]}"    \
+    }
+
+static void services_are_those_of_our_namespace(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        FOUND_ROWS,
+        { .call = "servicediscovery:UpdateService", .answer = "{\"OperationId\":\"op-2\"}" },
+        OPERATION("SUCCESS"),
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    script_observe(&t, "ec2.vpc/network");
+    script_discover(&t, CLOUDMAP_NAMESPACE);
+    assert_int_equal(script_count(&t, "servicediscovery:ListTagsForResource"), 1);
+    struct resource *namespace = script_target(&t, CLOUDMAP_NAMESPACE);
+    assert_true(json_equal(namespace->have, namespace->target));
+    script_discover(&t, SERVICE);
+    assert_json(script_input(&t, "servicediscovery:ListServices", 0),
+                "{\"Filters\":[{\"Name\":\"NAMESPACE_ID\",\"Values\":[\"ns-1\"]}]}");
+    assert_non_null(graph_find(t.g, "cloudmap.service/old-automation-8527fec8"));
+
+    /* Only the records' TTL differs: all of them are sent, nothing else can be. */
+    struct resource *r = script_target(&t, SERVICE);
+    assert_int_equal(r->type->update(t.s, r, &t.err), 0);
+    assert_json(script_input(&t, "servicediscovery:UpdateService", 0),
+                "{\"Id\":\"srv-1\",\"Service\":{\"DnsConfig\":{\"DnsRecords\":"
+                "[{\"Type\":\"A\",\"TTL\":10}]}}}");
+    assert_int_equal(judge(r), WAITING);
+    script_observe(&t, SERVICE);
+    assert_int_equal(judge(r), READY);
+    assert_string_equal(json_str(r->outputs, "Arn"), "arn-1");
+    script_close(&t);
+}
+
+static void instances_go_before_their_service(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "servicediscovery:DeleteService", .class = ERR_BUSY, .code = "ResourceInUse" },
+        { .call = "servicediscovery:ListInstances", .answer = "{\"Instances\":[{\"Id\":\"i\"}]}" },
+        { .call = "servicediscovery:DeregisterInstance", .answer = "{\"OperationId\":\"op-3\"}" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    struct resource *r = script_resource(&t, SERVICE);
+    resource_set_output(r, "Id", "srv-1");
+    assert_int_equal(r->type->remove(t.s, r, &t.err), -1);
+    assert_int_equal(t.err.class, ERR_BUSY);
+    assert_json(script_input(&t, "servicediscovery:DeregisterInstance", 0),
+                "{\"ServiceId\":\"srv-1\",\"InstanceId\":\"i\"}");
+    script_close(&t);
+}
+
+static void names_follow_the_spec(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        { "\"prometheus\"", "prometheus-automation-8527fec8" },
+        { "{\"name\":\"p\",\"ttl\":5}", "p-automation-8527fec8" },
+        { "true", "api-automation-8527fec8" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_free_ char *spec = script_spec_with("discovery", cases[i][0]);
+        struct script t;
+        script_open(&t, spec, NULL);
+        assert_string_equal(script_resource(&t, SERVICE)->name, cases[i][1]);
+        script_close(&t);
+    }
+    _cleanup_free_ char *spec = script_spec_with("discovery", "false");
+    struct script t;
+    script_open(&t, spec, NULL);
+    assert_null(graph_find(t.g, SERVICE));
+    script_close(&t);
+
+    _cleanup_free_ char *too_long =
+        script_spec_with("discovery", "\"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz\"");
+    _cleanup_free_ char *message = script_refused(too_long);
+    assert_string_equal(message,
+                        "services.api.discovery: 'abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuv"
+                        "wxyz-automation-8527fec8' is too long for a DNS label: 72 characters, at "
+                        "most 63");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_namespace_is_awaited),
+        cmocka_unit_test(a_failed_operation_says_why),
+        cmocka_unit_test(a_duplicate_request_is_waited_for_or_made_anew),
+        cmocka_unit_test(services_are_those_of_our_namespace),
+        cmocka_unit_test(instances_go_before_their_service),
+        cmocka_unit_test(names_follow_the_spec),
+    };
+    return cmocka_run_group_tests_name("cloudmap", tests, NULL, NULL);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/awsscript.h"
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#define GROUP  "logs.group/logs"
+#define FILTER "logs.metric_filter/f"
+#define ARN    "arn:aws:logs:us-east-1:123456789012:log-group:automation-8527fec8"
+#define GROUP_ROWS                                                                                 \
+    { .call = "logs:DescribeLogGroups",                                                            \
+      .answer = "{\"logGroups\":[{\"logGroupName\":\"automation-8527fec8-x\"},"                    \
+                "{\"logGroupName\":\"automation-8527fec8\",\"retentionInDays\":7,\"arn\":\"" ARN   \
+                ":*\"}]}" },                                                                       \
+    {                                                                                              \
+        .call = "logs:ListTagsForResource",                                                        \
+        .answer = "{\"tags\":{\"Environment\":\"automation-8527fec8\",\"berth:project\":\"77\","   \
+                  "\"berth:ref\":\"dev/feature/login\"}}"                                          \
+    }
+
+static void the_very_group_is_found_and_its_retention_set(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        GROUP_ROWS,
+        { .call = "logs:PutRetentionPolicy", .answer = "{}" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    script_discover(&t, GROUP);
+    struct resource *r = script_target(&t, GROUP);
+    assert_json(r->have, "{\"logGroupName\":\"automation-8527fec8\",\"retentionInDays\":7}");
+    assert_true(resource_is_ours(r));
+    assert_json(script_input(&t, "logs:ListTagsForResource", 0), "{\"resourceArn\":\"" ARN "\"}");
+    assert_int_equal(r->type->update(t.s, r, &t.err), 0);
+    assert_json(script_input(&t, "logs:PutRetentionPolicy", 0),
+                "{\"logGroupName\":\"automation-8527fec8\",\"retentionInDays\":30}");
+    script_close(&t);
+}
+
+static void a_group_is_created_with_its_tags(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "logs:CreateLogGroup", .answer = "{}" },
+        { .call = "logs:PutRetentionPolicy", .answer = "{}" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    struct resource *r = script_target(&t, GROUP);
+    assert_int_equal(r->type->create(t.s, r, &t.err), 0);
+    assert_json(script_input(&t, "logs:CreateLogGroup", 0),
+                "{\"logGroupName\":\"automation-8527fec8\",\"tags\":{\"Environment\":"
+                "\"automation-8527fec8\",\"berth:project\":\"77\",\"berth:ref\":"
+                "\"dev/feature/login\",\"berth:name\":\"logs\"}}");
+    assert_string_equal(json_str(r->outputs, "Arn"), ARN);
+    script_close(&t);
+}
+
+static void a_filter_reads_as_it_is_wanted(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        GROUP_ROWS,
+        { .call = "logs:DescribeMetricFilters",
+          .answer = "{\"metricFilters\":[{\"filterName\":\"f\",\"filterPattern\":\"x\","
+                    "\"creationTime\":1,\"logGroupName\":\"automation-8527fec8\","
+                    "\"applyOnTransformedLogs\":false,\"metricTransformations\":[{\"metricName\":"
+                    "\"m\",\"metricNamespace\":\"n\",\"metricValue\":\"1\",\"defaultValue\":0.0,"
+                    "\"unit\":\"None\"}]},{\"filterName\":\"old\",\"filterPattern\":\"y\"}]}" },
+        { .call = "logs:DeleteMetricFilter",
+          .class = ERR_NOT_FOUND,
+          .code = "ResourceNotFoundException" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    script_discover(&t, GROUP);
+    script_discover(&t, FILTER);
+    const struct resource *r = script_target(&t, FILTER);
+    assert_true(json_equal(r->have, r->target));
+    /* One that is no longer wanted is found, and its removal by somebody else is fine. */
+    struct resource *old = script_resource(&t, "logs.metric_filter/old");
+    assert_null(old->want);
+    assert_int_equal(old->type->remove(t.s, old, &t.err), 0);
+    script_close(&t);
+}
+
+static void without_a_group_no_filter_is_looked_for(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "logs:DescribeLogGroups", .answer = "{\"logGroups\":[]}" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    script_discover(&t, GROUP);
+    script_discover(&t, FILTER);
+    assert_null(script_resource(&t, GROUP)->have);
+    assert_true(script_resource(&t, FILTER)->observed);
+    script_close(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_very_group_is_found_and_its_retention_set),
+        cmocka_unit_test(a_group_is_created_with_its_tags),
+        cmocka_unit_test(a_filter_reads_as_it_is_wanted),
+        cmocka_unit_test(without_a_group_no_filter_is_looked_for),
+    };
+    return cmocka_run_group_tests_name("logs", tests, NULL, NULL);
+}
