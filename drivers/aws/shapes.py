@@ -87,7 +87,7 @@ class Tables:
 
     def add_structure(self, service: str, shape: Any, is_input: bool, kind: str,
                       flags: list[str]) -> int:
-        """A structure; its place is taken before its members are looked at, for recursion's sake."""
+        """A structure; it takes its place before its members, for recursion's sake."""
         key = (service, shape.name, is_input)
         if key in self.known:
             return self.known[key]

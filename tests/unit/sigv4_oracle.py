@@ -36,7 +36,8 @@ def request(rng: random.Random) -> dict[str, Any]:
                "X-Amz-Target": "Service." + (piece(rng, " é漢") or "Action")}
     if rng.random() < 0.5:
         headers["X-Spaces"] = "a  b   c"
-    return {"method": rng.choice(["GET", "POST", "PUT", "DELETE"]), "path": path_of(rng), "query": query,
+    return {"method": rng.choice(["GET", "POST", "PUT", "DELETE"]), "path": path_of(rng),
+            "query": query,
             "headers": headers, "body": piece(rng) * rng.randint(0, 30),
             "region": rng.choice(["us-east-1", "eu-central-1"]),
             "service": rng.choice(["ecs", "iam", "ec2", "route53"]),
