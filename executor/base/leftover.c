@@ -181,18 +181,34 @@ static bool reap(void)
     return pid == 0 || errno != ECHILD;
 }
 
-/* Waits until all have ended, or until the deadline. */
+/* Waits without pidfd_open(2): some sandboxes and valgrind do not have it. */
+static void await_by_looking(pid_t pid, double deadline)
+{
+    const struct timespec pause = { .tv_nsec = 5000000 };
+    while (kill(pid, 0) == 0 && clock_now() < deadline) {
+        nanosleep(&pause, NULL);
+        reap();
+    }
+}
+
+static void await_one(pid_t pid, double deadline)
+{
+    _cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    double left = deadline - clock_now();
+    /* Readable once the process has ended. */
+    struct pollfd readable = { .fd = fd, .events = POLLIN };
+    if (fd >= 0 && left > 0)
+        poll(&readable, 1, (int)(left * 1000) + 1);
+    else if (fd < 0 && errno != ESRCH)
+        await_by_looking(pid, deadline);
+}
+
+/* Waits until all have ended, or for so many seconds. */
 static void await(const struct table *t, double seconds)
 {
     double deadline = clock_now() + seconds;
-    for (size_t i = 0; i < t->n; i++) {
-        /* Readable once the process has ended, see pidfd_open(2). */
-        _cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, t->v[i].pid, 0);
-        double left = deadline - clock_now();
-        struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-        if (fd >= 0 && left > 0)
-            poll(&poll_fd, 1, (int)(left * 1000) + 1);
-    }
+    for (size_t i = 0; i < t->n; i++)
+        await_one(t->v[i].pid, deadline);
     reap();
 }
 
