@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "executor/engine/limits.h"
+
+static const char limits_json[] =
+    "{ \"vpc\": { \"tag:Name\": \"dev\" }, \"roles\": [\"ecs_*\"], \"secrets\": [\"/mettel/*\"],"
+    "  \"maxTasks\": 3 }";
+
+struct limit_case {
+    const char *spec;
+    const char *problems; /* "path: message" by line */
+};
+
+#define WHERE "(the host config's projects.77.limits.ephemeral."
+#define VPC   "\"network\": { \"vpc\": { \"tag:Name\": \"dev\" } },"
+
+static const struct limit_case cases[] = {
+    { "{" VPC "\"services\": { \"a\": { \"executionRole\": \"ecs_x\", \"desiredCount\": 3,"
+      "\"secrets\": { \"S\": \"/mettel/x\" } } } }",
+      "" },
+    { "{\"network\": { \"vpc\": { \"tag:Name\": \"dev\", \"state\": \"available\" } } }", "" },
+    { "{\"network\": { \"vpc\": { \"tag:Name\": \"d*\" } } }",
+      "network.vpc: this runner allows only {\"tag:Name\":\"dev\"} " WHERE "vpc)\n" },
+    { "{\"network\": { \"vpc\": \"vpc-1\" } }",
+      "network.vpc: this runner allows only {\"tag:Name\":\"dev\"} " WHERE "vpc)\n" },
+    { "{" VPC "\"services\": { \"a\": { \"taskRole\": \"admin\" } } }",
+      "services.a.taskRole: this runner does not let tasks have the role 'admin' " WHERE
+      "roles)\n" },
+    { "{" VPC "\"services\": { \"a\": { \"taskDefinition\": { \"taskRoleArn\":"
+      " \"arn:aws:iam::1:role/ecs_x/admin\" } } } }",
+      "services.a.taskDefinition.taskRoleArn: this runner does not let tasks have the role "
+      "'arn:aws:iam::1:role/ecs_x/admin' " WHERE "roles)\n" },
+    { "{" VPC "\"services\": { \"a\": { \"executionRole\": { \"${}\": \"${x.y}\" } } } }",
+      "services.a.executionRole: this runner does not let tasks have the role '(known after "
+      "apply)' " WHERE "roles)\n" },
+    { "{" VPC "\"services\": { \"a\": { \"secrets\": {"
+      "\"OK\": \"arn:aws:ssm:us-east-1:1:parameter/mettel/x\","
+      "\"ALSO\": \"arn:aws:secretsmanager:us-east-1:1:secret:/mettel/x-AbCdEf:key::\","
+      "\"BAD\": \"/other/x\","
+      "\"WORSE\": \"arn:aws:ssm:us-east-1:1:parameter/other/x\" } } } }",
+      "services.a.secrets.BAD: this runner does not let tasks read '/other/x' " WHERE "secrets)\n"
+      "services.a.secrets.WORSE: this runner does not let tasks read "
+      "'arn:aws:ssm:us-east-1:1:parameter/other/x' " WHERE "secrets)\n" },
+    { "{" VPC "\"services\": { \"a\": { \"taskDefinition\": { \"containerDefinitions\": ["
+      "{ \"name\": \"a\", \"secrets\": [{ \"name\": \"S\", \"valueFrom\": \"/other/x\" }] }] } } } "
+      "}",
+      "services.a.taskDefinition.containerDefinitions[0].secrets[0].valueFrom: this runner does "
+      "not let tasks read '/other/x' " WHERE "secrets)\n" },
+    { "{" VPC "\"services\": { \"a\": { \"service\": { \"networkConfiguration\": {"
+      "\"awsvpcConfiguration\": { \"subnets\": [\"subnet-1\"] } } } } } }",
+      "services.a.service.networkConfiguration.awsvpcConfiguration.subnets: cannot be set: this "
+      "runner allows only one VPC " WHERE "vpc), and these subnets might be another's; use "
+      "'network.privateSubnets'\n" },
+    { "{" VPC "\"services\": { \"a\": {}, \"b\": { \"desiredCount\": null },"
+      "\"c\": { \"desiredCount\": 0, \"service\": { \"desiredCount\": 2 } } } }",
+      "services: 4 tasks are wanted, this runner allows 3 " WHERE "maxTasks)\n" },
+};
+
+static void test_limits(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_json_ cJSON *limits = NULL;
+        _cleanup_json_ cJSON *spec = NULL;
+        _cleanup_err_ struct err err = ERR_INIT;
+        const char *text = cases[i].spec;
+        if (json_parse(limits_json, strlen(limits_json), JSON_PLAIN, &limits, &err) < 0 ||
+            json_parse(text, strlen(text), JSON_PLAIN, &spec, &err) < 0)
+            fail_msg("%s: %s", text, err.message);
+        _cleanup_problems_ struct schema_problems problems = SCHEMA_PROBLEMS_INIT;
+        limits_check(spec, limits, "projects.77.limits.ephemeral", &problems);
+        _cleanup_strbuf_ struct strbuf said = STRBUF_INIT;
+        for (size_t j = 0; j < problems.n; j++)
+            strbuf_addf(&said, "%s: %s\n", problems.v[j].path, problems.v[j].message);
+        assert_string_equal(said.buf, cases[i].problems);
+        /* Without limits there are none. */
+        _cleanup_problems_ struct schema_problems none = SCHEMA_PROBLEMS_INIT;
+        limits_check(spec, NULL, "x", &none);
+        assert_int_equal(none.n, 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_limits) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "executor/engine/planprint.h"
+
+static enum readiness judge(const struct resource *r, struct strbuf *why)
+{
+    const char *state = json_str(r->have, "state");
+    if (str_eq(state, "starting"))
+        strbuf_adds(why, "0 of 1 tasks run");
+    return str_eq(state, "starting") ? WAITING : str_eq(state, "broken") ? FAILED : READY;
+}
+
+static const struct resource_type service = {
+    .name = "ecs.service", .singular = "service", .plural = "services", .judge = judge
+};
+static const struct resource_type definition = { .name = "ecs.task_definition",
+                                                 .singular = "task definition",
+                                                 .plural = "task definitions" };
+
+static const char *const labels[] = { "a-new",     "b-changed", "c-gone",
+                                      "d-waiting", "e-same",    "f-other-job" };
+
+static cJSON *parse(const char *text)
+{
+    struct err err = ERR_INIT;
+    cJSON *value = NULL;
+    if (json_parse(text, strlen(text), JSON_PLAIN, &value, &err) < 0)
+        fail_msg("%s: %s", text, err.message);
+    return value;
+}
+
+static struct resource *add(struct graph *g, const struct resource_type *type, const char *label,
+                            enum action action)
+{
+    struct err err = ERR_INIT;
+    struct resource *r = NULL;
+    _cleanup_free_ char *name = xasprintf("automation-8527fec8-%s", label);
+    assert_int_equal(graph_add(g, type, label, name, "services.x", cJSON_CreateObject(), &r, &err),
+                     0);
+    r->action = action;
+    r->selected = true;
+    r->changes = cJSON_CreateArray();
+    return r;
+}
+
+/* One resource of each kind of fate. */
+static struct graph *graph_of_fates(void)
+{
+    static const struct context context = { .environment = "automation-8527fec8",
+                                            .kind = "ephemeral",
+                                            .ref = "dev/feature/login",
+                                            .region = "us-east-1",
+                                            .project = 77,
+                                            .pipeline = 1001 };
+    struct graph *g = graph_new(&context);
+    add(g, &service, labels[0], ACTION_CREATE);
+    struct resource *changed = add(g, &definition, labels[1], ACTION_UPDATE);
+    changed->have = parse("{}");
+    cJSON_Delete(changed->changes);
+    changed->changes = parse("[{\"path\":\"cpu\",\"from\":\"256\",\"to\":\"512\"},"
+                             "{\"path\":\"image\",\"to\":{\"${}\":\"${ecr.image/x.Image}\"}},"
+                             "{\"path\":\"containerDefinitions[0].environment[3].value\","
+                             "\"from\":\"old-secret\",\"to\":\"new-secret\"},"
+                             "{\"path\":\"containerDefinitions[0].environment\","
+                             "\"from\":[{\"name\":\"A\",\"value\":\"old-secret\"}],\"to\":[]},"
+                             "{\"path\":\"containerDefinitions[0].environment[1]\","
+                             "\"to\":{\"name\":\"B\",\"value\":\"new-secret\"}},"
+                             "{\"path\":\"containerDefinitions\","
+                             "\"from\":[{\"name\":\"x\",\"environment\":[{\"name\":\"A\",\"value\":"
+                             "\"old-secret\"}]}]}]");
+    struct resource *gone = add(g, &service, labels[2], ACTION_REMOVE);
+    cJSON_Delete(steal_ptr(&gone->want));
+    gone->have = parse("{}");
+    gone->note = "no longer wanted";
+    struct resource *waiting = add(g, &service, labels[3], ACTION_NONE);
+    waiting->have = parse("{\"state\":\"starting\"}");
+    waiting->wait = true;
+    waiting->waiting_for = xstrdup("0 of 1 tasks run");
+    add(g, &service, labels[4], ACTION_NONE)->have = parse("{}");
+    struct resource *other = add(g, &service, labels[5], ACTION_NONE);
+    other->have = parse("{\"state\":\"broken\"}");
+    other->selected = false;
+    other->note = "differs; not part of this job";
+    return g;
+}
+
+static void test_text(void **state)
+{
+    (void)state;
+    struct graph *g = graph_of_fates();
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    plan_to_text(g, &text);
+    assert_string_equal(
+        text.buf,
+        "+ service a-new (automation-8527fec8-a-new)\n"
+        "~ task definition b-changed (automation-8527fec8-b-changed)\n"
+        "    cpu: \"256\" -> \"512\"\n"
+        "    image: nothing -> (known after apply)\n"
+        "    containerDefinitions[0].environment[3].value: (value not shown) -> (value not "
+        "shown)\n"
+        "    containerDefinitions[0].environment: [{\"name\":\"A\",\"value\":\"(value not "
+        "shown)\"}] -> []\n"
+        "    containerDefinitions[0].environment[1]: nothing -> {\"name\":\"B\",\"value\":\""
+        "(value not shown)\"}\n"
+        "    containerDefinitions: [{\"name\":\"x\",\"environment\":[{\"name\":\"A\",\"value\":"
+        "\"(value not shown)\"}]}] -> nothing\n"
+        "- service c-gone (automation-8527fec8-c-gone): no longer wanted\n"
+        ". service d-waiting (automation-8527fec8-d-waiting): awaited: 0 of 1 tasks run\n");
+    strbuf_reset(&text);
+    plan_types_to_text(g, &text);
+    assert_string_equal(text.buf, "  services             1 to create, 1 to remove, 1 awaited\n"
+                                  "  task definitions     1 to update\n");
+    strbuf_reset(&text);
+    const struct plan_counts counts = {
+        .create = 1, .update = 1, .remove = 1, .keep = 2, .wait = 1
+    };
+    plan_counts_to_text(&counts, &text);
+    assert_string_equal(text.buf, "1 to create, 1 to update, 1 to remove, 1 awaited, 2 unchanged");
+    strbuf_reset(&text);
+    plan_counts_to_text(&(struct plan_counts){ 0 }, &text);
+    assert_string_equal(text.buf, "nothing");
+    graph_free(g);
+}
+
+static void test_json(void **state)
+{
+    (void)state;
+    struct graph *g = graph_of_fates();
+    graph_warn(g, "a warning");
+    const struct plan_counts counts = { .create = 1, .update = 1 };
+    _cleanup_json_ cJSON *json = plan_to_json(g, &counts);
+    assert_string_equal(json_str(json, "schema"), "berth-plan/1");
+    assert_string_equal(json_str(json, "environment"), "automation-8527fec8");
+    assert_int_equal(json_int(json_get(json, "counts"), "create", 0), 1);
+    assert_string_equal(json_at(json, "warnings/0")->valuestring, "a warning");
+    assert_string_equal(json_str_at(json, "resources/1/action"), "update");
+    assert_true(json_bool(json_at(json, "resources/1/changes/1"), "unknown", false));
+    assert_false(json_bool(json_at(json, "resources/5"), "selected", true));
+    _cleanup_free_ char *text = json_print(json);
+    assert_null(strstr(text, "old-secret"));
+    assert_null(strstr(text, "new-secret"));
+    /* The resource's own changes are as they were. */
+    _cleanup_free_ char *changes = json_print(g->v[1]->changes);
+    assert_non_null(strstr(changes, "new-secret"));
+    graph_free(g);
+}
+
+static void test_status(void **state)
+{
+    (void)state;
+    struct graph *g = graph_of_fates();
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    status_to_text(g, &text);
+    assert_string_equal(text.buf,
+                        "missing  service a-new (automation-8527fec8-a-new)\n"
+                        "changed  task definition b-changed (automation-8527fec8-b-changed): 6 "
+                        "differences from the spec\n"
+                        "unwanted service c-gone (automation-8527fec8-c-gone)\n"
+                        "waiting  service d-waiting (automation-8527fec8-d-waiting): 0 of 1 tasks "
+                        "run\n"
+                        "ready    service e-same (automation-8527fec8-e-same)\n"
+                        "failed   service f-other-job (automation-8527fec8-f-other-job)\n");
+    _cleanup_json_ cJSON *json = status_to_json(g);
+    assert_string_equal(json_str(json, "schema"), "berth-status/1");
+    assert_string_equal(json_str_at(json, "resources/3/state"), "waiting");
+    graph_free(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_status),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "executor/base/log.h"
+#include "executor/engine/report.h"
+
+static const struct resource_type group = { .name = "security_group",
+                                            .singular = "security group",
+                                            .plural = "security groups" };
+static const struct resource_type service = {
+    .name = "ecs.service", .singular = "service", .plural = "services", .flags = TYPE_APPLICATION
+};
+
+static FILE *lines;
+
+/* What has been logged since the last time; the caller frees it. */
+static char *logged(void)
+{
+    char text[4096];
+    rewind(lines);
+    size_t n = fread(text, 1, sizeof(text) - 1, lines);
+    text[n] = '\0';
+    rewind(lines);
+    assert_int_equal(ftruncate(fileno(lines), 0), 0);
+    return xstrdup(text);
+}
+
+static void expect(const char *text)
+{
+    _cleanup_free_ char *said = logged();
+    assert_string_equal(said, text);
+}
+
+static struct resource *add(struct graph *g, const struct resource_type *type, const char *label)
+{
+    struct err err = ERR_INIT;
+    struct resource *r = NULL;
+    assert_int_equal(graph_add(g, type, label, label, "", cJSON_CreateObject(), &r, &err), 0);
+    r->action = ACTION_CREATE;
+    r->started = 100;
+    r->ended = 101.2;
+    return r;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    lines = tmpfile();
+    if (lines == NULL)
+        return -1;
+    log_init(fileno(lines), LOG_INFO, false);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    log_init(STDERR_FILENO, LOG_INFO, false);
+    return fclose(lines);
+}
+
+static void test_progress(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(&(struct context){ .environment = "e" });
+    _cleanup_report_ struct report report = REPORT_INIT;
+    struct resource *a = add(g, &group, "a"), *b = add(g, &group, "b"), *s = add(g, &service, "s");
+    report_phase(&report, "apply");
+    a->progress = PROGRESS_DONE;
+    report_progress(&report, g, a);
+    expect(""); /* b is not there yet */
+    b->progress = PROGRESS_DONE;
+    report_progress(&report, g, b);
+    expect("security groups: 2 created, 1.2 s\n");
+    report_progress(&report, g, b);
+    expect(""); /* once */
+
+    s->progress = PROGRESS_SETTLING;
+    s->waiting_for = xstrdup("0 of 1 tasks run");
+    report_progress(&report, g, s);
+    report_progress(&report, g, NULL);
+    expect(""); /* not yet 30 seconds without a line */
+    report.said -= REPORT_PAUSE;
+    report_progress(&report, g, NULL);
+    expect("waiting for service s (0 of 1 tasks run)\n");
+    report_progress(&report, g, NULL);
+    expect("");
+    s->progress = PROGRESS_DONE;
+    report_progress(&report, g, s);
+    expect("service s: created, 1.2 s\n");
+    graph_free(g);
+}
+
+static void test_failures(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(&(struct context){ .environment = "e" });
+    _cleanup_report_ struct report report = REPORT_INIT;
+    struct resource *a = add(g, &group, "a"), *b = add(g, &group, "b"), *s = add(g, &service, "s");
+    a->progress = PROGRESS_DONE;
+    b->progress = PROGRESS_FAILED;
+    err_set(&b->error, ERR_DENIED, "ec2:CreateSecurityGroup: not allowed");
+    strcpy(b->error.aws_code, "UnauthorizedOperation");
+    strcpy(b->error.request_id, "8d2f-1");
+    s->progress = PROGRESS_SKIPPED;
+    s->note = "needs something that failed";
+    report_progress(&report, g, b);
+    expect("security group b: failed, 1.2 s: ec2:CreateSecurityGroup: not allowed\n"
+           "security group: 1 created, 1.2 s\n");
+    report_failures(g);
+    expect("done: 1 created\n"
+           "failed: security group b: ec2:CreateSecurityGroup: not allowed [DENIED, AWS: "
+           "UnauthorizedOperation, request 8d2f-1]\n"
+           "not tried: service s: needs something that failed\n");
+    graph_free(g);
+}
+
+static int answer(void *context, const char *name, const char *action, const cJSON *input,
+                  cJSON **ret_output, struct err *err)
+{
+    (void)context;
+    (void)name;
+    (void)action;
+    (void)input;
+    (void)ret_output;
+    (void)err;
+    return 0;
+}
+
+static void test_table(void **state)
+{
+    (void)state;
+    struct cancel cancel;
+    cancel_init(&cancel);
+    struct session *s = NULL;
+    _cleanup_err_ struct err err = ERR_INIT;
+    _cleanup_report_ struct report report = REPORT_INIT;
+    _cleanup_json_ cJSON *group_id = cJSON_CreateObject();
+    json_put_str(group_id, "GroupId", "sg-1");
+    assert_int_equal(session_open_fake("us-east-1", "123456789012", &cancel, answer, NULL, &s), 0);
+    assert_int_equal(aws_call(s, "ecs", "ListClusters", NULL, NULL, &err), 0);
+    assert_int_equal(aws_call(s, "ec2", "DeleteSecurityGroup", group_id, NULL, &err), 0);
+    report_phase(&report, "observe");
+    report_table(&report, s);
+    expect("time: observe 0.0 s, in all 0.0 s\n"
+           "  calls               reads  writes  retries  throttled\n"
+           "  ec2                     0       1        0          0\n"
+           "  ecs                     1       0        0          0\n"
+           "  in all                  1       1        0          0\n");
+    session_free(s);
+    cancel_release(&cancel);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_progress, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_table, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
