@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/awsscript.h"
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "drivers/ecs.h"
+
+#define DEFINITION "ecs.task_definition/api"
+#define SERVICE    "ecs.service/api"
+#define NAME       "automation-8527fec8-api"
+#define ARN        "arn:aws:ecs:us-east-1:123456789012:"
+#define CLUSTER(tags)                                                                              \
+    {                                                                                              \
+        .call = "ecs:DescribeClusters",                                                            \
+        .answer = "{\"clusters\":[{\"clusterName\":\"automation-8527fec8\",\"clusterArn\":"        \
+                  "\"" ARN "cluster/automation-8527fec8\",\"status\":\"ACTIVE\",\"settings\":["    \
+                  "{\"name\":\"containerInsights\",\"value\":\"enabled\"}],\"tags\":[" tags "]}]}" \
+    }
+#define TAG(k, v) "{\"key\":\"" k "\",\"value\":\"" v "\"}"
+#define OURS                                                                                       \
+    TAG("Environment", "automation-8527fec8")                                                      \
+    "," TAG("berth:project", "77") "," TAG("berth:ref", "dev/feature/login")
+
+static void services_are_listed_and_then_described(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        CLUSTER(OURS),
+        { .call = "ecs:ListServices",
+          .answer = "{\"serviceArns\":[\"" ARN "service/automation-8527fec8/" NAME "\",\"" ARN
+                    "service/automation-8527fec8/automation-8527fec8-old\"]}" },
+        { .call = "ecs:DescribeServices",
+          .answer = "{\"services\":[{\"serviceName\":\"automation-8527fec8-old\",\"status\":"
+                    "\"ACTIVE\",\"tags\":[" OURS "]}]}" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    script_discover(&t, ECS_CLUSTER);
+    script_discover(&t, SERVICE);
+    assert_false(script_resource(&t, SERVICE)->observed);
+    script_observe(&t, "ecs.service/old");
+    assert_true(resource_is_ours(script_resource(&t, "ecs.service/old")));
+    /* Its task definitions go with it, by a removal of their own. */
+    const struct resource *family = script_resource(&t, "ecs.task_definition/old");
+    assert_null(family->want);
+    assert_non_null(family->have);
+    assert_true(resource_is_ours(family));
+    script_close(&t);
+}
+
+static void without_a_cluster_no_service_is_looked_for(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "ecs:DescribeClusters",
+          .answer = "{\"clusters\":[],\"failures\":[{\"reason\":\"MISSING\"}]}" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    script_discover(&t, ECS_CLUSTER);
+    script_discover(&t, SERVICE);
+    assert_true(script_resource(&t, SERVICE)->observed);
+    assert_null(script_resource(&t, SERVICE)->have);
+    script_close(&t);
+}
+
+static void a_newer_pipeline_is_warned_of(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        CLUSTER(OURS "," TAG("berth:pipeline", "101")),
+        { .call = "ecs:TagResource", .answer = "{}" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    script_discover(&t, ECS_CLUSTER);
+    assert_int_equal(t.g->warnings.n, 1);
+    assert_non_null(strstr(t.g->warnings.v[0], "pipeline 101"));
+    /* The mark is written only where something of the environment changes. */
+    const struct driver *ecs = driver_find("ecs");
+    assert_int_equal(ecs->begin(t.s, t.g, &t.err), 0);
+    script_resource(&t, "ecr.repository/automation-api")->action = ACTION_CREATE;
+    script_resource(&t, "iam.role_policy/exec/p")->action = ACTION_CREATE;
+    assert_int_equal(ecs->begin(t.s, t.g, &t.err), 0);
+    assert_int_equal(script_count(&t, "ecs:TagResource"), 0);
+    script_resource(&t, DEFINITION)->action = ACTION_UPDATE;
+    assert_int_equal(ecs->begin(t.s, t.g, &t.err), 0);
+    assert_json(script_input(&t, "ecs:TagResource", 0),
+                "{\"resourceArn\":\"" ARN "cluster/automation-8527fec8\",\"tags\":["
+                "{\"key\":\"berth:pipeline\",\"value\":\"100\"}]}");
+    script_close(&t);
+}
+
+static void a_cluster_that_is_inactive_is_absent(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "ecs:DescribeClusters", .answer = "{\"clusters\":[{\"status\":\"INACTIVE\"}]}" },
+        { .call = "ecs:CreateCluster", .answer = "{\"cluster\":{\"status\":\"ACTIVE\"}}" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    script_discover(&t, ECS_CLUSTER);
+    struct resource *r = script_target(&t, ECS_CLUSTER);
+    assert_null(r->have);
+    assert_int_equal(r->type->create(t.s, r, &t.err), 0);
+    const cJSON *input = script_input(&t, "ecs:CreateCluster", 0);
+    _cleanup_json_ cJSON *tags = tags_from_list(json_get(input, "tags"), "key", "value");
+    assert_string_equal(json_str(tags, "berth:pipeline"), "100");
+    assert_string_equal(json_str(tags, "Environment"), "automation-8527fec8");
+    script_close(&t);
+}
+
+#define DESCRIBED(deployments, running, events)                                                    \
+    "{\"services\":[{\"serviceName\":\"" NAME "\",\"status\":\"ACTIVE\",\"clusterArn\":"           \
+    "\"" ARN "cluster/automation-8527fec8\",\"desiredCount\":2,\"runningCount\":" #running         \
+    ",\"deployments\":[" deployments "],\"events\":[" events "]}]}"
+#define DEPLOYMENT(id, status, rollout, running, failed)                                           \
+    "{\"id\":\"" id "\",\"status\":\"" status "\",\"rolloutState\":\"" rollout                     \
+    "\",\"rolloutStateReason\":\"reason " id "\",\"runningCount\":" #running                       \
+    ",\"failedTasks\":" #failed ",\"taskDefinition\":\"" ARN "task-definition/f:" #running "\"}"
+
+static void a_deployment_is_judged(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ours, *answer;
+        enum readiness readiness;
+        const char *why;
+    } cases[] = {
+        { "d2", DESCRIBED(DEPLOYMENT("d2", "PRIMARY", "COMPLETED", 2, 0), 2, ""), READY, "" },
+        { NULL, DESCRIBED(DEPLOYMENT("d1", "PRIMARY", "COMPLETED", 2, 0), 2, ""), READY, "" },
+        { "d2", DESCRIBED(DEPLOYMENT("d2", "PRIMARY", "COMPLETED", 2, 0), 3, ""), WAITING,
+          "2 of 2 tasks of 'f:2' run, old ones are being stopped" },
+        { "d2", DESCRIBED(DEPLOYMENT("d2", "PRIMARY", "IN_PROGRESS", 1, 0), 1, ""), WAITING,
+          "1 of 2 tasks of 'f:1' run" },
+        { "d2", DESCRIBED(DEPLOYMENT("d2", "PRIMARY", "IN_PROGRESS", 2, 0), 2, ""), WAITING,
+          "2 of 2 tasks of 'f:2' run, not all healthy yet" },
+        { "d2",
+          DESCRIBED(DEPLOYMENT("d2", "PRIMARY", "IN_PROGRESS", 0, 3), 0,
+                    "{\"message\":\"(service x) has started 1 tasks\"},"
+                    "{\"message\":\"(service x) was unable to place a task\"}"),
+          WAITING,
+          "0 of 2 tasks of 'f:0' run, 3 failed; ECS says: (service x) was unable to place a task" },
+        { "d2", DESCRIBED(DEPLOYMENT("d2", "PRIMARY", "FAILED", 0, 3), 0, ""), FAILED,
+          "its deployment failed: reason d2" },
+        { NULL, DESCRIBED("", 0, ""), WAITING, "ECS has begun no deployment yet" },
+        /* A rollback leaves a stable service, and is not what was asked for. */
+        { "d2",
+          DESCRIBED(DEPLOYMENT("d3", "PRIMARY", "COMPLETED", 2, 0) "," DEPLOYMENT("d2", "ACTIVE",
+                                                                                  "FAILED", 0, 3),
+                    2, "{\"message\":\"(service x) rolling back to deployment d3.\"}"),
+          FAILED,
+          "its deployment failed and was rolled back to 'f:2': reason d2; ECS says: (service x) "
+          "rolling back to deployment d3." },
+        { "d2", DESCRIBED(DEPLOYMENT("d9", "PRIMARY", "COMPLETED", 2, 0), 2, ""), FAILED,
+          "its deployment was replaced by pipeline 200, which runs 'f:2'" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct script_row rows[] = {
+            { .call = "ecs:DescribeServices", .answer = cases[i].answer },
+            CLUSTER(TAG("berth:pipeline", "200")),
+            { 0 },
+        };
+        struct script t;
+        script_open(&t, script_spec, rows);
+        struct resource *r = script_resource(&t, SERVICE);
+        json_put_str(r->memo, "deployment", cases[i].ours);
+        script_observe(&t, SERVICE);
+        _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+        enum readiness readiness = r->type->judge(r, &why);
+        assert_string_equal(why.buf, cases[i].why);
+        assert_int_equal(readiness, cases[i].readiness);
+        script_close(&t);
+    }
+}
+
+static void an_update_sends_only_what_differs(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "ecs:UpdateService",
+          .answer = "{\"service\":{\"status\":\"ACTIVE\",\"deployments\":[{\"id\":\"d7\","
+                    "\"status\":\"PRIMARY\"}]}}" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    struct resource *r = script_target(&t, SERVICE);
+    json_put_str(r->target, "taskDefinition", "f:2");
+    cJSON_Delete(r->changes);
+    r->changes = cJSON_Parse("[{\"path\":\"taskDefinition\"},{\"path\":"
+                             "\"deploymentConfiguration.deploymentCircuitBreaker.enable\"}]");
+    assert_int_equal(r->type->update(t.s, r, &t.err), 0);
+    assert_json(script_input(&t, "ecs:UpdateService", 0),
+                "{\"cluster\":\"automation-8527fec8\",\"service\":\"" NAME "\","
+                "\"taskDefinition\":\"f:2\",\"deploymentConfiguration\":{\"maximumPercent\":200,"
+                "\"minimumHealthyPercent\":100,\"deploymentCircuitBreaker\":{\"enable\":false,"
+                "\"rollback\":false}}}");
+    assert_string_equal(json_str(r->memo, "deployment"), "d7");
+    script_close(&t);
+}
+
+static void a_create_is_safe_to_repeat(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "ecs:CreateService",
+          .answer = "{\"service\":{\"status\":\"ACTIVE\",\"deployments\":[{\"id\":\"d1\","
+                    "\"status\":\"PRIMARY\"}]}}" },
+        { .call = "ecs:CreateService", .class = ERR_BUSY, .code = "InvalidParameterException" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    struct resource *r = script_resource(&t, SERVICE);
+    r->target = cJSON_CreateObject();
+    json_put_str(r->target, "serviceName", r->name);
+    assert_int_equal(r->type->create(t.s, r, &t.err), 0);
+    const cJSON *input = script_input(&t, "ecs:CreateService", 0);
+    assert_int_equal(strlen(json_str(input, "clientToken")), 32);
+    assert_int_equal(json_count(json_get(input, "tags")), 4);
+    assert_string_equal(json_str(r->memo, "deployment"), "d1");
+    assert_true(resource_is_ours(r));
+    /* One that drains still has the name: try again later. */
+    assert_int_equal(r->type->create(t.s, r, &t.err), -1);
+    assert_int_equal(t.err.class, ERR_BUSY);
+    script_close(&t);
+}
+
+static void draining_counts_for_removal_only(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "ecs:DescribeServices",
+          .answer = "{\"services\":[{\"serviceName\":\"" NAME "\",\"status\":\"DRAINING\"}]}" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    struct resource *r = script_resource(&t, SERVICE);
+    script_observe(&t, SERVICE);
+    assert_null(r->have);
+    cJSON_Delete(r->want);
+    r->want = NULL;
+    script_observe(&t, SERVICE);
+    assert_non_null(r->have);
+    /* Being on its way, it is not asked to go again. */
+    assert_int_equal(r->type->remove(t.s, r, &t.err), 0);
+    assert_int_equal(script_count(&t, "ecs:DeleteService"), 0);
+    script_close(&t);
+}
+
+static void every_revision_of_an_unwanted_family_goes(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "ecs:ListTaskDefinitions",
+          .answer = "{\"taskDefinitionArns\":[\"" ARN "task-definition/" NAME ":1\",\"" ARN
+                    "task-definition/" NAME ":2\",\"" ARN "task-definition/" NAME "-x:1\"]}" },
+        { .call = "ecs:DeregisterTaskDefinition", .answer = "{}" },
+        { .call = "ecs:DescribeTaskDefinition", .class = ERR_NOT_FOUND, .code = "ClientException" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    struct resource *r = script_resource(&t, DEFINITION);
+    assert_int_equal(r->type->remove(t.s, r, &t.err), 0);
+    assert_int_equal(script_count(&t, "ecs:DeregisterTaskDefinition"), 2);
+    script_observe(&t, DEFINITION);
+    assert_null(r->have);
+    script_close(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(services_are_listed_and_then_described),
+        cmocka_unit_test(without_a_cluster_no_service_is_looked_for),
+        cmocka_unit_test(a_newer_pipeline_is_warned_of),
+        cmocka_unit_test(a_cluster_that_is_inactive_is_absent),
+        cmocka_unit_test(a_deployment_is_judged),
+        cmocka_unit_test(an_update_sends_only_what_differs),
+        cmocka_unit_test(a_create_is_safe_to_repeat),
+        cmocka_unit_test(draining_counts_for_removal_only),
+        cmocka_unit_test(every_revision_of_an_unwanted_family_goes),
+    };
+    return cmocka_run_group_tests_name("ecs_service", tests, NULL, NULL);
+}
