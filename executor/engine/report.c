@@ -82,12 +82,12 @@ static void say_resource(struct report *r, const struct resource *changed)
     r->said = clock_now();
 }
 
+/* Why is said at the end, where nobody misses it. */
 static void say_failure(struct report *r, const struct resource *changed)
 {
     char span[32];
-    log_info("%s %s: failed, %s: %s", changed->type->singular, changed->label,
-             span_of(changed->started, changed->ended, span, sizeof(span)),
-             changed->error.message ? changed->error.message : "");
+    log_info("%s %s: failed, %s", changed->type->singular, changed->label,
+             span_of(changed->started, changed->ended, span, sizeof(span)));
     r->said = clock_now();
 }
 
@@ -139,7 +139,7 @@ void report_progress(void *context, const struct graph *g, const struct resource
     }
     if (!has_ended(changed) || !takes_part(changed) || !first_end(r, g, changed))
         return;
-    if (changed->progress == PROGRESS_FAILED)
+    if (changed->progress == PROGRESS_FAILED && changed->error.class != ERR_CANCELLED)
         say_failure(r, changed);
     if ((changed->type->flags & TYPE_APPLICATION) == 0)
         say_type(r, g, changed);
@@ -166,15 +166,55 @@ void report_done(const struct graph *g, struct strbuf *out)
         strbuf_adds(out, "nothing");
 }
 
-/* " [DENIED, AWS: AccessDeniedException, request 8d2f...]" */
+/* " [the credentials do not allow it; AWS: AccessDeniedException, request 8d2f...]", less what the
+ * message says itself. */
 static void add_evidence(struct strbuf *out, const struct err *err)
 {
-    strbuf_addf(out, " [%s", err_class_name(err->class));
-    if (err->aws_code[0] != '\0')
-        strbuf_addf(out, ", AWS: %s", err->aws_code);
-    if (err->request_id[0] != '\0')
-        strbuf_addf(out, ", request %s", err->request_id);
+    const char *message = err->message != NULL ? err->message : "";
+    strbuf_addf(out, " [%s", err_class_words(err->class));
+    if (err->aws_code[0] != '\0' && strstr(message, err->aws_code) == NULL)
+        strbuf_addf(out, "; AWS: %s", err->aws_code);
+    if (err->request_id[0] != '\0' && strstr(message, err->request_id) == NULL)
+        strbuf_addf(out, "; request %s", err->request_id);
     strbuf_addc(out, ']');
+}
+
+static void say_failed(const struct resource *r)
+{
+    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
+    const char *what = r->error.class == ERR_CANCELLED ? "not finished" : "failed";
+    strbuf_addf(&line, "%s: %s %s: %s", what, r->type->singular, r->label,
+                r->error.message ? r->error.message : err_class_words(r->error.class));
+    if (r->error.class != ERR_CANCELLED)
+        add_evidence(&line, &r->error);
+    log_info("%s", line.buf);
+}
+
+static bool was_skipped(const struct resource *r)
+{
+    return r->progress == PROGRESS_SKIPPED && takes_part(r);
+}
+
+/* What was skipped, a line for those of one type and for one reason. */
+static void say_skipped(const struct graph *g)
+{
+    _cleanup_free_ bool *said = xcalloc(g->n + 1, sizeof(bool));
+    for (size_t i = 0; i < g->n; i++) {
+        const struct resource *r = g->v[i];
+        if (said[i] || !was_skipped(r))
+            continue;
+        _cleanup_strbuf_ struct strbuf labels = STRBUF_INIT;
+        size_t n = 0;
+        for (size_t j = i; j < g->n; j++) {
+            const struct resource *other = g->v[j];
+            if (other->type != r->type || !was_skipped(other) || !str_eq(other->note, r->note))
+                continue;
+            strbuf_addf(&labels, "%s%s", n++ > 0 ? ", " : "", other->label);
+            said[j] = true;
+        }
+        log_info("not tried: %s %s%s%s", n == 1 ? r->type->singular : r->type->plural, labels.buf,
+                 r->note ? ": " : "", r->note ? r->note : "");
+    }
 }
 
 void report_failures(const struct graph *g)
@@ -182,22 +222,10 @@ void report_failures(const struct graph *g)
     _cleanup_strbuf_ struct strbuf done = STRBUF_INIT;
     report_done(g, &done);
     log_info("done: %s", done.buf);
-    for (size_t i = 0; i < g->n; i++) {
-        const struct resource *r = g->v[i];
-        if (r->progress != PROGRESS_FAILED)
-            continue;
-        _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
-        strbuf_addf(&line, "failed: %s %s: %s", r->type->singular, r->label,
-                    r->error.message ? r->error.message : err_class_words(r->error.class));
-        add_evidence(&line, &r->error);
-        log_info("%s", line.buf);
-    }
-    for (size_t i = 0; i < g->n; i++) {
-        const struct resource *r = g->v[i];
-        if (r->progress == PROGRESS_SKIPPED && takes_part(r))
-            log_info("not tried: %s %s%s%s", r->type->singular, r->label, r->note ? ": " : "",
-                     r->note ? r->note : "");
-    }
+    for (size_t i = 0; i < g->n; i++)
+        if (g->v[i]->progress == PROGRESS_FAILED)
+            say_failed(g->v[i]);
+    say_skipped(g);
 }
 
 struct call_counts {

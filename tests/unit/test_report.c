@@ -112,13 +112,21 @@ static void test_failures(void **state)
     s->progress = PROGRESS_SKIPPED;
     s->note = "needs something that failed";
     report_progress(&report, g, b);
-    expect("security group b: failed, 1.2 s: ec2:CreateSecurityGroup: not allowed\n"
+    expect("security group b: failed, 1.2 s\n"
            "security group: 1 created, 1.2 s\n");
+    struct resource *t = add(g, &service, "t"), *u = add(g, &service, "u");
+    t->progress = PROGRESS_SKIPPED;
+    t->note = s->note;
+    u->progress = PROGRESS_FAILED;
+    err_set(&u->error, ERR_CANCELLED, "no longer awaited");
+    report_progress(&report, g, u);
+    expect("");
     report_failures(g);
     expect("done: 1 created\n"
-           "failed: security group b: ec2:CreateSecurityGroup: not allowed [DENIED, AWS: "
-           "UnauthorizedOperation, request 8d2f-1]\n"
-           "not tried: service s: needs something that failed\n");
+           "failed: security group b: ec2:CreateSecurityGroup: not allowed [the credentials do not "
+           "allow it; AWS: UnauthorizedOperation; request 8d2f-1]\n"
+           "not finished: service u: no longer awaited\n"
+           "not tried: services s, t: needs something that failed\n");
     graph_free(g);
 }
 
