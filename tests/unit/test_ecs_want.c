@@ -137,7 +137,7 @@ static void wrong_specs_are_refused_before_any_call(void **state)
           "you mean 'stopTimeout'?)" },
         { "service", "{\"enableExecuteCommand\":\"yes\"}",
           "services.api.service: ecs:CreateService: enableExecuteCommand: must be true or false, "
-          "is \"yes\"" },
+          "is a string" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         _cleanup_free_ char *spec = script_spec_with(cases[i].member, cases[i].value);
