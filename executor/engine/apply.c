@@ -185,7 +185,7 @@ static size_t build(struct apply *a)
 
 static void skip_all(struct apply *a, enum action action, enum err_class class, const char *why)
 {
-    for (size_t i = 0; i < a->g->n; i++) {
+    for (size_t i = 0; i < a->n; i++) {
         struct resource *r = a->g->v[i];
         if (r->progress == PROGRESS_PENDING && (action == ACTION_NONE || r->action == action))
             skip(step_of(a, r), class, why);
@@ -201,7 +201,7 @@ static bool is_removal(const struct resource *r, const struct look *look)
 static size_t remove_type(struct apply *a, const struct look *look)
 {
     size_t open = 0;
-    for (size_t i = 0; i < a->g->n; i++) {
+    for (size_t i = 0; i < a->n; i++) {
         struct resource *r = a->g->v[i];
         if (!is_removal(r, look))
             continue;
@@ -253,7 +253,7 @@ static void start_verify(struct apply *a)
 static size_t count_open(const struct apply *a)
 {
     size_t open = 0;
-    for (size_t i = 0; i < a->g->n; i++)
+    for (size_t i = 0; i < a->n; i++)
         open += is_open(a->g->v[i]);
     return open;
 }
@@ -314,7 +314,7 @@ static void on_cancel(void *context)
     for (size_t i = 0; i < a->n_looks; i++)
         uv_timer_stop(&a->looks[i].timer);
     skip_all(a, ACTION_NONE, ERR_CANCELLED, "not tried, since the job was cancelled");
-    for (size_t i = 0; i < a->g->n; i++) {
+    for (size_t i = 0; i < a->n; i++) {
         struct step *step = step_of(a, a->g->v[i]);
         if (!is_open(step->r) || step->with_worker)
             continue;
@@ -339,8 +339,9 @@ static bool prepare(struct apply *a)
 {
     struct graph *g = a->g;
     bool writes = false;
-    a->steps = xcalloc(g->n + 1, sizeof(*a->steps));
-    for (size_t i = 0; i < g->n; i++) {
+    a->n = g->n;
+    a->steps = xcalloc(a->n + 1, sizeof(*a->steps));
+    for (size_t i = 0; i < a->n; i++) {
         struct resource *r = g->v[i];
         a->steps[i] = (struct step){ .apply = a, .r = r };
         strbuf_init(&a->steps[i].outcome.why);
@@ -369,7 +370,7 @@ static void release(struct apply *a)
     if (!uv_is_closing((uv_handle_t *)&a->tick))
         uv_close((uv_handle_t *)&a->tick, NULL);
     workers_release(&a->workers);
-    for (size_t i = 0; i < a->g->n; i++) {
+    for (size_t i = 0; i < a->n; i++) {
         err_release(&a->steps[i].outcome.err);
         strbuf_release(&a->steps[i].outcome.why);
     }
@@ -385,7 +386,7 @@ static int verdict(struct apply *a, struct err *err)
         return err_move(err, &a->first);
     if (a->cancelled || a->failed) {
         size_t done = 0, all = 0;
-        for (size_t i = 0; i < a->g->n; i++) {
+        for (size_t i = 0; i < a->n; i++) {
             const struct resource *r = a->g->v[i];
             all += r->action != ACTION_NONE || r->wait;
             done += r->started > 0 && r->progress == PROGRESS_DONE;

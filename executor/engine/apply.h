@@ -53,6 +53,7 @@ struct apply {
     const struct engine_options *o;
     struct workers workers;
     struct step *steps; /* by resource index */
+    size_t n;           /* of steps: what a driver finds while this runs is for the next run */
     struct look *looks; /* by type, in the drivers' order */
     size_t n_looks;
     size_t removing; /* PHASE_REMOVE: looks[removing - 1] is the type whose turn it is */

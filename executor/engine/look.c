@@ -41,7 +41,7 @@ static struct step *step_of(struct apply *a, size_t i)
 static double earliest_deadline(const struct look *look)
 {
     double earliest = 0;
-    for (size_t i = 0; i < look->apply->g->n; i++) {
+    for (size_t i = 0; i < look->apply->n; i++) {
         const struct step *step = step_of(look->apply, i);
         if (is_waiting(step, look) && (earliest <= 0 || step->deadline < earliest))
             earliest = step->deadline;
@@ -144,7 +144,7 @@ void look_now(struct look *look)
     size_t batch = look->type->batch ? look->type->batch : SIZE_MAX, n = 0;
     struct resource **v = NULL;
     look->fresh = false;
-    for (size_t i = 0; i < a->g->n; i++) {
+    for (size_t i = 0; i < a->n; i++) {
         struct step *step = step_of(a, i);
         if (!is_waiting(step, look))
             continue;
