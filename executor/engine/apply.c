@@ -78,9 +78,8 @@ static bool is_open(const struct resource *r)
 
 static void begin_step(struct step *step)
 {
-    double limit = step->r->type->deadline > 0 ? step->r->type->deadline : 1200;
     step->r->started = clock_now();
-    step->deadline = step->r->started + limit;
+    step->deadline = step->r->started + type_deadline(step->r->type);
 }
 
 /* Whether everything that r needs is there; if something failed, *ret_failed is that. */
@@ -240,8 +239,7 @@ static void start_verify(struct apply *a)
         struct step *step = step_of(a, r);
         if (!step->changed || !(r->type->flags & TYPE_VERIFY_LAST))
             continue;
-        double limit = r->type->deadline > 0 ? r->type->deadline : 1200;
-        step->deadline = clock_now() + limit;
+        step->deadline = clock_now() + type_deadline(r->type);
         step->verifying = true;
         r->progress = PROGRESS_SETTLING;
     }

@@ -26,6 +26,8 @@ bool resource_compare(struct resource *r);
  * if the type has no update(). Changes to values known only after apply do not count.
  */
 int resource_check_changes(const struct resource *r, struct err *err);
+/* Seconds until what is begun for a resource of the type must be done. */
+double type_deadline(const struct resource_type *type);
 /* READY without a judge(); never called while `have` is NULL. */
 enum readiness resource_judge(const struct resource *r, struct strbuf *why);
 /* "name (not ours: it has the tags ...)", for a list of what is in the way. */

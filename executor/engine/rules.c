@@ -109,6 +109,11 @@ int resource_check_changes(const struct resource *r, struct err *err)
     return 0;
 }
 
+double type_deadline(const struct resource_type *type)
+{
+    return type->deadline > 0 ? type->deadline : 1200;
+}
+
 enum readiness resource_judge(const struct resource *r, struct strbuf *why)
 {
     return r->type->judge != NULL ? r->type->judge(r, why) : READY;

@@ -141,8 +141,7 @@ static enum err_class blame(const struct step *step, enum err_class otherwise)
 static void fail_late(struct step *step)
 {
     char span[32];
-    double limit = step->r->type->deadline > 0 ? step->r->type->deadline : 1200;
-    clock_span(limit, span, sizeof(span));
+    clock_span(type_deadline(step->r->type), span, sizeof(span));
     bool removal = step->r->action == ACTION_REMOVE;
     _cleanup_free_ char *what =
         xasprintf("is %s after %s", removal ? "not gone" : "not ready", span);

@@ -172,13 +172,13 @@ static void test_what_is_independent_runs_in_parallel(void **state)
         strbuf_addf(&text, "%s{\"type\":\"net.group\",\"label\":\"g%d\"}", i ? "," : "[", i);
         char name[64];
         snprintf(name, sizeof(name), "net.group/E-g%d", i);
-        fake_thing(name)->delay = 0.02;
+        fake_thing(name)->delay = 0.05;
     }
     strbuf_addc(&text, ']');
     double start = clock_now();
     graph_free(up(text.buf));
     assert_int_equal(fake_most_at_once(), options.workers);
-    assert_true(clock_now() - start < 24 * 0.02);
+    assert_true(clock_now() - start < 24 * 0.05);
 }
 
 static void test_needs_exists_does_not_wait_for_ready(void **state)
@@ -522,8 +522,9 @@ static void test_looks_are_batched(void **state)
     }
     strbuf_addc(&text, ']');
     graph_free(up(text.buf));
-    /* 14 fit into two batches: reading, 4 to 6 looks, and the last one. */
-    assert_in_range(fake_count(FAKE_OBSERVE, NULL), 2 + 2 * 4 + 2, 2 + 2 * 6 + 2);
+    /* 14 fit into two batches: reading, 4 looks or some more, and the last one; one by one they
+     * would be 6 * 14. */
+    assert_in_range(fake_count(FAKE_OBSERVE, NULL), 2 + 2 * 4 + 2, 3 * 14);
 }
 
 int main(void)
