@@ -75,6 +75,12 @@ class Handler(BaseHTTPRequestHandler):
         except (ConnectionError, ValueError):
             self.close_connection = True
 
+    def handle_expect_100(self) -> bool:
+        """The client waits for this line before it sends the body: it must not stay buffered."""
+        going_on = super().handle_expect_100()
+        self.wfile.flush()
+        return going_on
+
     def log_message(self, *_: Any) -> None:
         """Say nothing: the record has it."""
 

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -138,6 +139,18 @@ def test_answers_that_do_not_arrive(endpoint: Endpoint, fault: str, done: bool,
     assert ("second" in clusters(endpoint)) == done
     struck = [c["fault"] for c in endpoint.calls(action="CreateCluster")]
     assert struck == [None, fault, None]
+
+
+def test_expect_100_is_answered(endpoint: Endpoint) -> None:
+    host, port = endpoint.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        lines = [f"{name}: {value}" for name, value in JSON.items()]
+        head = "\r\n".join(["POST / HTTP/1.1", "Host: x", "Expect: 100-continue",
+                            "Content-Length: 2", *lines, "", ""])
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(b"{}")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
 
 
 def test_garbage(endpoint: Endpoint, wire: http.client.HTTPConnection) -> None:
