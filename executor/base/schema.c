@@ -13,23 +13,28 @@ struct check {
 
 static void check_value(struct check *c, const cJSON *schema, const cJSON *value);
 
+void schema_problem_vadd(struct schema_problems *p, const char *path, const char *fmt, va_list ap)
+{
+    p->v = xrealloc_array(p->v, p->n + 1, sizeof(*p->v));
+    p->v[p->n].path = xstrdup(path);
+    p->v[p->n++].message = xvasprintf(fmt, ap);
+}
+
+void schema_problem_add(struct schema_problems *p, const char *path, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    schema_problem_vadd(p, path, fmt, ap);
+    va_end(ap);
+}
+
 static void problem(struct check *c, const char *fmt, ...) _printf_(2, 3);
 static void problem(struct check *c, const char *fmt, ...)
 {
-    struct schema_problems *p = c->problems;
     va_list ap;
     va_start(ap, fmt);
-    char *message = xvasprintf(fmt, ap);
+    schema_problem_vadd(c->problems, c->path.buf, fmt, ap);
     va_end(ap);
-    p->v = xrealloc_array(p->v, p->n + 1, sizeof(*p->v));
-    p->v[p->n++] = (struct schema_problem){ .path = xstrdup(c->path.buf), .message = message };
-}
-
-static void path_cut(struct check *c, size_t len)
-{
-    c->path.len = len;
-    if (c->path.alloc > 0)
-        c->path.buf[len] = '\0';
 }
 
 /* Follows "$ref": "#/$defs/name" as often as it stands there. */
@@ -215,7 +220,7 @@ static void check_array(struct check *c, const cJSON *schema, const cJSON *value
         cJSON_ArrayForEach (item, value) {
             json_path_index(&c->path, i++);
             check_value(c, items, item);
-            path_cut(c, keep);
+            strbuf_cut(&c->path, keep);
         }
     }
 }
@@ -282,7 +287,7 @@ static void check_object(struct check *c, const cJSON *schema, const cJSON *valu
             refuse_member(c, schema, member);
         else if (cJSON_IsObject(sub))
             check_value(c, sub, member);
-        path_cut(c, keep);
+        strbuf_cut(&c->path, keep);
     }
 }
 

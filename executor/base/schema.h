@@ -26,6 +26,11 @@ struct schema_problems {
     }
 #define _cleanup_problems_ _cleanup_(schema_problems_release)
 
+/* Adds one. Strings are copied. */
+void schema_problem_add(struct schema_problems *problems, const char *path, const char *fmt, ...)
+    _printf_(3, 4);
+void schema_problem_vadd(struct schema_problems *problems, const char *path, const char *fmt,
+                         va_list ap) _printf_(3, 0);
 /* Adds what is wrong with `value` to *problems, all of it. */
 void schema_check(const cJSON *schema, const cJSON *value, struct schema_problems *problems);
 void schema_problems_release(struct schema_problems *problems);

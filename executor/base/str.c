@@ -113,6 +113,13 @@ void strbuf_reset(struct strbuf *sb)
         sb->buf[0] = '\0';
 }
 
+void strbuf_cut(struct strbuf *sb, size_t len)
+{
+    sb->len = len;
+    if (sb->alloc > 0)
+        sb->buf[len] = '\0';
+}
+
 char *strbuf_detach(struct strbuf *sb)
 {
     char *s = sb->alloc > 0 ? sb->buf : xstrdup("");

@@ -71,8 +71,9 @@ void closep(int *fd); /* closes *fd unless it is negative; keeps errno */
 
 /* Life cycle. */
 void strbuf_init(struct strbuf *sb);
-void strbuf_release(struct strbuf *sb); /* frees; sb is empty and usable again */
-void strbuf_reset(struct strbuf *sb);   /* len = 0, keeps the memory */
+void strbuf_release(struct strbuf *sb);         /* frees; sb is empty and usable again */
+void strbuf_reset(struct strbuf *sb);           /* len = 0, keeps the memory */
+void strbuf_cut(struct strbuf *sb, size_t len); /* len, which must not be more than it was */
 /* The string, which is the caller's to free; sb is empty again. */
 char *strbuf_detach(struct strbuf *sb);
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "executor/engine/limits.h"
 
-#include <stdio.h>
-
 struct limiting {
     const cJSON *limits;
     const char *where;
@@ -13,20 +11,10 @@ struct limiting {
 static void problem(struct limiting *l, const char *fmt, ...) _printf_(2, 3);
 static void problem(struct limiting *l, const char *fmt, ...)
 {
-    struct schema_problems *p = l->problems;
     va_list ap;
     va_start(ap, fmt);
-    char *message = xvasprintf(fmt, ap);
+    schema_problem_vadd(l->problems, l->path.buf, fmt, ap);
     va_end(ap);
-    p->v = xrealloc_array(p->v, p->n + 1, sizeof(*p->v));
-    p->v[p->n++] = (struct schema_problem){ .path = xstrdup(l->path.buf), .message = message };
-}
-
-static void path_cut(struct strbuf *path, size_t len)
-{
-    path->len = len;
-    if (path->alloc > 0)
-        path->buf[len] = '\0';
 }
 
 static bool matches_any(const cJSON *patterns, const char *name)
@@ -57,7 +45,7 @@ static void check_network(struct limiting *l, const cJSON *spec)
     if (limit == NULL || network_within(json_at(spec, "network/vpc"), limit))
         return;
     _cleanup_free_ char *text = json_print(limit);
-    path_cut(&l->path, 0);
+    strbuf_cut(&l->path, 0);
     strbuf_adds(&l->path, "network.vpc");
     problem(l, "this runner allows only %s (the host config's %s.vpc)", text, l->where);
 }
@@ -81,7 +69,7 @@ static void check_role(struct limiting *l, const cJSON *object, const char *key)
     json_path_key(&l->path, key);
     problem(l, "this runner does not let tasks have the role '%s' (the host config's %s.roles)",
             cJSON_IsString(role) ? role->valuestring : "(known after apply)", l->where);
-    path_cut(&l->path, len);
+    strbuf_cut(&l->path, len);
 }
 
 /*
@@ -137,7 +125,7 @@ static void check_raw_secrets(struct limiting *l, const cJSON *value)
             check_secret(l, item);
         else
             check_raw_secrets(l, item);
-        path_cut(&l->path, len);
+        strbuf_cut(&l->path, len);
     }
 }
 
@@ -153,7 +141,7 @@ static void check_raw_network(struct limiting *l, const cJSON *service)
             "cannot be set: this runner allows only one VPC (the host config's %s.vpc), and "
             "these subnets might be another's; use 'network.privateSubnets'",
             l->where);
-    path_cut(&l->path, len);
+    strbuf_cut(&l->path, len);
 }
 
 static void check_service(struct limiting *l, const cJSON *service)
@@ -167,14 +155,14 @@ static void check_service(struct limiting *l, const cJSON *service)
     cJSON_ArrayForEach (secret, json_get(service, "secrets")) {
         json_path_key(&l->path, secret->string);
         check_secret(l, secret);
-        path_cut(&l->path, secrets);
+        strbuf_cut(&l->path, secrets);
     }
-    path_cut(&l->path, len);
+    strbuf_cut(&l->path, len);
     json_path_key(&l->path, "taskDefinition");
     check_role(l, json_get(service, "taskDefinition"), "executionRoleArn");
     check_role(l, json_get(service, "taskDefinition"), "taskRoleArn");
     check_raw_secrets(l, json_get(service, "taskDefinition"));
-    path_cut(&l->path, len);
+    strbuf_cut(&l->path, len);
     check_raw_network(l, service);
 }
 
@@ -197,7 +185,7 @@ static void check_tasks(struct limiting *l, const cJSON *spec)
         wanted += tasks_of(service);
     if (wanted <= most)
         return;
-    path_cut(&l->path, 0);
+    strbuf_cut(&l->path, 0);
     strbuf_adds(&l->path, "services");
     problem(l, "%lld tasks are wanted, this runner allows %lld (the host config's %s.maxTasks)",
             (long long)wanted, (long long)most, l->where);
@@ -214,7 +202,7 @@ void limits_check(const cJSON *spec, const cJSON *limits, const char *where,
     check_network(&l, spec);
     const cJSON *service;
     cJSON_ArrayForEach (service, json_get(spec, "services")) {
-        path_cut(&l.path, 0);
+        strbuf_cut(&l.path, 0);
         strbuf_adds(&l.path, "services");
         json_path_key(&l.path, service->string);
         check_service(&l, service);

@@ -133,13 +133,6 @@ static bool fits(const cJSON *root, const cJSON *schema, const cJSON *value)
     return problems.n == 0;
 }
 
-static void path_cut(struct strbuf *path, size_t len)
-{
-    path->len = len;
-    if (path->alloc > 0)
-        path->buf[len] = '\0';
-}
-
 static void fill_members(struct filling *f, cJSON *value, const cJSON *schema)
 {
     size_t len = f->path.len;
@@ -153,7 +146,7 @@ static void fill_members(struct filling *f, cJSON *value, const cJSON *schema)
         json_path_key(&f->path, property->string);
         if (f->filled != NULL)
             f->filled(f->context, f->path.buf, added);
-        path_cut(&f->path, len);
+        strbuf_cut(&f->path, len);
     }
 
     /* The schemas of one kind of thing by name have a single pattern, and nothing beside it. */
@@ -164,7 +157,7 @@ static void fill_members(struct filling *f, cJSON *value, const cJSON *schema)
         const cJSON *own = json_get(properties, member->string);
         json_path_key(&f->path, member->string);
         fill(f, member, own ? own : named);
-        path_cut(&f->path, len);
+        strbuf_cut(&f->path, len);
     }
 }
 
@@ -190,7 +183,7 @@ static void fill(struct filling *f, cJSON *value, const cJSON *schema)
         cJSON_ArrayForEach (item, value) {
             json_path_index(&f->path, i++);
             fill(f, item, json_get(schema, "items"));
-            path_cut(&f->path, len);
+            strbuf_cut(&f->path, len);
         }
     }
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "executor/engine/variables.h"
 
-#include <stdio.h>
-
 /* What a walk through a value knows. */
 struct walk {
     const struct spec_variables *variables;
@@ -23,13 +21,10 @@ struct expansion {
 static void problem(struct walk *w, const char *fmt, ...) _printf_(2, 3);
 static void problem(struct walk *w, const char *fmt, ...)
 {
-    struct schema_problems *p = w->problems;
     va_list ap;
     va_start(ap, fmt);
-    char *message = xvasprintf(fmt, ap);
+    schema_problem_vadd(w->problems, w->path.buf, fmt, ap);
     va_end(ap);
-    p->v = xrealloc_array(p->v, p->n + 1, sizeof(*p->v));
-    p->v[p->n++] = (struct schema_problem){ .path = xstrdup(w->path.buf), .message = message };
 }
 
 static void warning(struct walk *w, const char *fmt, ...) _printf_(2, 3);
@@ -41,13 +36,6 @@ static void warning(struct walk *w, const char *fmt, ...)
     va_end(ap);
     if (w->warn != NULL)
         w->warn(w->context, w->path.buf, message);
-}
-
-static void path_cut(struct strbuf *path, size_t len)
-{
-    path->len = len;
-    if (path->alloc > 0)
-        path->buf[len] = '\0';
 }
 
 /* Whether the walk is in a service's plain "environment", which everybody who may look at a task
@@ -228,7 +216,7 @@ static void walk_value(struct walk *w, cJSON *value)
         cJSON_ArrayForEach (item, value) {
             json_path_index(&w->path, i++);
             walk_value(w, item);
-            path_cut(&w->path, len);
+            strbuf_cut(&w->path, len);
         }
     } else if (cJSON_IsObject(value)) {
         cJSON_ArrayForEach (item, value) {
@@ -237,7 +225,7 @@ static void walk_value(struct walk *w, cJSON *value)
                 problem(w, "a key cannot begin with '${': variables stand in values only");
             else
                 walk_value(w, item);
-            path_cut(&w->path, len);
+            strbuf_cut(&w->path, len);
         }
     }
 }

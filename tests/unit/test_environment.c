@@ -22,7 +22,7 @@ static int read_host(void **state)
 {
     (void)state;
     struct err err = ERR_INIT;
-    host = (struct hostconfig){ .path = "/etc/berth/berth.json" };
+    host = (struct hostconfig){ .path = (char *)"/etc/berth/berth.json" };
     return json_parse(host_json, strlen(host_json), JSON_PLAIN, &host.json, &err);
 }
 
