@@ -14,6 +14,15 @@ int ecs_refuse_members(const cJSON *object, const char *path, const char *const 
     return 0;
 }
 
+/* https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html */
+int ecs_move_error(struct err *err, struct err *failure)
+{
+    if (failure->class == ERR_INVALID && failure->message != NULL &&
+        strcasestr(failure->message, "service linked role") != NULL)
+        failure->class = ERR_BUSY;
+    return err_move(err, failure);
+}
+
 static int ecs_want(struct graph *g, const cJSON *spec, struct err *err)
 {
     if (ecs_cluster_want(g, spec, err) < 0)

@@ -43,6 +43,12 @@ void task_definition_normalise(cJSON *definition);
 int ecs_refuse_members(const cJSON *object, const char *path, const char *const *names,
                        struct err *err);
 
+/*
+ * Makes ERR_BUSY of what passes by itself: in an account that has not used ECS yet, its
+ * service-linked role is created by the first call and cannot be assumed at once.
+ */
+int ecs_move_error(struct err *err, struct err *failure);
+
 /* Keeps what judging a service takes from DescribeServices' answer in the resource's memo. */
 void ecs_service_remember(struct resource *r, const cJSON *service);
 enum readiness ecs_service_judge(const struct resource *r, struct strbuf *why);

@@ -107,8 +107,9 @@ static int cluster_create(struct session *s, struct resource *r, struct err *err
         json_put_strf(tags, PIPELINE_TAG, "%" PRId64, c->pipeline);
     json_put(input, "tags", tags_to_list(tags, "key", "value"));
     _cleanup_json_ cJSON *output = NULL;
-    if (aws_call(s, "ecs", "CreateCluster", input, &output, err) < 0)
-        return -1;
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (aws_call(s, "ecs", "CreateCluster", input, &output, &failure) < 0)
+        return ecs_move_error(err, &failure);
     const cJSON *cluster = json_get(output, "cluster");
     resource_set_have(r, json_dup(r->target));
     json_put_str(r->memo, "status", json_str(cluster, "status"));

@@ -66,14 +66,18 @@ static bool event_tells(const char *message)
     return false;
 }
 
+/* The newest events that tell something, without the full stop that ECS ends them with. */
 static void add_events(const struct resource *r, struct strbuf *why)
 {
     int told = 0;
     const cJSON *event;
     cJSON_ArrayForEach (event, json_at(r->memo, "state/events")) {
         const char *message = json_str(event, "message");
-        if (event_tells(message) && told++ < EVENTS_TOLD)
-            strbuf_addf(why, "; ECS says: %s", message);
+        if (!event_tells(message) || told == EVENTS_TOLD)
+            continue;
+        size_t n = strlen(message);
+        strbuf_adds(why, told++ == 0 ? "; ECS says: " : "; ");
+        strbuf_add(why, message, str_ends(message, ".") ? n - 1 : n);
     }
 }
 

@@ -193,8 +193,9 @@ static int service_create(struct session *s, struct resource *r, struct err *err
     json_put(input, "tags", tags_to_list(tags, "key", "value"));
     put_client_token(input);
     _cleanup_json_ cJSON *output = NULL;
-    if (aws_call(s, "ecs", "CreateService", input, &output, err) < 0)
-        return -1;
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (aws_call(s, "ecs", "CreateService", input, &output, &failure) < 0)
+        return ecs_move_error(err, &failure);
     const cJSON *service = json_get(output, "service");
     deployment_note(r, service);
     service_take(r, service);

@@ -157,7 +157,7 @@ static void a_deployment_is_judged(void **state)
                     2, "{\"message\":\"(service x) rolling back to deployment d3.\"}"),
           FAILED,
           "its deployment failed and was rolled back to 'f:2': reason d2; ECS says: (service x) "
-          "rolling back to deployment d3." },
+          "rolling back to deployment d3" },
         { "d2", DESCRIBED(DEPLOYMENT("d9", "PRIMARY", "COMPLETED", 2, 0), 2, ""), FAILED,
           "its deployment was replaced by pipeline 200, which runs 'f:2'" },
     };
@@ -213,6 +213,10 @@ static void a_create_is_safe_to_repeat(void **state)
         { .call = "ecs:CreateService",
           .answer = "{\"service\":{\"status\":\"ACTIVE\",\"deployments\":[{\"id\":\"d1\","
                     "\"status\":\"PRIMARY\"}]}}" },
+        { .call = "ecs:CreateService",
+          .class = ERR_INVALID,
+          .code = "InvalidParameterException",
+          .message = "Unable to assume the service linked role. Please verify that it exists." },
         { .call = "ecs:CreateService", .class = ERR_BUSY, .code = "InvalidParameterException" },
         { 0 },
     };
@@ -227,6 +231,9 @@ static void a_create_is_safe_to_repeat(void **state)
     assert_int_equal(json_count(json_get(input, "tags")), 4);
     assert_string_equal(json_str(r->memo, "deployment"), "d1");
     assert_true(resource_is_ours(r));
+    /* The first service of an account: ECS's own role is still being made. */
+    assert_int_equal(r->type->create(t.s, r, &t.err), -1);
+    assert_int_equal(t.err.class, ERR_BUSY);
     /* One that drains still has the name: try again later. */
     assert_int_equal(r->type->create(t.s, r, &t.err), -1);
     assert_int_equal(t.err.class, ERR_BUSY);
