@@ -90,6 +90,7 @@ static void a_duplicate_request_is_waited_for_or_made_anew(void **state)
     json_put_str(r->target, "Vpc", "vpc-1");
     assert_int_equal(r->type->create(t.s, r, &t.err), -1);
     assert_int_equal(t.err.class, ERR_BUSY);
+    assert_int_equal(script_count(&t, "servicediscovery:CreatePrivateDnsNamespace"), 1);
     script_close(&t);
 
     /* Nothing is going on: the id is that of a namespace that was deleted since. */
