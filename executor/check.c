@@ -128,7 +128,8 @@ static void add_list(struct strbuf *out, const struct strlist *list, const char 
 
 void check_to_text(const struct check *check, struct strbuf *out)
 {
-    strbuf_addf(out, "valid: %zu services, for ", check->services);
+    strbuf_addf(out, "valid: %zu service%s, for ", check->services,
+                check->services == 1 ? "" : "s");
     add_list(out, &check->kinds, " and ");
     strbuf_adds(out, " environments\n");
     if (check->variables.n > 0) {
