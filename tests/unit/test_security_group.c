@@ -54,8 +54,10 @@ static void one_call_finds_wanted_groups_and_orphans(void **state)
                                                                 "")),
         { 0 },
     };
+    _cleanup_free_ char *spec =
+        script_spec_with("ports", "[{\"port\":9090,\"from\":\"vpc\"},5000]");
     struct script t;
-    script_open(&t, script_spec, rows);
+    script_open(&t, spec, rows);
     script_observe(&t, "ec2.vpc/network");
     script_discover(&t, ADDRESS);
     assert_int_equal(script_count(&t, "ec2:DescribeSecurityGroups"), 1);
