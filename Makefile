@@ -48,7 +48,7 @@ LIBS_FULL   = $(shell pkg-config --libs $(PKGS_FULL) 2>/dev/null) -lpthread -lm
 # What the four programs that the runner calls link: neither libcurl nor OpenSSL nor libxml2.
 SMALL_SRC  = $(wildcard executor/base/*.c) \
              $(addprefix executor/,job.c dispatch.c hostconfig.c exitcode.c script.c joblog.c \
-               drivecall.c checkout.c schemas.c)
+               drivecall.c checkout.c)
 FULL_SRC   = $(addprefix executor/,environment.c check.c cli.c deploy.c lock.c outputs.c watch.c) \
              $(wildcard executor/engine/*.c drivers/*.c drivers/aws/*.c)
 MAINS      = config prepare run cleanup drive
@@ -68,7 +68,7 @@ $(B)/obj/%.o: %.c
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The schemas are compiled in, so that a program and its schema cannot differ.
-$(B)/obj/executor/schemas.o: $(wildcard config/*.schema.json)
+$(B)/obj/executor/base/schemas.o: $(wildcard config/*.schema.json)
 
 $(B)/libberth-small.a: $(SMALL_OBJ)
 $(B)/libberth.a: $(FULL_OBJ)

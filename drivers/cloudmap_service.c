@@ -48,6 +48,14 @@ static void service_take(struct resource *r, const cJSON *service, const char *n
     r->observed = true;
 }
 
+/* "notifier" for "notifier-automation-8527fec8": what the spec would call it. */
+static char *label_of(const struct graph *g, const char *name)
+{
+    _cleanup_free_ char *ending = xasprintf("-%s", g->context.environment);
+    size_t len = strlen(name);
+    return xstrndup(name, str_ends(name, ending) ? len - strlen(ending) : len);
+}
+
 static int service_discover(struct session *s, struct graph *g, struct err *err)
 {
     resources_mark_observed(g, &cloudmap_service_type);
@@ -63,7 +71,8 @@ static int service_discover(struct session *s, struct graph *g, struct err *err)
         const cJSON *service;
         cJSON_ArrayForEach (service, services) {
             const char *name = json_str(service, "Name");
-            service_take(graph_found(g, &cloudmap_service_type, name, name), service, id);
+            _cleanup_free_ char *label = label_of(g, name);
+            service_take(graph_found(g, &cloudmap_service_type, label, name), service, id);
         }
     }
     return 0;

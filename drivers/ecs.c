@@ -36,9 +36,12 @@ static int ecs_want(struct graph *g, const cJSON *spec, struct err *err)
     return 0;
 }
 
-static const struct resource_type *const ecs_types[] = { &ecs_cluster_type,
-                                                         &ecs_task_definition_type,
-                                                         &ecs_service_type, NULL };
+/* A removal goes backwards: a family's revisions go before its service, since a service that is
+ * gone no longer tells which family was its own. Tasks that run are not touched by that
+ * (DeregisterTaskDefinition: "existing tasks and services ... continue to run without disruption").
+ */
+static const struct resource_type *const ecs_types[] = { &ecs_cluster_type, &ecs_service_type,
+                                                         &ecs_task_definition_type, NULL };
 
 extern const struct driver ecs_driver;
 const struct driver ecs_driver = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <inttypes.h>
-#include <openssl/rand.h>
+#include <uv.h>
 
 #include "drivers/common.h"
 #include "drivers/ecs.h"
@@ -171,7 +171,7 @@ static void put_client_token(cJSON *input)
 {
     unsigned char random[16];
     _cleanup_strbuf_ struct strbuf token = STRBUF_INIT;
-    if (RAND_bytes(random, sizeof(random)) != 1)
+    if (uv_random(NULL, NULL, random, sizeof(random), 0, NULL) != 0)
         return;
     strbuf_add_hex(&token, random, sizeof(random));
     json_put_str(input, "clientToken", token.buf);
@@ -251,7 +251,8 @@ static int service_remove(struct session *s, struct resource *r, struct err *err
 static const char *const service_immutable[] = { "serviceName", "cluster", "launchType",
                                                  "schedulingStrategy", NULL };
 static const char *const service_stable[] = { "ServiceName", "Arn", NULL };
-static const char *const after_cluster[] = { "ecs.cluster", NULL };
+/* Task definitions, because an unwanted service adds its family to them. */
+static const char *const service_after[] = { "ecs.cluster", "ecs.task_definition", NULL };
 
 const struct resource_type ecs_service_type = {
     .name = "ecs.service",
@@ -261,7 +262,7 @@ const struct resource_type ecs_service_type = {
     .flags = TYPE_VERIFY_LAST | TYPE_APPLICATION,
     .batch = 10, /* DescribeServices takes no more */
     .immutable = service_immutable,
-    .after = after_cluster,
+    .after = service_after,
     .stable = service_stable,
     .discover = service_discover,
     .observe = service_observe,

@@ -3,6 +3,7 @@
 #include "drivers/common.h"
 #include "drivers/ec2.h"
 #include "drivers/ecs.h"
+#include "executor/base/near.h"
 
 /* What a spec makes of an ECS service, and what it must wait for. */
 
@@ -71,21 +72,32 @@ static int service_check(const cJSON *want, const char *path, struct err *err)
     return 0;
 }
 
+static int no_such_service(const char *path, const char *name, const cJSON *services,
+                           struct err *err)
+{
+    struct near near = NEAR_INIT(name);
+    near_try_keys(&near, services);
+    if (near.word != NULL)
+        return err_set(err, ERR_USER, "%s: there is no service '%s'; did you mean '%s'?", path,
+                       name, near.word);
+    return err_set(err, ERR_USER, "%s: there is no service '%s'", path, name);
+}
+
 static int depend(struct resource *r, const cJSON *spec, const cJSON *service, struct err *err)
 {
+    const cJSON *services = json_get(spec, "services");
     size_t i = 0;
-    const cJSON *name;
-    cJSON_ArrayForEach (name, json_get(service, "dependsOn")) {
-        if (json_get(json_get(spec, "services"), cJSON_GetStringValue(name)) == NULL)
-            return err_set(err, ERR_USER, "services.%s.dependsOn[%zu]: there is no service '%s'",
-                           service->string, i, cJSON_GetStringValue(name));
-        if (str_eq(cJSON_GetStringValue(name), service->string))
-            return err_set(err, ERR_USER, "services.%s.dependsOn[%zu]: it cannot wait for itself",
-                           service->string, i);
-        _cleanup_free_ char *address = xasprintf("ecs.service/%s", cJSON_GetStringValue(name));
+    const cJSON *item;
+    cJSON_ArrayForEach (item, json_get(service, "dependsOn")) {
+        const char *name = cJSON_GetStringValue(item);
+        _cleanup_free_ char *path = xasprintf("services.%s.dependsOn[%zu]", service->string, i++);
+        if (json_get(services, name) == NULL)
+            return no_such_service(path, name, services, err);
+        if (str_eq(name, service->string))
+            return err_set(err, ERR_USER, "%s: it cannot wait for itself", path);
+        _cleanup_free_ char *address = xasprintf("ecs.service/%s", name);
         if (resource_need(r, address, NEED_READY, err) < 0)
             return -1;
-        i++;
     }
     return 0;
 }

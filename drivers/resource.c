@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/resource.h"
 
-/* What "did you mean" may differ in. */
-#define NEAR_MAX 4
+#include "executor/base/near.h"
 
+/* What "did you mean" may differ in. */
 /*
  * Room for resources, of which a specification may use half. The array is never moved, since others
  * read it while it grows; what is not used of it costs address space, not memory.
@@ -215,24 +215,14 @@ void graph_warn(struct graph *g, const char *fmt, ...)
     uv_mutex_unlock(&g->mutex);
 }
 
-static void consider(const char *known, const char *asked, const char **best, unsigned *distance)
-{
-    unsigned d = str_distance(known, asked, NEAR_MAX);
-    if (d < *distance) {
-        *distance = d;
-        *best = known;
-    }
-}
-
 const char *graph_nearest(const struct graph *g, const char *address)
 {
-    const char *best = NULL;
-    unsigned distance = NEAR_MAX + 1;
+    struct near near = NEAR_INIT(address);
     for (size_t i = 0; i < g->n_aliases; i++)
-        consider(g->aliases[i].alias, address, &best, &distance);
+        near_try(&near, g->aliases[i].alias);
     for (size_t i = 0; i < g->n; i++)
-        consider(g->v[i]->address, address, &best, &distance);
-    return best;
+        near_try(&near, g->v[i]->address);
+    return near.word;
 }
 
 int resource_need(struct resource *r, const char *address, enum need_kind kind, struct err *err)

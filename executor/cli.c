@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "executor/cli.h"
+#include "executor/base/near.h"
 
 #include <stdio.h>
 
@@ -25,18 +26,12 @@ static const struct cli_option *find_option(const struct cli_command *c, const c
 
 static int unknown_option(const struct cli_command *c, const char *argument, struct err *err)
 {
-    const char *nearest = NULL;
-    unsigned best = 3;
     _cleanup_free_ char *name = xstrndup(argument + 2, strcspn(argument + 2, "="));
-    for (const struct cli_option *o = c->options; o->name != NULL; o++) {
-        unsigned distance = str_distance(name, o->name, best);
-        if (distance < best) {
-            best = distance;
-            nearest = o->name;
-        }
-    }
-    if (nearest != NULL)
-        return usage_error(c, err, "unknown option '--%s'; did you mean '--%s'?", name, nearest);
+    struct near near = NEAR_INIT(name);
+    for (const struct cli_option *o = c->options; o->name != NULL; o++)
+        near_try(&near, o->name);
+    if (near.word != NULL)
+        return usage_error(c, err, "unknown option '--%s'; did you mean '--%s'?", name, near.word);
     return usage_error(c, err, "unknown option '--%s'", name);
 }
 
@@ -118,19 +113,14 @@ void cli_help(const struct cli_command *c, struct strbuf *out)
 const struct cli_command *cli_find(const struct cli_command *commands, const char *name,
                                    struct err *err)
 {
-    const char *nearest = NULL;
-    unsigned best = 3;
+    struct near near = NEAR_INIT(name);
     for (const struct cli_command *c = commands; c->name != NULL; c++) {
-        unsigned distance = str_distance(name, c->name, best);
-        if (distance == 0)
+        if (strcmp(name, c->name) == 0)
             return c;
-        if (distance < best) {
-            best = distance;
-            nearest = c->name;
-        }
+        near_try(&near, c->name);
     }
-    if (nearest != NULL)
-        err_set(err, ERR_USER, "unknown command '%s'; did you mean '%s'?", name, nearest);
+    if (near.word != NULL)
+        err_set(err, ERR_USER, "unknown command '%s'; did you mean '%s'?", name, near.word);
     else
         err_set(err, ERR_USER, "unknown command '%s' (see 'berth --help')", name);
     return NULL;

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "executor/base/schema.h"
-#include "executor/schemas.h"
+#include "executor/base/schemas.h"
 
 #define DEFAULT_PATH "/etc/berth/berth.json"
 

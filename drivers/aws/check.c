@@ -3,9 +3,9 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <strings.h>
 
 #include "executor/base/json.h"
+#include "executor/base/near.h"
 
 static int value_check(const struct shape *shape, const cJSON *value, struct strbuf *path,
                        struct err *err);
@@ -40,20 +40,10 @@ static int wrong_type(const struct strbuf *path, const char *wanted, const cJSON
 /* The member whose name is nearest to a wrong one, or NULL if none is near. */
 static const char *nearest_member(const struct shape *shape, const char *name)
 {
-    const char *nearest = NULL;
-    unsigned limit = (unsigned)strlen(name) / 3 + 1;
-    for (size_t i = 0; i < shape->count; i++) {
-        const char *candidate = shape_members[shape->first + i].name;
-        unsigned distance =
-            strcasecmp(candidate, name) == 0 ? 0 : str_distance(name, candidate, limit);
-        if (distance <= limit) {
-            nearest = candidate;
-            if (distance == 0)
-                break;
-            limit = distance - 1;
-        }
-    }
-    return nearest;
+    struct near near = NEAR_INIT(name);
+    for (size_t i = 0; i < shape->count; i++)
+        near_try(&near, shape_members[shape->first + i].name);
+    return near.word;
 }
 
 static int unknown_member(const struct shape *shape, const cJSON *value, const struct strbuf *path,

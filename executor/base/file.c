@@ -19,11 +19,50 @@ int file_open_dir(const char *path, int *ret_fd, struct err *err)
     return 0;
 }
 
-/* O_NONBLOCK keeps a FIFO that lies in the place of a file from blocking the open. */
-static int open_beneath(int dir, const char *path, unsigned flags, unsigned mode)
+/* One component, no link followed; ENOTDIR for a link in a directory's place is ELOOP. */
+static int open_component(int dir, const char *name, int flags, unsigned mode)
 {
+    int fd = openat(dir, name, flags | O_NOFOLLOW | O_CLOEXEC, mode);
+    struct stat st;
+    if (fd < 0 && errno == ENOTDIR)
+        errno = fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode) ? ELOOP
+                                                                                         : ENOTDIR;
+    return fd;
+}
+
+/* Without openat2(2) (before Linux 5.6, or where a seccomp filter or valgrind does not know it):
+ * the same, component by component, each opened without following a link. */
+static int open_stepwise(int dir, const char *path, int flags, unsigned mode)
+{
+    _cleanup_close_ int at = fcntl(dir, F_DUPFD_CLOEXEC, 3);
+    if (*path == '/') {
+        errno = EXDEV;
+        return -1;
+    }
+    while (at >= 0) {
+        size_t n = strcspn(path, "/");
+        const char *rest = path + n + strspn(path + n, "/");
+        _cleanup_free_ char *name = xstrndup(path, n);
+        if (strcmp(name, "..") == 0) {
+            errno = EXDEV;
+            return -1;
+        }
+        if (*rest == '\0')
+            return open_component(at, name, flags, mode);
+        int next = open_component(at, name, O_RDONLY | O_DIRECTORY, 0);
+        closep(&at);
+        at = next;
+        path = rest;
+    }
+    return -1;
+}
+
+/* O_NONBLOCK keeps a FIFO that lies in the place of a file from blocking the open. */
+static int open_beneath(int dir, const char *path, int flags, unsigned mode)
+{
+    flags |= O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     struct open_how how = {
-        .flags = flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+        .flags = (unsigned)flags,
         .mode = mode,
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
     };
@@ -31,6 +70,8 @@ static int open_beneath(int dir, const char *path, unsigned flags, unsigned mode
     do
         fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
     while (fd < 0 && errno == EINTR);
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+        return open_stepwise(dir, path, flags, mode);
     return fd;
 }
 

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <regex.h>
 
+#include "executor/base/near.h"
+
 /* What a check knows: the whole schema (for $ref), where it is, and what it has found. */
 struct check {
     const cJSON *root;
@@ -225,26 +227,12 @@ static void check_array(struct check *c, const cJSON *schema, const cJSON *value
     }
 }
 
-static void suggest(struct strbuf *best, unsigned *distance, const char *key, const char *known)
-{
-    /* A word that was cut short is as near as one wrong letter. */
-    unsigned d = str_starts(known, key) ? 1 : str_distance(key, known, *distance);
-    if (d >= *distance)
-        return;
-    *distance = d;
-    strbuf_reset(best);
-    strbuf_adds(best, known);
-}
-
 static void unknown_key(struct check *c, const cJSON *properties, const cJSON *member)
 {
-    _cleanup_strbuf_ struct strbuf best = STRBUF_INIT;
-    unsigned distance = (unsigned)strlen(member->string) / 2 + 2;
-    const cJSON *known;
-    cJSON_ArrayForEach (known, properties)
-        suggest(&best, &distance, member->string, known->string);
-    if (best.len > 0)
-        problem(c, "unknown key; did you mean '%s'?", best.buf);
+    struct near near = NEAR_INIT(member->string);
+    near_try_keys(&near, properties);
+    if (near.word != NULL)
+        problem(c, "unknown key; did you mean '%s'?", near.word);
     else
         problem(c, "unknown key");
 }

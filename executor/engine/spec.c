@@ -6,7 +6,7 @@
 #include "executor/base/file.h"
 #include "executor/engine/spec_merge.h"
 #include "executor/engine/variables.h"
-#include "executor/schemas.h"
+#include "executor/base/schemas.h"
 
 static cJSON *schema_parse(void)
 {

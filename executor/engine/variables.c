@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "executor/engine/variables.h"
+#include "executor/base/near.h"
 
 /* What a walk through a value knows. */
 struct walk {
@@ -53,26 +54,14 @@ static const char *job_value(const struct walk *w, const char *name)
     return v->lookup != NULL ? v->lookup(v->context, name) : NULL;
 }
 
-static void take_nearer(const char *name, const char *known, unsigned *best, const char **nearest)
-{
-    unsigned distance = str_distance(name, known, *best);
-    if (distance < *best) {
-        *best = distance;
-        *nearest = known;
-    }
-}
-
 static const char *nearest_name(const struct walk *w, const char *name)
 {
-    const char *nearest = NULL;
-    unsigned best = 3;
-    const cJSON *own;
-    cJSON_ArrayForEach (own, w->variables->own)
-        take_nearer(name, own->string, &best, &nearest);
+    struct near near = NEAR_INIT(name);
+    near_try_keys(&near, w->variables->own);
     const struct strlist *names = w->variables->names;
     for (size_t i = 0; names != NULL && i < names->n; i++)
-        take_nearer(name, names->v[i], &best, &nearest);
-    return nearest;
+        near_try(&near, names->v[i]);
+    return near.word;
 }
 
 static void unknown_variable(struct walk *w, const char *name)

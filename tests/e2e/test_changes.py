@@ -72,7 +72,7 @@ def test_a_field_taken_out_goes_back_to_its_default(ready: World) -> None:
     ready.keep_services("notifier")
     spec = ready.spec()
     spec["services"]["notifier"]["deployment"] = {"minimumHealthyPercent": 0}
-    spec["services"]["notifier"]["service"] = {"healthCheckGracePeriodSeconds": 60}
+    spec["services"]["notifier"]["service"] = {"enableExecuteCommand": True}
     ready.write_spec(spec)
     ready.deploy()
     assert ready.service("notifier")["deploymentConfiguration"]["minimumHealthyPercent"] == 0
@@ -81,7 +81,7 @@ def test_a_field_taken_out_goes_back_to_its_default(ready: World) -> None:
     ready.deploy()
     service = ready.service("notifier")
     assert service["deploymentConfiguration"]["minimumHealthyPercent"] == 100
-    assert service["healthCheckGracePeriodSeconds"] == 0
+    assert service["enableExecuteCommand"] is False
 
 
 def test_desired_count_null_is_left_to_scaling(ready: World) -> None:
@@ -150,4 +150,4 @@ def without_pipeline(snapshot: dict) -> dict:
 
 
 def changes_of(plan: dict) -> set[tuple[str, str]]:
-    return {(c["address"], c["action"]) for c in plan["changes"]}
+    return {(r["address"], r["action"]) for r in plan["resources"] if r["action"] != "none"}

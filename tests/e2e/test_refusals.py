@@ -42,12 +42,12 @@ def test_a_wrong_spec(ready: World) -> None:
 
 def test_a_spec_that_is_no_json(ready: World) -> None:
     ready.spec_path.write_text('{ "network": }')
-    refused(ready, USER, ".berth/environment.json", "line 1", "not valid JSON")
+    refused(ready, USER, ".berth/environment.json: line 1, column 14: not valid JSON")
 
 
 def test_no_spec(ready: World) -> None:
     ready.spec_path.unlink()
-    refused(ready, USER, ".berth/environment.json", "does not exist")
+    refused(ready, USER, "'.berth/environment.json' does not exist in the repository", "add it")
 
 
 def test_an_unknown_variable(ready: World) -> None:
@@ -76,7 +76,7 @@ def test_a_dependency_on_nothing(ready: World) -> None:
     spec = ready.spec()
     spec["services"]["notifier"]["dependsOn"] = ["nats-servr"]
     ready.write_spec(spec)
-    refused(ready, USER, "services.notifier.dependsOn", "nats-servr", "nats-server")
+    refused(ready, USER, "services.notifier.dependsOn[0]: there is no service 'nats-servr'; did you mean 'nats-server'?")
 
 
 def test_a_circle_of_dependencies(ready: World) -> None:
@@ -91,7 +91,8 @@ def test_an_unknown_branch(ready: World) -> None:
 
 
 def test_a_project_that_the_host_does_not_know(ready: World) -> None:
-    refused(ready, USER, "78", "host config", project_id=78)
+    refused(ready, USER, "project 78 ('mettel/automation')", "berth.json", "ask the administrator",
+            project_id=78)
 
 
 def test_a_tag_named_master(ready: World) -> None:
@@ -119,7 +120,7 @@ def test_no_image(world: World) -> None:
 @pytest.mark.parametrize("job", ["destroy-branches", "notifier-build", "grafana_user_creation_branches",
                                  "check-ecs-resources-branches", "deploy-redis"])
 def test_a_driver_that_does_not_exist_yet(ready: World, job: str) -> None:
-    refused(ready, SYSTEM, job, "this version of berth", job=job)
+    refused(ready, SYSTEM, "this version of berth", job=job)
 
 
 def test_no_credentials(ready: World) -> None:
@@ -148,7 +149,8 @@ def test_access_denied(ready: World) -> None:
 def test_a_foreign_service_of_the_same_name(ready: World) -> None:
     ecs = ready.aws.client("ecs")
     ecs.create_cluster(clusterName=ENVIRONMENT)
-    refused(ready, USER, ENVIRONMENT, "cluster", "not ours")
+    refused(ready, USER, ENVIRONMENT, "and not its own: cluster",
+            "without our tags", "rename or remove")
     ecs.delete_cluster(cluster=ENVIRONMENT)
 
 
@@ -166,4 +168,5 @@ def test_a_foreign_service_in_our_cluster(ready: World) -> None:
                        taskDefinition=definition["taskDefinitionArn"], launchType="FARGATE",
                        networkConfiguration=network)
     ready.write_spec(spec)
-    refused(ready, USER, f"{ENVIRONMENT}-t7-bridge", "service", "not ours")
+    refused(ready, USER, f"{ENVIRONMENT}-t7-bridge", "and not its own: service",
+            "without our tags", "rename or remove")

@@ -119,11 +119,13 @@ class World:
         assert code is None or done.returncode == code, done.stdout + done.stderr
         return done
 
-    def berth_json(self, command: str, *arguments: str, ref: str = BRANCH) -> Any:
+    def given_variables(self) -> list[str]:
         variables = json.loads((self.project / "ci-variables.json").read_text())
-        given = [f"--var={key}={value}" for key, value in variables.items()]
+        return [f"--var={key}={value}" for key, value in variables.items()]
+
+    def berth_json(self, command: str, *arguments: str, ref: str = BRANCH) -> Any:
         return json.loads(self.berth(command, "--json", f"--project={PROJECT_ID}", f"--ref={ref}",
-                                     *given, *arguments).stdout)
+                                     *self.given_variables(), *arguments).stdout)
 
     def basic_infra(self) -> None:
         result = self.job("basic-infra")

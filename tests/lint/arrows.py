@@ -20,8 +20,7 @@ LAYERS = [  # the first prefix that fits decides; a higher number may include a 
     ("executor/engine/", 3),
     ("executor/", 4),
 ]
-SMALL = ["config", "prepare", "run", "cleanup", "job", "dispatch", "hostconfig", "script", "joblog",
-         "schemas"]
+SMALL = ["config", "prepare", "run", "cleanup", "job", "dispatch", "hostconfig", "script", "joblog"]
 FOREIGN = {  # libraries by the layers that may know them
     "curl/": {"drivers/aws/"},
     "libxml/": {"drivers/aws/"},

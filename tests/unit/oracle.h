@@ -3,8 +3,8 @@
 #define BERTH_TESTS_UNIT_ORACLE_H
 
 /*
- * The Python programs in tests/unit/ that tell what botocore does: each prints one JSON object a line.
- * Tests are run from the repository's root.
+ * The Python programs in tests/unit/ that tell what botocore does: each prints one JSON object a
+ * line. Tests are run from the repository's root.
  */
 
 #include <cjson/cJSON.h>

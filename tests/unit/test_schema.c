@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "executor/base/schema.h"
-#include "executor/schemas.h"
+#include "executor/base/schemas.h"
 
 static cJSON *parse(const char *text)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "executor/schemas.h"
+#include "executor/base/schemas.h"
 
 /* The assembler copies the file in and ends it with a NUL. */
 #define EMBED(symbol, file)                                                                        \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BERTH_SCHEMAS_H
-#define BERTH_SCHEMAS_H
+#ifndef BERTH_BASE_SCHEMAS_H
+#define BERTH_BASE_SCHEMAS_H
 
 /* The schemas of config/, compiled in; NUL-terminated JSON. */
 extern const char schema_environment[]; /* config/environment.schema.json: the spec */
