@@ -37,6 +37,8 @@ static void write_all(int fd, const char *data, size_t len)
 }
 
 static void log_line(enum log_level level, const char *colour, const char *label, const char *fmt,
+                     va_list ap) _printf_(4, 0);
+static void log_line(enum log_level level, const char *colour, const char *label, const char *fmt,
                      va_list ap)
 {
     if (level < state.least)
