@@ -7,9 +7,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from .endpoint import ACCOUNT, REGION, Endpoint
+from .endpoint import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY, Endpoint
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/ecs_task_execution_role"
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": [{
@@ -30,6 +33,14 @@ def error_of(function: Callable[[], Any]) -> tuple[str, str, int]:
 
 def code_of(function: Callable[[], Any]) -> str:
     return error_of(function)[0]
+
+
+def signed(host: str, service: str, headers: dict[str, str], body: str = "",
+           key: tuple[str, ...] = (ACCESS_KEY, SECRET_KEY)) -> dict[str, str]:
+    """The headers of a POST to /, signed by botocore; KEY is its id, its secret and its token."""
+    request = AWSRequest("POST", f"http://{host}/", dict(headers), body.encode())
+    SigV4Auth(Credentials(*key), service, REGION).add_auth(request)
+    return {**dict(request.headers.items()), "Host": host}
 
 
 def until(seen: Callable[[], Any], seconds: float = 20) -> Any:

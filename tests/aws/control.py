@@ -6,6 +6,9 @@
   POST   clock                   {"advance": seconds} and/or {"speed": factor or "instant"}
   POST   faults, DELETE faults   a rule or a list of rules, see `faults`
   POST   kill                    {"n": 1 is the next call, "when": "before" or "after", "pgid": P}
+  POST   expire                  {"key": access key id, or none for all sessions}: ended now
+  POST   issuer                  {"url", "key": PEM, "audiences": [...]}: an issuer of tokens, `jwt`
+  POST   host                    the instance's role, a container with credentials: `metadata`
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from . import seed
-from .world import World
+from .identity import keys_of
+from .metadata import Host
+from .world import ACCOUNT, World
 
 if TYPE_CHECKING:
     from .front import Front
@@ -83,6 +88,17 @@ class Control:
                      "pgid": int(given["pgid"])}
         return {}
 
+    def expire(self, given: Any) -> Any:
+        return {"expired": keys_of(self.front.world).expire(given.get("key"))}
+
+    def issuer(self, given: Any) -> Any:
+        from .jwt import Issuers
+        self.front.world.store(Issuers, ACCOUNT, "aws").add(given)
+        return {}
+
+    def host(self, given: Any) -> Any:
+        return self.front.world.store(Host, ACCOUNT, "aws").configure(given)
+
     def kill_due(self) -> dict[str, Any] | None:
         """Count an AWS call; the kill, if this is the call that it is for."""
         if self.kill is None:
@@ -103,4 +119,7 @@ ACTIONS = {
     ("POST", "faults"): Control.faults,
     ("DELETE", "faults"): Control.faults_clear,
     ("POST", "kill"): Control.kill_set,
+    ("POST", "expire"): Control.expire,
+    ("POST", "issuer"): Control.issuer,
+    ("POST", "host"): Control.host,
 }

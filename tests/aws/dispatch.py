@@ -19,6 +19,7 @@ from moto.moto_server.werkzeug_app import (  # noqa: E402  (moto reads the setti
 
 from . import validate, wire  # noqa: E402
 from .errors import AwsError  # noqa: E402
+from .identity import keys_of  # noqa: E402
 from .registry import Call, Raw, service_find  # noqa: E402
 from .world import ACCOUNT, World  # noqa: E402
 
@@ -64,8 +65,9 @@ class Dispatcher:
     def _answer(self, request: wire.Request, request_id: str) -> Raw:
         service = service_find(request.service)
         function = service.functions.get(request.action) if service else None
+        key = keys_of(self.world).find(request.access_key)
         call = Call(self.world, request.service, request.action, request.input or {},
-                    request.region, ACCOUNT, principal_of(self.world, request),
+                    request.region, ACCOUNT, key.arn if key else "",
                     request.access_key, lambda: self._forward(request, request_id))
         if function is None:
             if service and service.exclusive:
@@ -110,9 +112,3 @@ class Dispatcher:
         body = body.replace(b"<requestId>request-id</requestId>",
                             f"<requestId>{request_id}</requestId>".encode())
         return Raw(answer["status"], [("Content-Type", kind)], body)
-
-
-def principal_of(world: World, request: wire.Request) -> str:
-    """The ARN that GetCallerIdentity shows for the request's access key."""
-    from .sts import Sessions
-    return world.store(Sessions, ACCOUNT, "aws").principal(request.access_key)

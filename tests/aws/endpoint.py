@@ -11,13 +11,17 @@ import sys
 import urllib.request
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 
+from .identity import ACCESS_KEY, SECRET_KEY
+
+if TYPE_CHECKING:
+    from .jwt import Issuer
+
 SERVE = Path(__file__).with_name("serve")
-ACCESS_KEY, SECRET_KEY = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 # The role that host configurations in tests and in the demo may name; the seed plants it.
@@ -139,6 +143,26 @@ class Endpoint:
     def kill_at(self, n: int, when: str, pgid: int) -> None:
         """Kill a process group at the n-th AWS call from now, "before" or "after" it is done."""
         self.control("POST", "kill", {"n": n, "when": when, "pgid": pgid})
+
+    def expire(self, access_key: str | None = None) -> int:
+        """End a session, or all of them, now; how many there were."""
+        return int(self.control("POST", "expire", {"key": access_key})["expired"])
+
+    def issuer(self, url: str, *audiences: str) -> Issuer:
+        """An issuer of identity tokens that the account knows; none else signs for it."""
+        from .jwt import Issuer
+        made = Issuer(url)
+        self.control("POST", "issuer", {"url": url, "key": made.public, "audiences": audiences})
+        return made
+
+    def instance_role(self, role: str | None) -> None:
+        """Which role the metadata service at this URL gives the instance."""
+        self.control("POST", "host", {"role": role})
+
+    def container(self, role: str, token: str | None = None) -> str:
+        """The URL at which a new container finds its role's credentials."""
+        answer = self.control("POST", "host", {"container": role, "token": token})
+        return self.url + str(answer["path"])
 
     # --- set-up and witness ---
 

@@ -18,11 +18,12 @@ import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from . import wire
+from . import metadata, wire
 from .control import Control
-from .dispatch import Dispatcher, is_write, principal_of
+from .dispatch import Dispatcher, is_write
 from .errors import AwsError
 from .registry import Raw, service_find
+from .sigv4 import refusal, signature_check
 from .world import World
 
 HTML = (b"<html><head><title>503 Service Temporarily Unavailable</title></head><body><center>"
@@ -87,7 +88,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_any(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length) if length else b""
-        headers = {name.lower(): value for name, value in self.headers.items()}
+        headers: dict[str, str] = {}
+        for name, value in self.headers.items():
+            name = name.lower()
+            headers[name] = f"{headers[name]},{value}" if name in headers else value
         request = wire.Request(self.command, self.path, headers, body)
         if self.path.startswith("/_berth/"):
             with self.server.lock:
@@ -105,7 +109,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.latency:
             time.sleep(self.server.latency)
         with self.server.lock:
-            entry = {"service": "", "action": "", "input": None, "write": False, "fault": None}
+            entry = {"service": "", "action": "", "input": None, "write": False, "fault": None,
+                     "principal": None}
             fault, raw = self.carried_out(request, entry)
             entry.update(
                 n=len(self.server.record) + 1, status=raw.status if raw else None,
@@ -127,13 +132,21 @@ class Handler(BaseHTTPRequestHandler):
         """The fault that this call has ({} for none), and its answer (None: there is none)."""
         request_id = str(uuid.uuid4())
         world = self.server.world
+        if request.path.startswith(metadata.PREFIXES):
+            entry.update(service="metadata", action=f"{request.method} {request.path}")
+            return {}, metadata.answer(world, request)
         try:
+            signed = wire.service_read(request)
+            if signed:
+                entry["principal"] = signature_check(world, request).arn
+            elif not wire.may_be_unsigned(request):
+                raise refusal(request, "missing")
             wire.request_read(request)
         except AwsError as error:
             entry.update(service=request.service, action=request.action)
             return {}, _with_id(Raw(*wire.error_write(request, error, request_id)), request_id)
         entry.update(service=request.service, action=request.action, input=request.input,
-                     write=is_write(request.action), principal=principal_of(world, request))
+                     write=is_write(request.action))
         fault = (self.server.control.kill_due()
                  or world.faults.strike(request.service, request.action, request.input or {})
                  or {})

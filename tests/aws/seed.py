@@ -78,12 +78,13 @@ def plant_zone() -> None:
 
 
 def plant_role() -> None:
-    """berth-deploy, which anybody in the account may assume."""
+    """berth-deploy, which anybody in the account may assume, and instances and tasks have."""
     from moto.iam.models import iam_backends
 
     trust = {"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
-        "Action": "sts:AssumeRole"}]}
+        "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {
+            "AWS": f"arn:aws:iam::{ACCOUNT}:root",
+            "Service": ["ec2.amazonaws.com", "ecs-tasks.amazonaws.com"]}}]}
     iam_backends[ACCOUNT]["aws"].create_role(
         role_name="berth-deploy", assume_role_policy_document=json.dumps(trust), path="/",
         permissions_boundary=None, description="", tags=[], max_session_duration="3600")

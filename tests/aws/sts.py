@@ -1,53 +1,38 @@
-"""STS: who calls, and sessions of roles that exist.
+"""STS: who calls, and sessions of roles whose trust policies allow it.
 
 https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 """
 
 from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from . import jwt, policy
 from .errors import AwsError
+from .identity import Key, keys_of, role_named
 from .registry import Call, Service
-
-if TYPE_CHECKING:
-    from .world import World
 
 ACTIONS = Service("sts", throttle=("Throttling", 400), invalid="ValidationError")
 SESSION = re.compile(r"[\w+=,.@-]{2,64}")
-
-
-class Sessions:
-    """The access keys that AssumeRole gave out."""
-
-    def __init__(self, world: World, account: str, region: str) -> None:
-        self.world, self.account = world, account
-        self.keys: dict[str, dict[str, Any]] = {}
-
-    def principal(self, access_key: str) -> str:
-        """The ARN behind an access key; a key that is not known is the account's user."""
-        if access_key in self.keys:
-            return str(self.keys[access_key]["arn"])
-        return f"arn:aws:iam::{self.account}:user/berth"
-
-
-def sessions_of(call: Call) -> Sessions:
-    return call.world.store(Sessions, call.account, "aws")
+CHAINED_SECONDS = 3600  # "role chaining limits your ... session to a maximum of one hour"
 
 
 @ACTIONS.action("GetCallerIdentity")
 def get_caller_identity(call: Call) -> dict[str, Any]:
-    session = sessions_of(call).keys.get(call.access_key)
-    return {"Account": call.account, "Arn": call.principal,
-            "UserId": session["id"] if session else "AIDAIOSFODNN7EXAMPLE"}
+    key = keys_of(call.world).find(call.access_key)
+    assert key is not None  # it has signed this request
+    return {"Account": call.account, "Arn": key.arn, "UserId": key.user_id}
 
 
-def role_find(call: Call, arn: str) -> Any:
-    from moto.iam.models import iam_backends
-    roles = iam_backends[call.account]["aws"].roles.values()
-    return next((role for role in roles if role.arn == arn), None)
+def trusts(call: Call, role: Any, action: str, principals: dict[str, set[str]],
+           context: dict[str, list[str]]) -> bool:
+    """Whether a role's trust policy lets these principals take it on."""
+    statements = policy.document_read(role.assume_role_policy_document)
+    question = policy.Question(action, role.arn, context, principals)
+    return policy.verdict(statements, question) == "Allow"
 
 
 def session_create(call: Call, role: Any, extra: dict[str, Any]) -> dict[str, Any]:
@@ -60,54 +45,50 @@ def session_create(call: Call, role: Any, extra: dict[str, Any]) -> dict[str, An
     if not 900 <= seconds <= longest:
         raise AwsError("ValidationError", "The requested DurationSeconds exceeds the "
                        "MaxSessionDuration set for this role.")
-    world = call.world
-    key = "ASIA" + world.hex(16).upper()
-    arn = f"arn:aws:sts::{call.account}:assumed-role/{role.name}/{name}"
-    # Credentials live in the clients' time, which is the real one.
-    ends = datetime.now(timezone.utc).timestamp() + seconds
-    credentials = {"AccessKeyId": key, "SecretAccessKey": world.hex(40),
-                   "SessionToken": "FwoGZXIvYXdzE" + world.hex(120),
-                   "Expiration": datetime.fromtimestamp(int(ends), timezone.utc)}
-    sessions_of(call).keys[key] = {"arn": arn, "id": f"{role.id}:{name}", "ends": ends,
-                                   "token": credentials["SessionToken"]}
-    return {"Credentials": credentials, "PackedPolicySize": 0, **extra,
-            "AssumedRoleUser": {"AssumedRoleId": f"{role.id}:{name}", "Arn": arn}}
+    key = keys_of(call.world).session(role, name, seconds)
+    return {"Credentials": credentials_show(key), "PackedPolicySize": 0, **extra,
+            "AssumedRoleUser": {"AssumedRoleId": key.user_id, "Arn": key.arn}}
+
+
+def credentials_show(key: Key) -> dict[str, Any]:
+    assert key.ends is not None
+    return {"AccessKeyId": key.id, "SecretAccessKey": key.secret, "SessionToken": key.token,
+            "Expiration": datetime.fromtimestamp(key.ends, timezone.utc)}
 
 
 @ACTIONS.action("AssumeRole")
 def assume_role(call: Call) -> dict[str, Any]:
-    role = role_find(call, call.input["RoleArn"])
-    if role is None:
-        raise AwsError("AccessDenied", f"User: {call.principal} is not authorized to perform: "
-                       f"sts:AssumeRole on resource: {call.input['RoleArn']}", 403)
+    """The trust policy must name the caller, its role or user, or the whole account."""
+    arn, key = call.input["RoleArn"], keys_of(call.world).find(call.access_key)
+    assert key is not None
+    role = role_named(call.account, arn) if arn.startswith("arn:") else None
+    principals = {"AWS": {key.arn, key.owner, call.account, f"arn:aws:iam::{call.account}:root"}}
+    context = {"aws:principalarn": [key.owner], "aws:principalaccount": [call.account],
+               "sts:rolesessionname": [call.input["RoleSessionName"]]}
+    if "ExternalId" in call.input:
+        context["sts:externalid"] = [call.input["ExternalId"]]
+    if role is None or not trusts(call, role, "sts:AssumeRole", principals, context):
+        raise AwsError("AccessDenied", f"User: {key.arn} is not authorized to perform: "
+                       f"sts:AssumeRole on resource: {arn}", 403)
+    if key.token is not None and call.input.get("DurationSeconds", 0) > CHAINED_SECONDS:
+        raise AwsError("ValidationError", "The requested DurationSeconds exceeds the 1 hour "
+                       "session limit for roles assumed by role chaining.")
     return session_create(call, role, {})
 
 
 @ACTIONS.action("AssumeRoleWithWebIdentity")
 def assume_role_with_web_identity(call: Call) -> dict[str, Any]:
-    """The token must be a JWT in its time; https://datatracker.ietf.org/doc/html/rfc7519"""
-    claims = _claims(call.input["WebIdentityToken"])
-    role = role_find(call, call.input["RoleArn"])
-    if role is None:
+    """The token must be an issuer's whom the account knows; the trust policy sees its claims."""
+    claims, provider = jwt.token_check(call.world, call.account, call.input["WebIdentityToken"])
+    role = role_named(call.account, call.input["RoleArn"])
+    issuer = jwt.issuer_name(claims["iss"])
+    context = {f"{issuer}:{name}".lower(): [str(v) for v in policy.as_list(value)]
+               for name, value in claims.items()}
+    context["sts:rolesessionname"] = [call.input["RoleSessionName"]]
+    if role is None or not trusts(call, role, "sts:AssumeRoleWithWebIdentity",
+                                  {"Federated": {provider}}, context):
         raise AwsError("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity",
                        403)
     return session_create(call, role, {
-        "SubjectFromWebIdentityToken": claims.get("sub", ""), "Provider": claims.get("iss", ""),
-        "Audience": claims.get("aud", "")})
-
-
-def _claims(token: str) -> dict[str, Any]:
-    import base64
-    import json
-    import time
-    try:
-        part = token.split(".")[1]
-        claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    except (IndexError, ValueError):
-        raise AwsError("InvalidIdentityToken",
-                       "The ID Token provided is not a valid JWT. (You may see this error if you "
-                       "sent an Access Token)") from None
-    if claims.get("exp", 0) < time.time():
-        raise AwsError("ExpiredTokenException", "Token expired: current date/time must be before "
-                       "the expiration date/time")
-    return claims
+        "SubjectFromWebIdentityToken": claims.get("sub", ""), "Provider": provider,
+        "Audience": str(policy.as_list(claims["aud"])[0])})

@@ -20,10 +20,9 @@ from moto.core.parse import EC2QueryParser, QueryParser
 from moto.core.serialize import EC2Serializer, QuerySerializer, SerializationContext
 
 from .errors import AwsError
-from .registry import MODEL_NAMES
+from .registry import MODEL_NAMES, MODULES
 
-SCOPE = re.compile(r"AWS4-HMAC-SHA256\s+Credential=([^/,\s]+)/(\d{8})/([^/,]+)/([^/,]+)/"
-                   r"aws4_request")
+SCOPE = re.compile(r"Credential=([^/,\s]*)/[^/,]*/([^/,]+)/([^/,]+)/")
 UNSIGNED = {"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"}
 
 
@@ -83,20 +82,41 @@ def protocol_of(request: Request) -> str:
     return str(model.protocol)
 
 
-def request_read(request: Request) -> None:
-    """Fill in whose request this is, and what it asks. Raises AwsError as AWS's front end does."""
-    scope = SCOPE.match(request.headers.get("authorization", ""))
+def service_read(request: Request) -> bool:
+    """Fill in which service is asked, and by which key; whether the request is signed at all.
+
+    Raises AwsError if AWS has no such service.
+    """
+    scope = SCOPE.search(request.headers.get("authorization", ""))
     if scope:
-        request.access_key, _, request.region, request.service = scope.groups()
+        request.access_key, request.region, request.service = scope.groups()
         request.service = request.service.lower()
-    elif request.form.get("Action") in UNSIGNED:
-        request.service = "sts"
-    elif request.headers.get("authorization"):
-        raise AwsError("IncompleteSignature", "Authorization header requires 'Credential' "
-                       "parameter with a scope of AWS4-HMAC-SHA256.", 400)
-    else:
-        raise AwsError("MissingAuthenticationToken",
-                       "Request is missing Authentication Token", 403)
+        model_load(request.service)
+        return True
+    request.service = _service_guess(request)
+    return "authorization" in request.headers
+
+
+def may_be_unsigned(request: Request) -> bool:
+    return request.service == "sts" and request.form.get("Action") in UNSIGNED
+
+
+def _service_guess(request: Request) -> str:
+    """The service of a request without a scope: by its target or by its action."""
+    prefix = request.headers.get("x-amz-target", "").rpartition(".")[0]
+    form = request.form
+    for service in MODULES:
+        model = model_load(service)
+        if prefix and model.metadata.get("targetPrefix") == prefix:
+            return service
+        if not prefix and form.get("Version") == model.api_version \
+                and form.get("Action") in model.operation_names:
+            return service
+    return ""
+
+
+def request_read(request: Request) -> None:
+    """Fill in what the request asks. Raises AwsError as AWS's front end does."""
     model = model_load(request.service)
     protocol = protocol_of(request)
     if protocol == "json":

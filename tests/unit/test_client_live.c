@@ -43,8 +43,8 @@ static int start(void **state)
     url[strcspn(url, "\n")] = '\0';
     fclose(out);
     setenv("AWS_ENDPOINT_URL", url, 1);
-    setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", 1);
-    setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-test", 1);
+    setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", 1);
     cancel_init(&cancel);
     struct session_options options = { .region = "us-east-1", .cancel = &cancel };
     struct err err = ERR_INIT;
