@@ -6,7 +6,8 @@
  * What the files of the ECS driver share: the cluster (ecs_cluster.c), task definitions
  * (ecs_task_definition.c makes them from the spec and reads and registers them, ecs_container.c
  * their containers, ecs_normalise.c brings wanted and registered ones into one form), services
- * (ecs_service_want.c, ecs_service.c) and whether a service's deployment is done (ecs_judge.c).
+ * (ecs_service_want.c, ecs_service.c; ecs_service_form.c brings wanted and observed ones into one
+ * form) and whether a service's deployment is done (ecs_judge.c).
  */
 
 #include "drivers/resource.h"
@@ -49,8 +50,23 @@ int ecs_refuse_members(const cJSON *object, const char *path, const char *const 
  */
 int ecs_move_error(struct err *err, struct err *failure);
 
+/*
+ * Adds what takes away again whatever a spec's own members of CreateService set, so that a member
+ * that leaves the spec goes back to its default; and takes out of a create what would only say the
+ * default, since some of it is refused where it has no use.
+ */
+void ecs_service_put_resets(cJSON *want);
+void ecs_service_drop_resets(cJSON *input);
+/* Those members of DescribeServices' answer that are wanted, in the form in which they are wanted.
+ * The caller owns it. */
+cJSON *ecs_service_have(const struct resource *r, const cJSON *service);
+
 /* Keeps what judging a service takes from DescribeServices' answer in the resource's memo. */
 void ecs_service_remember(struct resource *r, const cJSON *service);
+/* Remembers the deployment that a write has begun: it must be the primary one in the end. */
+void ecs_service_begun(struct resource *r, const cJSON *service);
+/* Remembers that DescribeServices, which may lag behind, tells of that deployment. */
+void ecs_service_seen(struct resource *r);
 enum readiness ecs_service_judge(const struct resource *r, struct strbuf *why);
 /* Whether the deployment that this run began is no longer the primary one. */
 bool ecs_service_is_replaced(const struct resource *r);

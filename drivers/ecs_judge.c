@@ -25,6 +25,22 @@ void ecs_service_remember(struct resource *r, const cJSON *service)
     json_put(r->memo, "state", state);
 }
 
+/* When a deployment or an event was, in seconds since 1970; 0 if that is not known. */
+static double created_at(const cJSON *what)
+{
+    const cJSON *when = json_get(what, "createdAt");
+    return cJSON_IsNumber(when) ? when->valuedouble : 0;
+}
+
+void ecs_service_begun(struct resource *r, const cJSON *service)
+{
+    const cJSON *primary = json_find(json_get(service, "deployments"), "status", "PRIMARY");
+    json_put_str(r->memo, "deployment", json_str(primary, "id"));
+    if (created_at(primary) > 0)
+        json_put(r->memo, "begun", cJSON_CreateNumber(created_at(primary)));
+    cJSON_DeleteItemFromObjectCaseSensitive(r->memo, "seen");
+}
+
 static const cJSON *primary_of(const struct resource *r)
 {
     return json_find(json_at(r->memo, "state/deployments"), "status", "PRIMARY");
@@ -36,11 +52,36 @@ static const cJSON *own_deployment(const struct resource *r)
     return id ? json_find(json_at(r->memo, "state/deployments"), "id", id) : NULL;
 }
 
-bool ecs_service_is_replaced(const struct resource *r)
+void ecs_service_seen(struct resource *r)
+{
+    if (own_deployment(r) != NULL)
+        json_put_bool(r->memo, "seen", true);
+}
+
+static bool other_is_primary(const struct resource *r)
 {
     const char *id = json_str(r->memo, "deployment");
     const cJSON *primary = primary_of(r);
     return id != NULL && primary != NULL && !str_eq(json_str(primary, "id"), id);
+}
+
+/*
+ * Whether what ECS tells is older than the deployment that this run began: "the Amazon ECS API
+ * follows an eventual consistency model",
+ * https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html. Once it has been
+ * seen, its absence is news.
+ */
+static bool state_is_stale(const struct resource *r)
+{
+    const cJSON *begun = json_get(r->memo, "begun");
+    double primary = created_at(primary_of(r));
+    return other_is_primary(r) && !json_bool(r->memo, "seen", false) && begun != NULL &&
+           primary > 0 && primary < begun->valuedouble;
+}
+
+bool ecs_service_is_replaced(const struct resource *r)
+{
+    return other_is_primary(r) && !state_is_stale(r);
 }
 
 /* "…:task-definition/family:7" -> "family:7". */
@@ -66,14 +107,18 @@ static bool event_tells(const char *message)
     return false;
 }
 
-/* The newest events that tell something, without the full stop that ECS ends them with. */
+/* The newest events that tell something, without the full stop that ECS ends them with. What was
+ * said before the deployment began is about another. */
 static void add_events(const struct resource *r, struct strbuf *why)
 {
     int told = 0;
+    const cJSON *begun = json_get(r->memo, "begun");
+    double since = begun != NULL ? begun->valuedouble : created_at(primary_of(r));
     const cJSON *event;
     cJSON_ArrayForEach (event, json_at(r->memo, "state/events")) {
         const char *message = json_str(event, "message");
-        if (!event_tells(message) || told == EVENTS_TOLD)
+        bool earlier = created_at(event) > 0 && created_at(event) < since;
+        if (earlier || !event_tells(message) || told == EVENTS_TOLD)
             continue;
         size_t n = strlen(message);
         strbuf_adds(why, told++ == 0 ? "; ECS says: " : "; ");
@@ -148,6 +193,10 @@ enum readiness ecs_service_judge(const struct resource *r, struct strbuf *why)
     }
     if (primary == NULL) {
         strbuf_adds(why, "ECS has begun no deployment yet");
+        return WAITING;
+    }
+    if (state_is_stale(r)) {
+        strbuf_adds(why, "ECS does not show its deployment yet");
         return WAITING;
     }
     if (ecs_service_is_replaced(r))

@@ -17,49 +17,9 @@ static cJSON *service_input(const struct resource *r, const char *name_key)
     return input;
 }
 
-/* AWS leaves these out where they have their default. */
-static void service_defaults(cJSON *have)
-{
-    if (json_get(have, "serviceRegistries") == NULL)
-        json_put_array(have, "serviceRegistries");
-    if (json_get(have, "propagateTags") == NULL)
-        json_put_str(have, "propagateTags", "NONE");
-    if (json_get(have, "availabilityZoneRebalancing") == NULL)
-        json_put_str(have, "availabilityZoneRebalancing", "DISABLED");
-    if (json_get(have, "enableECSManagedTags") == NULL)
-        json_put_bool(have, "enableECSManagedTags", false);
-    if (json_get(have, "enableExecuteCommand") == NULL)
-        json_put_bool(have, "enableExecuteCommand", false);
-    cJSON *deployment = json_get(have, "deploymentConfiguration");
-    if (deployment != NULL && json_get(deployment, "deploymentCircuitBreaker") == NULL) {
-        cJSON *breaker = json_put_object(deployment, "deploymentCircuitBreaker");
-        json_put_bool(breaker, "enable", false);
-        json_put_bool(breaker, "rollback", false);
-    }
-}
-
-/* Those members of the answer that are wanted, in the form in which they are wanted. */
-static cJSON *service_have(const struct resource *r, const cJSON *service)
-{
-    cJSON *have = cJSON_CreateObject();
-    const cJSON *member;
-    cJSON_ArrayForEach (member, r->want)
-        json_copy(have, service, member->string);
-    json_copy(have, service, "serviceName");
-    const char *cluster = json_str(service, "clusterArn");
-    const char *slash = cluster != NULL ? strrchr(cluster, '/') : NULL;
-    json_put_str(have, "cluster", slash != NULL ? slash + 1 : cluster);
-    /* The order of these means nothing, and AWS keeps none. */
-    cJSON *awsvpc = json_at(have, "networkConfiguration/awsvpcConfiguration");
-    json_sort(json_get(awsvpc, "subnets"), NULL);
-    json_sort(json_get(awsvpc, "securityGroups"), NULL);
-    service_defaults(have);
-    return have;
-}
-
 static void service_take(struct resource *r, const cJSON *service)
 {
-    resource_set_have(r, service_have(r, service));
+    resource_set_have(r, ecs_service_have(r, service));
     resource_set_output(r, "ServiceName", r->name);
     resource_set_output(r, "Arn", json_str(service, "serviceArn"));
     ecs_service_remember(r, service);
@@ -131,6 +91,7 @@ static int service_observe(struct session *s, struct resource *const *r, size_t 
             continue;
         }
         service_take(r[i], service);
+        ecs_service_seen(r[i]);
         cJSON_Delete(r[i]->tags);
         r[i]->tags = tags_from_list(json_get(service, "tags"), "key", "value");
         if (r[i]->want == NULL)
@@ -177,17 +138,11 @@ static void put_client_token(cJSON *input)
     json_put_str(input, "clientToken", token.buf);
 }
 
-/* Remembers the deployment that a write has begun: it must be the primary one in the end. */
-static void deployment_note(struct resource *r, const cJSON *service)
-{
-    const cJSON *primary = json_find(json_get(service, "deployments"), "status", "PRIMARY");
-    json_put_str(r->memo, "deployment", json_str(primary, "id"));
-}
-
 static int service_create(struct session *s, struct resource *r, struct err *err)
 {
     _cleanup_json_ cJSON *input = json_dup(r->target);
     _cleanup_json_ cJSON *tags = tags_wanted(r->graph, r->label);
+    ecs_service_drop_resets(input);
     if (json_get(input, "desiredCount") == NULL)
         json_put_int(input, "desiredCount", 1);
     json_put(input, "tags", tags_to_list(tags, "key", "value"));
@@ -197,7 +152,7 @@ static int service_create(struct session *s, struct resource *r, struct err *err
     if (aws_call(s, "ecs", "CreateService", input, &output, &failure) < 0)
         return ecs_move_error(err, &failure);
     const cJSON *service = json_get(output, "service");
-    deployment_note(r, service);
+    ecs_service_begun(r, service);
     service_take(r, service);
     cJSON_Delete(r->tags);
     r->tags = steal_ptr(&tags);
@@ -223,7 +178,7 @@ static int service_update(struct session *s, struct resource *r, struct err *err
     if (aws_call(s, "ecs", "UpdateService", input, &output, err) < 0)
         return -1;
     const cJSON *service = json_get(output, "service");
-    deployment_note(r, service);
+    ecs_service_begun(r, service);
     service_take(r, service);
     return 0;
 }

@@ -56,6 +56,7 @@ static cJSON *service_make(const cJSON *service, const char *name)
      * https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-rebalancing.html */
     int64_t percent = json_int(json_get(want, "deploymentConfiguration"), "maximumPercent", 200);
     json_put_str(want, "availabilityZoneRebalancing", percent > 100 ? "ENABLED" : "DISABLED");
+    ecs_service_put_resets(want);
     return want;
 }
 
@@ -138,6 +139,9 @@ int ecs_service_want(struct graph *g, const cJSON *spec, const cJSON *service, s
     _cleanup_json_ cJSON *want = service_make(service, name);
     if (over != NULL)
         json_merge(want, over);
+    /* CreateService takes a launch type or a strategy, not both. */
+    if (json_count(json_get(over, "capacityProviderStrategy")) > 0)
+        cJSON_DeleteItemFromObjectCaseSensitive(want, "launchType");
     if (service_check(want, over ? path : origin, err) < 0)
         return -1;
     struct resource *r = NULL;

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "drivers/ecs.h"
+#include "executor/engine/engine.h"
 
 #define DEFINITION "ecs.task_definition/api"
 #define SERVICE    "ecs.service/api"
@@ -180,6 +181,65 @@ static void a_deployment_is_judged(void **state)
     }
 }
 
+#define DATED(id, status, created)                                                                 \
+    "{\"id\":\"" id "\",\"status\":\"" status "\",\"rolloutState\":\"COMPLETED\","                 \
+    "\"runningCount\":2,\"createdAt\":" created ",\"taskDefinition\":\"f:1\"}"
+
+/* DescribeServices may tell of the time before UpdateService; only a later absence means anything.
+ */
+static void an_answer_that_lags_behind_is_no_rollback(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "ecs:UpdateService",
+          .answer = "{\"service\":{\"status\":\"ACTIVE\",\"deployments\":[" DATED("d2", "PRIMARY",
+                                                                                  "200.5") "]}}" },
+        { .call = "ecs:DescribeServices",
+          .answer = DESCRIBED(DATED("d1", "PRIMARY", "100"), 2, "") },
+        { .call = "ecs:DescribeServices",
+          .answer = DESCRIBED(DATED("d2", "PRIMARY", "200.5"), 2, "") },
+        { .call = "ecs:DescribeServices",
+          .answer = DESCRIBED(DATED("d1", "PRIMARY", "100"), 2, "") },
+        CLUSTER(""),
+        { 0 },
+    };
+    static const enum readiness expected[] = { WAITING, READY, FAILED };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    struct resource *r = script_target(&t, SERVICE);
+    r->changes = cJSON_CreateArray();
+    assert_int_equal(r->type->update(t.s, r, &t.err), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+        _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+        script_observe(&t, SERVICE);
+        assert_int_equal(r->type->judge(r, &why), expected[i]);
+    }
+    script_close(&t);
+}
+
+static void what_was_said_before_the_deployment_is_not_its_reason(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "ecs:DescribeServices",
+          .answer = DESCRIBED("{\"id\":\"d2\",\"status\":\"PRIMARY\",\"rolloutState\":\"FAILED\","
+                              "\"rolloutStateReason\":\"why\",\"createdAt\":200,"
+                              "\"taskDefinition\":\"f:1\"}",
+                              0,
+                              "{\"message\":\"new failure.\",\"createdAt\":201},"
+                              "{\"message\":\"old failure.\",\"createdAt\":199}") },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    script_observe(&t, SERVICE);
+    _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+    struct resource *r = script_resource(&t, SERVICE);
+    assert_int_equal(r->type->judge(r, &why), FAILED);
+    assert_string_equal(why.buf, "its deployment failed: why; ECS says: new failure");
+    script_close(&t);
+}
+
 static void an_update_sends_only_what_differs(void **state)
 {
     (void)state;
@@ -201,8 +261,141 @@ static void an_update_sends_only_what_differs(void **state)
                 "{\"cluster\":\"automation-8527fec8\",\"service\":\"" NAME "\","
                 "\"taskDefinition\":\"f:2\",\"deploymentConfiguration\":{\"maximumPercent\":200,"
                 "\"minimumHealthyPercent\":100,\"deploymentCircuitBreaker\":{\"enable\":false,"
-                "\"rollback\":false}}}");
+                "\"rollback\":false},\"alarms\":{\"alarmNames\":[],\"enable\":false,"
+                "\"rollback\":false},\"lifecycleHooks\":[],\"strategy\":\"ROLLING\"}}");
     assert_string_equal(json_str(r->memo, "deployment"), "d7");
+    script_close(&t);
+}
+
+/* What differs between services.api and DescribeServices' answer; NULL if nothing. The
+ * caller owns it. */
+static cJSON *service_differences(const char *over, const char *members)
+{
+    _cleanup_free_ char *answer =
+        xasprintf("{\"services\":[{\"serviceName\":\"" NAME "\",\"status\":\"ACTIVE\","
+                  "\"clusterArn\":\"" ARN "cluster/automation-8527fec8\",\"desiredCount\":2,"
+                  "\"taskDefinition\":\"f:1\",\"schedulingStrategy\":\"REPLICA\","
+                  "\"serviceRegistries\":[{\"registryArn\":\"r\"}],\"propagateTags\":\"SERVICE\","
+                  "\"enableECSManagedTags\":true,\"availabilityZoneRebalancing\":\"ENABLED\"%s}]}",
+                  members);
+    const struct script_row rows[] = {
+        { .call = "ecs:DescribeServices", .answer = answer },
+        { 0 },
+    };
+    _cleanup_free_ char *spec = script_spec_with("service", over);
+    struct script t;
+    script_open(&t, spec, rows);
+    resource_set_output(script_resource(&t, ECS_CLUSTER), "ClusterName", "automation-8527fec8");
+    resource_set_output(script_resource(&t, DEFINITION), "Arn", "f:1");
+    resource_set_output(script_resource(&t, "cloudmap.service/api"), "Arn", "r");
+    resource_set_output(script_resource(&t, "security_group/api"), "GroupId", "sg-2");
+    json_put(script_resource(&t, "ec2.subnets/private")->outputs, "SubnetIds",
+             cJSON_Parse("[\"subnet-a\",\"subnet-b\"]"));
+    static const char *const there[] = { "ecs.cluster/cluster", DEFINITION, "cloudmap.service/api",
+                                         "security_group/api", "ec2.subnets/private" };
+    for (size_t i = 0; i < ARRAY_SIZE(there); i++)
+        resource_set_have(script_resource(&t, there[i]), cJSON_CreateObject());
+    script_observe(&t, SERVICE);
+    const struct resource *r = script_target(&t, SERVICE);
+    cJSON *changes = diff_values(r->target, r->have, false);
+    script_close(&t);
+    return changes;
+}
+
+#define NETWORK(subnets, groups)                                                                   \
+    ",\"networkConfiguration\":{\"awsvpcConfiguration\":{\"subnets\":[" subnets                    \
+    "],\"securityGroups\":[" groups "],\"assignPublicIp\":\"DISABLED\"}}"
+#define PLAIN_NETWORK NETWORK("\"subnet-b\",\"subnet-a\"", "\"sg-2\"")
+#define DEPLOYED(more)                                                                             \
+    ",\"deploymentConfiguration\":{\"maximumPercent\":200,\"minimumHealthyPercent\":100" more "}"
+#define FARGATE ",\"launchType\":\"FARGATE\""
+
+static void what_ecs_leaves_out_makes_no_difference(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *over, *members;
+    } same[] = {
+        { "{}", PLAIN_NETWORK DEPLOYED("") FARGATE },
+        { "{}", PLAIN_NETWORK DEPLOYED("") FARGATE
+          ",\"loadBalancers\":[],\"healthCheckGracePeriodSeconds\":0,\"platformVersion\":\"1.4."
+          "0\"" },
+        /* The order in which a spec names subnets and groups counts no more than AWS's. */
+        { "{\"networkConfiguration\":{\"awsvpcConfiguration\":{\"subnets\":[\"subnet-z\","
+          "\"subnet-c\"],\"securityGroups\":[\"sg-9\",\"${security_group/"
+          "api.GroupId}\",\"sg-1\"]}}}",
+          NETWORK("\"subnet-c\",\"subnet-z\"",
+                  "\"sg-1\",\"${security_group/api.GroupId}\",\"sg-9\"") DEPLOYED("") FARGATE },
+        /* What belongs to a deployment is told there. */
+        { "{\"serviceConnectConfiguration\":{\"enabled\":true,\"namespace\":\"n\"}}",
+          PLAIN_NETWORK DEPLOYED("") FARGATE
+          ",\"deployments\":[{\"status\":\"ACTIVE\"},{\"status\":\"PRIMARY\","
+          "\"serviceConnectConfiguration\":{\"enabled\":true,\"namespace\":\"n\"}}]" },
+        { "{\"capacityProviderStrategy\":[{\"capacityProvider\":\"FARGATE_SPOT\",\"weight\":1}]}",
+          PLAIN_NETWORK DEPLOYED("") ",\"capacityProviderStrategy\":[{\"capacityProvider\":"
+                                     "\"FARGATE_SPOT\",\"weight\":1,\"base\":0}]" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(same); i++) {
+        _cleanup_json_ cJSON *changes = service_differences(same[i].over, same[i].members);
+        _cleanup_free_ char *text = changes != NULL ? json_print(changes) : NULL;
+        if (text != NULL)
+            fail_msg("%zu: %s", i, text);
+    }
+}
+
+static void a_member_taken_out_of_the_spec_goes_back(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *members, *change;
+    } set[] = {
+        { PLAIN_NETWORK DEPLOYED("") FARGATE ",\"loadBalancers\":[{\"targetGroupArn\":\"t\"}]",
+          "[{\"path\":\"loadBalancers\",\"from\":[{\"targetGroupArn\":\"t\"}],\"to\":[]}]" },
+        { PLAIN_NETWORK DEPLOYED("") FARGATE ",\"healthCheckGracePeriodSeconds\":60",
+          "[{\"path\":\"healthCheckGracePeriodSeconds\",\"from\":60,\"to\":0}]" },
+        { PLAIN_NETWORK DEPLOYED("") FARGATE ",\"placementConstraints\":[{\"type\":\"x\"}]",
+          "[{\"path\":\"placementConstraints\",\"from\":[{\"type\":\"x\"}],\"to\":[]}]" },
+        { PLAIN_NETWORK DEPLOYED(",\"alarms\":{\"alarmNames\":[],\"enable\":true,"
+                                 "\"rollback\":false}") FARGATE,
+          "[{\"path\":\"deploymentConfiguration.alarms.enable\",\"from\":true,\"to\":false}]" },
+        { PLAIN_NETWORK DEPLOYED("") FARGATE ",\"deployments\":[{\"status\":\"PRIMARY\","
+                                             "\"serviceConnectConfiguration\":{\"enabled\":true}}]",
+          "[{\"path\":\"serviceConnectConfiguration.enabled\",\"from\":true,\"to\":false}]" },
+        { PLAIN_NETWORK DEPLOYED("") ",\"capacityProviderStrategy\":[{\"weight\":1}]",
+          "[{\"path\":\"capacityProviderStrategy\",\"from\":[{\"weight\":1}],\"to\":[]}]" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(set); i++) {
+        _cleanup_json_ cJSON *changes = service_differences("{}", set[i].members);
+        assert_json(changes, set[i].change);
+    }
+}
+
+/* "Health check grace period is only valid for services configured to use load balancers" */
+static void a_create_does_not_say_defaults(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "ecs:CreateService", .answer = "{\"service\":{\"status\":\"ACTIVE\"}}" },
+        { 0 },
+    };
+    _cleanup_free_ char *spec =
+        script_spec_with("service", "{\"placementStrategy\":[{\"type\":\"random\"}]}");
+    struct script t;
+    script_open(&t, spec, rows);
+    struct resource *r = script_target(&t, SERVICE);
+    _cleanup_json_ cJSON *plausible =
+        cJSON_Parse("{\"awsvpcConfiguration\":{\"subnets\":[\"s\"]}}");
+    json_put_str(r->target, "cluster", "c");
+    json_put_str(r->target, "taskDefinition", "f:1");
+    json_put(r->target, "networkConfiguration", steal_ptr(&plausible));
+    json_put_array(r->target, "serviceRegistries");
+    if (r->type->create(t.s, r, &t.err) < 0)
+        fail_msg("%s", t.err.message);
+    const cJSON *input = script_input(&t, "ecs:CreateService", 0);
+    assert_null(json_get(input, "healthCheckGracePeriodSeconds"));
+    assert_null(json_get(input, "loadBalancers"));
+    assert_null(json_at(input, "deploymentConfiguration/alarms"));
+    assert_int_equal(json_count(json_get(input, "placementStrategy")), 1);
     script_close(&t);
 }
 
@@ -292,7 +485,12 @@ int main(void)
         cmocka_unit_test(a_newer_pipeline_is_warned_of),
         cmocka_unit_test(a_cluster_that_is_inactive_is_absent),
         cmocka_unit_test(a_deployment_is_judged),
+        cmocka_unit_test(an_answer_that_lags_behind_is_no_rollback),
+        cmocka_unit_test(what_was_said_before_the_deployment_is_not_its_reason),
         cmocka_unit_test(an_update_sends_only_what_differs),
+        cmocka_unit_test(what_ecs_leaves_out_makes_no_difference),
+        cmocka_unit_test(a_member_taken_out_of_the_spec_goes_back),
+        cmocka_unit_test(a_create_does_not_say_defaults),
         cmocka_unit_test(a_create_is_safe_to_repeat),
         cmocka_unit_test(draining_counts_for_removal_only),
         cmocka_unit_test(every_revision_of_an_unwanted_family_goes),

@@ -48,7 +48,12 @@ static void a_service_is_wanted_with_every_default_said(void **state)
         "\"assignPublicIp\":\"DISABLED\"}},"
         "\"serviceRegistries\":[{\"registryArn\":{\"${}\":\"${cloudmap.service/api.Arn}\"}}],"
         "\"deploymentConfiguration\":{\"maximumPercent\":200,\"minimumHealthyPercent\":100,"
-        "\"deploymentCircuitBreaker\":{\"enable\":false,\"rollback\":false}},"
+        "\"deploymentCircuitBreaker\":{\"enable\":false,\"rollback\":false},"
+        "\"alarms\":{\"alarmNames\":[],\"enable\":false,\"rollback\":false},"
+        "\"lifecycleHooks\":[],\"strategy\":\"ROLLING\"},"
+        "\"capacityProviderStrategy\":[],\"loadBalancers\":[],\"placementConstraints\":[],"
+        "\"placementStrategy\":[],\"volumeConfigurations\":[],\"vpcLatticeConfigurations\":[],"
+        "\"healthCheckGracePeriodSeconds\":0,\"serviceConnectConfiguration\":{\"enabled\":false},"
         "\"propagateTags\":\"SERVICE\",\"enableECSManagedTags\":true,"
         "\"enableExecuteCommand\":false,\"availabilityZoneRebalancing\":\"ENABLED\"}");
     const struct resource *r = script_resource(&t, SERVICE);
