@@ -3,16 +3,29 @@
 #include "drivers/ecr.h"
 #include "drivers/ecs.h"
 
+static bool array_holds(const cJSON *array, const cJSON *value)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach (item, array) {
+        if (json_equal(item, value))
+            return true;
+    }
+    return false;
+}
+
+/* A port may be open to several sources; it is mapped once. */
 static cJSON *ports_make(const cJSON *ports)
 {
     cJSON *mappings = cJSON_CreateArray();
     const cJSON *port;
     cJSON_ArrayForEach (port, ports) {
         const char *protocol = json_str(port, "protocol");
-        cJSON *mapping = json_push(mappings, cJSON_CreateObject());
+        _cleanup_json_ cJSON *mapping = cJSON_CreateObject();
         json_put_int(mapping, "containerPort",
                      cJSON_IsNumber(port) ? (int64_t)port->valuedouble : json_int(port, "port", 0));
         json_put_str(mapping, "protocol", protocol ? protocol : "tcp");
+        if (!array_holds(mappings, mapping))
+            json_push(mappings, steal_ptr(&mapping));
     }
     return mappings;
 }

@@ -98,7 +98,11 @@ static void normalise_container(cJSON *container, bool awsvpc)
         { "resourceRequirements", "type" },
         { "extraHosts", "hostname" },
     };
+    static const char *const off[] = { "disableNetworking", "interactive", "privileged",
+                                       "pseudoTerminal", "readonlyRootFilesystem" };
     normalise_ports(container, awsvpc);
+    for (size_t i = 0; i < ARRAY_SIZE(off); i++)
+        drop_bool(container, off[i], false);
     for (size_t i = 0; i < ARRAY_SIZE(sorted); i++)
         json_sort(json_get(container, sorted[i][0]), sorted[i][1]);
     json_sort(json_at(container, "logConfiguration/secretOptions"), "name");
@@ -106,6 +110,7 @@ static void normalise_container(cJSON *container, bool awsvpc)
     drop_number(container, "cpu", 0);
     drop_bool(container, "essential", true);
     drop_string(container, "versionConsistency", "enabled");
+    drop_number(json_get(container, "restartPolicy"), "restartAttemptPeriod", 300);
     cJSON *mount;
     cJSON_ArrayForEach (mount, json_get(container, "mountPoints"))
         drop_bool(mount, "readOnly", false);
@@ -114,12 +119,36 @@ static void normalise_container(cJSON *container, bool awsvpc)
         drop_bool(volume, "readOnly", false);
 }
 
-/* What RegisterTaskDefinition takes as text, people write as numbers. */
-static void number_to_string(cJSON *object, const char *key)
+/*
+ * What RegisterTaskDefinition takes as text, people write as numbers; and ECS takes "1 vCPU" or
+ * "2 GB" too, but answers with "1024" and "2048":
+ * https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html
+ */
+static void size_normalise(cJSON *object, const char *key, const char *unit)
 {
     const cJSON *item = json_get(object, key);
-    if (cJSON_IsNumber(item))
+    if (cJSON_IsNumber(item)) {
         json_put_strf(object, key, "%.0f", item->valuedouble);
+        return;
+    }
+    const char *text = cJSON_GetStringValue(item);
+    char *end = NULL;
+    double size = text != NULL ? strtod(text, &end) : 0;
+    if (text == NULL || end == text)
+        return;
+    while (*end == ' ')
+        end++;
+    if (strcasecmp(end, unit) == 0)
+        json_put_strf(object, key, "%.0f", size * 1024);
+}
+
+static void normalise_volume(cJSON *volume)
+{
+    cJSON *efs = json_get(volume, "efsVolumeConfiguration");
+    drop_bool(volume, "configuredAtLaunch", false);
+    drop_string(efs, "rootDirectory", "/");
+    drop_string(efs, "transitEncryption", "DISABLED");
+    drop_string(json_get(efs, "authorizationConfig"), "iam", "DISABLED");
 }
 
 void task_definition_normalise(cJSON *definition)
@@ -130,8 +159,8 @@ void task_definition_normalise(cJSON *definition)
     };
     for (size_t i = 0; i < ARRAY_SIZE(read_only); i++)
         drop(definition, read_only[i]);
-    number_to_string(definition, "cpu");
-    number_to_string(definition, "memory");
+    size_normalise(definition, "cpu", "vCPU");
+    size_normalise(definition, "memory", "GB");
     drop_string(json_get(definition, "runtimePlatform"), "operatingSystemFamily", "LINUX");
     drop_string(json_get(definition, "runtimePlatform"), "cpuArchitecture", "X86_64");
     drop_bool(definition, "enableFaultInjection", false);
@@ -140,6 +169,9 @@ void task_definition_normalise(cJSON *definition)
     cJSON *container;
     cJSON_ArrayForEach (container, json_get(definition, "containerDefinitions"))
         normalise_container(container, awsvpc);
+    cJSON *volume;
+    cJSON_ArrayForEach (volume, json_get(definition, "volumes"))
+        normalise_volume(volume);
     json_sort(json_get(definition, "containerDefinitions"), "name");
     json_sort(json_get(definition, "volumes"), "name");
     json_sort(json_get(definition, "requiresCompatibilities"), NULL);

@@ -167,9 +167,19 @@ static int definition_observe(struct session *s, struct resource *const *r, size
     return 0;
 }
 
+/* An operating system is the default and yet "required for Amazon ECS tasks that are hosted on
+ * Fargate": https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RuntimePlatform.html */
+static void say_platform(cJSON *input)
+{
+    cJSON *platform = json_get(input, "runtimePlatform");
+    if (platform != NULL && json_get(platform, "operatingSystemFamily") == NULL)
+        json_put_str(platform, "operatingSystemFamily", "LINUX");
+}
+
 static int definition_register(struct session *s, struct resource *r, struct err *err)
 {
     _cleanup_json_ cJSON *input = json_dup(r->target);
+    say_platform(input);
     _cleanup_json_ cJSON *tags = tags_wanted(r->graph, r->label);
     json_put(input, "tags", tags_to_list(tags, "key", "value"));
     _cleanup_json_ cJSON *output = NULL;

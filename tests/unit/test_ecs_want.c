@@ -185,6 +185,14 @@ static void what_aws_adds_makes_no_difference(void **state)
         { "{\"cpu\":\"256\",\"runtimePlatform\":{\"operatingSystemFamily\":\"LINUX\"},"
           "\"enableFaultInjection\":false}",
           "{\"cpu\":256}" },
+        { "{\"cpu\":\"512\",\"memory\":\"3072\"}", "{\"cpu\":\".5 vCPU\",\"memory\":\"3GB\"}" },
+        { "{\"volumes\":[{\"name\":\"v\",\"host\":{},\"configuredAtLaunch\":false,"
+          "\"efsVolumeConfiguration\":{\"fileSystemId\":\"fs\",\"rootDirectory\":\"/\","
+          "\"transitEncryption\":\"DISABLED\",\"authorizationConfig\":{\"iam\":\"DISABLED\"}}}]}",
+          "{\"volumes\":[{\"name\":\"v\",\"efsVolumeConfiguration\":{\"fileSystemId\":\"fs\"}}]}" },
+        { "{\"containerDefinitions\":[{\"name\":\"a\",\"privileged\":false,\"restartPolicy\":"
+          "{\"enabled\":true,\"restartAttemptPeriod\":300}}]}",
+          "{\"containerDefinitions\":[{\"name\":\"a\",\"restartPolicy\":{\"enabled\":true}}]}" },
     };
     static const char *const different[][2] = {
         { "{\"networkMode\":\"bridge\",\"containerDefinitions\":[{\"name\":\"c\",\"portMappings\":"
@@ -215,6 +223,38 @@ static void what_aws_adds_makes_no_difference(void **state)
     }
 }
 
+static void a_port_open_to_two_sources_is_mapped_once(void **state)
+{
+    (void)state;
+    _cleanup_free_ char *spec = script_spec_with(
+        "ports", "[{\"port\":53,\"from\":\"vpc\"},{\"port\":53,\"from\":\"203.0.113.0/24\"},"
+                 "{\"port\":53,\"protocol\":\"udp\"}]");
+    struct script t;
+    script_open(&t, spec, NULL);
+    assert_json(
+        json_at(script_resource(&t, DEFINITION)->want, "containerDefinitions/0/portMappings"),
+        "[{\"containerPort\":53},{\"containerPort\":53,\"protocol\":\"udp\"}]");
+    script_close(&t);
+}
+
+static void an_architecture_is_registered_with_its_system(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "ecs:RegisterTaskDefinition", .answer = "{\"taskDefinition\":{}}" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    struct resource *r = script_resource(&t, DEFINITION);
+    r->target = cJSON_Parse("{\"family\":\"f\",\"containerDefinitions\":[],"
+                            "\"runtimePlatform\":{\"cpuArchitecture\":\"ARM64\"}}");
+    assert_int_equal(r->type->create(t.s, r, &t.err), 0);
+    assert_json(json_get(script_input(&t, "ecs:RegisterTaskDefinition", 0), "runtimePlatform"),
+                "{\"cpuArchitecture\":\"ARM64\",\"operatingSystemFamily\":\"LINUX\"}");
+    script_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +264,8 @@ int main(void)
         cmocka_unit_test(a_count_left_to_scaling_is_not_wanted),
         cmocka_unit_test(wrong_specs_are_refused_before_any_call),
         cmocka_unit_test(what_aws_adds_makes_no_difference),
+        cmocka_unit_test(a_port_open_to_two_sources_is_mapped_once),
+        cmocka_unit_test(an_architecture_is_registered_with_its_system),
     };
     return cmocka_run_group_tests_name("ecs_want", tests, NULL, NULL);
 }
