@@ -21,7 +21,7 @@ B          = build/$(subst $(comma),-,$(SANITIZE))
 MODE_FLAGS = -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -O1
 else ifdef COVERAGE
 B          = build/coverage
-MODE_FLAGS = --coverage -O0
+MODE_FLAGS = --coverage -fprofile-update=atomic -O0
 else
 B          = build
 MODE_FLAGS = -O2 -D_FORTIFY_SOURCE=2
@@ -155,7 +155,7 @@ check-python:
 # Unit and end-to-end tests on a build for gcov; fails below 85 % of the lines.
 check-coverage:
 	@$(MAKE) --no-print-directory COVERAGE=1 all unit
-	@BERTH_BUILD=build/coverage $(PYTEST) tests/e2e
+	@BERTH_BUILD=build/coverage $(PYTEST) --ignore=tests/e2e/test_kill.py tests/e2e
 	@gcovr --root . --object-directory build/coverage --filter executor/ --filter drivers/ \
 	    --print-summary --fail-under-line 85 --output build/coverage.txt
 	@tail -n 3 build/coverage.txt
