@@ -36,7 +36,37 @@ static int syntax_error(const char *text, size_t offset, const char *what, struc
     return err_set(err, ERR_INVALID, "line %u, column %u: %s", line, column, what);
 }
 
-/* Overwrites the comment at text[i] with blanks, keeping line ends; returns the index behind it. */
+/* How many bytes the UTF-8 character at s[0] has, of at most `len`; 0 if it is none (RFC 3629). */
+static size_t utf8_char(const unsigned char *s, size_t len)
+{
+    if (s[0] < 0x80)
+        return 1;
+    size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+    if (s[0] < 0xc2 || s[0] > 0xf4 || n > len)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    /* What fewer bytes could say, surrogates, and what lies beyond the last character. */
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+/* JSON is UTF-8 (RFC 8259, 8.1); what is not would go to AWS, which refuses it without a reason. */
+static int check_utf8(const char *text, size_t len, struct err *err)
+{
+    for (size_t i = 0, n; i < len; i += n) {
+        n = utf8_char((const unsigned char *)text + i, len - i);
+        if (n == 0)
+            return syntax_error(text, i, "not UTF-8; save the file in that encoding", err);
+    }
+    return 0;
+}
+
+/* Overwrites the comment at text[i] with blanks, keeping line ends; returns the index behind it, 0
+ * if it has no end. */
 static size_t blank_comment(char *text, size_t i, size_t len)
 {
     bool block = text[i + 1] == '*';
@@ -51,7 +81,7 @@ static size_t blank_comment(char *text, size_t i, size_t len)
         if (text[i] != '\n')
             text[i] = ' ';
     }
-    return i;
+    return block ? 0 : i;
 }
 
 static size_t skip_string(const char *text, size_t i, size_t len)
@@ -82,7 +112,10 @@ static int prepare_text(char *text, size_t len, enum json_flags flags, struct er
         }
         if (c == '/' && (flags & JSON_COMMENTS) && i + 1 < len &&
             (text[i + 1] == '/' || text[i + 1] == '*')) {
-            i = blank_comment(text, i, len);
+            size_t end = blank_comment(text, i, len);
+            if (end == 0)
+                return syntax_error(text, i, "a comment without its '*/'", err);
+            i = end;
             continue;
         }
         if ((c == '{' || c == '[') && ++depth > JSON_DEPTH_MAX)
@@ -94,28 +127,51 @@ static int prepare_text(char *text, size_t len, enum json_flags flags, struct er
     return 0;
 }
 
-/* Finds a key that stands twice in one object; on a hit, *path names it. */
-static bool find_duplicate(const cJSON *value, struct strbuf *path)
+static int compare_strings(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* A key that stands twice in the object, or NULL. Sorted, since an object may have 100,000. */
+static const char *duplicate_key(const cJSON *object)
+{
+    size_t n = json_count(object), i = 0;
+    _cleanup_free_ const char **keys = xcalloc(n, sizeof(*keys));
+    const cJSON *child;
+    cJSON_ArrayForEach (child, object)
+        keys[i++] = child->string;
+    qsort(keys, n, sizeof(*keys), compare_strings);
+    for (i = 1; i < n; i++)
+        if (strcmp(keys[i - 1], keys[i]) == 0)
+            return keys[i];
+    return NULL;
+}
+
+/* What cJSON lets pass and is wrong: a key that stands twice in one object, a number that no double
+ * holds. NULL if there is nothing; else *path names it. */
+static const char *find_fault(const cJSON *value, struct strbuf *path)
 {
     size_t i = 0;
     const cJSON *child;
+    const char *twice = cJSON_IsObject(value) ? duplicate_key(value) : NULL;
+    if (twice != NULL) {
+        json_path_key(path, twice);
+        return "stands there twice";
+    }
+    if (cJSON_IsNumber(value) && !isfinite(value->valuedouble))
+        return "is too large for a number";
     cJSON_ArrayForEach (child, value) {
         size_t keep = path->len;
-        if (cJSON_IsObject(value)) {
+        if (cJSON_IsObject(value))
             json_path_key(path, child->string);
-            for (const cJSON *other = value->child; other != child; other = other->next)
-                if (strcmp(other->string, child->string) == 0)
-                    return true;
-        } else {
+        else
             json_path_index(path, i++);
-        }
-        if (find_duplicate(child, path))
-            return true;
-        path->len = keep;
-        if (path->alloc > 0)
-            path->buf[keep] = '\0';
+        const char *fault = find_fault(child, path);
+        if (fault != NULL)
+            return fault;
+        strbuf_cut(path, keep);
     }
-    return false;
+    return NULL;
 }
 
 int json_parse(const char *text, size_t len, enum json_flags flags, cJSON **ret, struct err *err)
@@ -124,7 +180,7 @@ int json_parse(const char *text, size_t len, enum json_flags flags, cJSON **ret,
     if (nul != NULL)
         return syntax_error(text, (size_t)(nul - text), "a NUL byte", err);
     _cleanup_free_ char *copy = xstrndup(text, len);
-    if (prepare_text(copy, len, flags, err) < 0)
+    if (check_utf8(copy, len, err) < 0 || prepare_text(copy, len, flags, err) < 0)
         return -1;
 
     const char *end = NULL;
@@ -134,16 +190,18 @@ int json_parse(const char *text, size_t len, enum json_flags flags, cJSON **ret,
         return syntax_error(copy, offset < len ? offset : len, "not valid JSON", err);
     }
     _cleanup_strbuf_ struct strbuf path = STRBUF_INIT;
-    if (find_duplicate(value, &path))
-        return err_set(err, ERR_INVALID, "line %u: %s stands there twice",
-                       json_line_of(copy, path.buf), path.buf);
+    const char *fault = find_fault(value, &path);
+    if (fault != NULL)
+        return err_set(err, ERR_INVALID, "line %u: %s %s", json_line_of(copy, path.buf),
+                       path.len > 0 ? path.buf : "the value", fault);
     *ret = steal_ptr(&value);
     return 0;
 }
 
 static int read_whole(const char *path, struct strbuf *text, struct err *err)
 {
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* O_NONBLOCK: a FIFO would keep us until somebody writes to it. */
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return err_set_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_HOST, errno,
                              "cannot open '%s'", path);
@@ -178,7 +236,7 @@ int json_read(const char *path, enum json_flags flags, cJSON **ret, char **ret_t
 static bool key_is_plain(const char *key)
 {
     for (const char *p = key; *p != '\0'; p++)
-        if (*p == '.' || *p == '[' || *p == '"')
+        if ((unsigned char)*p <= ' ' || strchr(".[\"\\", *p) != NULL)
             return false;
     return *key != '\0';
 }
@@ -187,10 +245,21 @@ void json_path_key(struct strbuf *path, const char *key)
 {
     if (path->len > 0)
         strbuf_addc(path, '.');
-    if (key_is_plain(key))
+    if (key_is_plain(key)) {
         strbuf_adds(path, key);
-    else
-        strbuf_addf(path, "\"%s\"", key);
+        return;
+    }
+    _cleanup_json_ cJSON *string = cJSON_CreateString(key);
+    _cleanup_free_ char *quoted = json_print(string);
+    strbuf_adds(path, quoted);
+}
+
+size_t json_path_quoted(const char *step)
+{
+    size_t n = 1;
+    while (step[n] != '\0' && step[n] != '"')
+        n += step[n] == '\\' && step[n + 1] != '\0' ? 2 : 1;
+    return n + (step[n] == '"');
 }
 
 void json_path_index(struct strbuf *path, size_t i)

@@ -14,7 +14,8 @@
  * Getters accept NULL objects and return pointers into the tree, which the tree owns.
  *
  * A "path" is what messages and json_line_of() use: keys and indexes joined as
- * `services.notifier.ports[1].from`; a key that holds a dot is written in quotes: `a."b.c"`.
+ * `services.notifier.ports[1].from`; a key that holds a dot, a bracket, a blank, a quote, a
+ * backslash or a control character is written as a JSON string: `a."b.c"`.
  */
 
 #include <cjson/cJSON.h>
@@ -48,6 +49,8 @@ unsigned json_line_of(const char *text, const char *path);
 /* Appends ".key" or "[i]" to a path, quoting the key where needed. */
 void json_path_key(struct strbuf *path, const char *key);
 void json_path_index(struct strbuf *path, size_t i);
+/* The length of the quoted key at the beginning of a path, with its quotes. */
+size_t json_path_quoted(const char *step);
 
 /* Reading. */
 cJSON *json_get(const cJSON *object, const char *key); /* the member, or NULL; null is a member */

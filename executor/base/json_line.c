@@ -122,9 +122,10 @@ static bool enter_step(struct cursor *c, const char **path)
     p += *p == '.';
     size_t n;
     if (*p == '"') {
+        size_t quoted = json_path_quoted(p);
+        *path = p + quoted;
+        n = quoted - 2; /* compared as it is written there, escapes and all */
         p++;
-        n = strcspn(p, "\"");
-        *path = p + n + (p[n] == '"');
     } else {
         n = strcspn(p, ".[");
         *path = p + n;

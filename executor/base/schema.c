@@ -17,6 +17,10 @@ static void check_value(struct check *c, const cJSON *schema, const cJSON *value
 
 void schema_problem_vadd(struct schema_problems *p, const char *path, const char *fmt, va_list ap)
 {
+    if (p->n == SCHEMA_PROBLEMS_MAX) {
+        p->unlisted++;
+        return;
+    }
     p->v = xrealloc_array(p->v, p->n + 1, sizeof(*p->v));
     p->v[p->n].path = xstrdup(path);
     p->v[p->n++].message = xvasprintf(fmt, ap);
@@ -309,6 +313,7 @@ static void check_any(struct check *c, const cJSON *options, const cJSON *value)
         all->v = xrealloc_array(all->v, all->n + 1, sizeof(*all->v));
         all->v[all->n++] = best.v[i];
     }
+    all->unlisted += best.unlisted;
     free(best.v);
 }
 
@@ -367,12 +372,16 @@ int schema_problems_to_err(const struct schema_problems *problems, enum err_clas
     if (problems->n == 0)
         return 0;
     _cleanup_strbuf_ struct strbuf all = STRBUF_INIT;
-    for (size_t i = 0; i < problems->n; i++) {
+    size_t shown = problems->n < SCHEMA_PROBLEMS_SHOWN ? problems->n : SCHEMA_PROBLEMS_SHOWN;
+    for (size_t i = 0; i < shown; i++) {
         const struct schema_problem *p = &problems->v[i];
         strbuf_addf(&all, "%s%s:%u: ", i > 0 ? "\n" : "", file, json_line_of(text, p->path));
         if (*p->path != '\0')
             strbuf_addf(&all, "%s: ", p->path);
         strbuf_adds(&all, p->message);
     }
+    size_t more = problems->n - shown + problems->unlisted;
+    if (more > 0)
+        strbuf_addf(&all, "\n%s: %zu more of this kind; correct these first", file, more);
     return err_set(err, class, "%s", all.buf);
 }

@@ -19,24 +19,28 @@ struct schema_problem {
 struct schema_problems {
     struct schema_problem *v;
     size_t n;
+    size_t unlisted; /* found beyond the first SCHEMA_PROBLEMS_MAX */
 };
+#define SCHEMA_PROBLEMS_MAX   1000
+#define SCHEMA_PROBLEMS_SHOWN 25 /* nobody reads more of them at once */
 #define SCHEMA_PROBLEMS_INIT                                                                       \
     {                                                                                              \
         .v = NULL, .n = 0                                                                          \
     }
 #define _cleanup_problems_ _cleanup_(schema_problems_release)
 
-/* Adds one. Strings are copied. */
+/* Adds one, or counts it where there are too many. Strings are copied. */
 void schema_problem_add(struct schema_problems *problems, const char *path, const char *fmt, ...)
     _printf_(3, 4);
 void schema_problem_vadd(struct schema_problems *problems, const char *path, const char *fmt,
                          va_list ap) _printf_(3, 0);
-/* Adds what is wrong with `value` to *problems, all of it. */
+/* Adds what is wrong with `value` to *problems. */
 void schema_check(const cJSON *schema, const cJSON *value, struct schema_problems *problems);
 void schema_problems_release(struct schema_problems *problems);
 /*
- * All problems as one error of the given class, one per line as `file:line: path: message`, the
- * lines found in `text`. Returns 0 if there are none.
+ * The problems as one error of the given class, one per line as `file:line: path: message`, the
+ * lines found in `text`; the last line counts those that are not shown. Returns 0 if there are
+ * none.
  */
 int schema_problems_to_err(const struct schema_problems *problems, enum err_class class,
                            const char *file, const char *text, struct err *err);

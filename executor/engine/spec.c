@@ -159,14 +159,12 @@ static size_t path_length(const struct spec *spec, const char *message)
     _cleanup_free_ char *top = xstrndup(message, first);
     if (json_get(spec->raw, top) == NULL && json_get(spec->json, top) == NULL)
         return 0;
-    bool quoted = false;
-    for (const char *p = message; *p != '\0'; p++) {
-        if (*p == '"')
-            quoted = !quoted;
-        else if (!quoted && p[0] == ':' && p[1] == ' ')
+    for (const char *p = message; *p != '\0';) {
+        if (p[0] == ':' && p[1] == ' ')
             return (size_t)(p - message);
-        else if (!quoted && isspace((unsigned char)*p))
+        if (isspace((unsigned char)*p))
             return 0;
+        p += *p == '"' ? json_path_quoted(p) : 1;
     }
     return 0;
 }

@@ -203,11 +203,13 @@ static char *next_step(const char **path)
     const char *p = *path + (**path == '.');
     const char *start = p;
     if (*p == '"') {
-        size_t n = strcspn(++p, "\"");
-        *path = p + n + (p[n] == '"');
-        return xstrndup(p, n);
+        size_t n = json_path_quoted(p);
+        _cleanup_json_ cJSON *key = cJSON_ParseWithLength(p, n);
+        *path = p + n;
+        return xstrdup(cJSON_IsString(key) ? key->valuestring : "");
     }
-    p += *p == '[' ? strcspn(p, "]") + 1 : strcspn(p, ".[");
+    size_t n = strcspn(p, *p == '[' ? "]" : ".[");
+    p += n + (p[n] == ']');
     *path = p;
     return xstrndup(start, (size_t)(p - start));
 }

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "executor/base/json.h"
@@ -46,10 +47,18 @@ static void refuses_what_cjson_lets_pass(void **state)
         { "// no comments\n{}", "line 1" },
         { "{} /* x */", "line 1" },
         { "{'a': 1}", "not valid JSON" },
+        { "{\"a\": [1e999]}", "line 1: a[0] is too large for a number" },
+        { "-1e999", "the value is too large for a number" },
+        { "{\n\"a\": \"\xe4\"}", "line 2, column 7: not UTF-8" },
+        { "\"\xc0\xaf\"", "column 2: not UTF-8" },
+        { "\"\xed\xa0\x80\"", "column 2: not UTF-8" },
+        { "\"\xf5\x80\x80\x80\"", "column 2: not UTF-8" },
+        { "\"\xe2\x82", "column 2: not UTF-8" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
         refuse(cases[i][0], strlen(cases[i][0]), JSON_PLAIN, cases[i][1]);
     refuse("{}\0{}", 5, JSON_PLAIN, "a NUL byte");
+    refuse("{}\n /* x", 7, JSON_COMMENTS, "line 2, column 2: a comment without its '*/'");
 }
 
 static void depth_has_a_limit(void **state)
@@ -202,6 +211,36 @@ static void lines_and_paths(void **state)
     assert_string_equal(path.buf, "services.\"a.b\".ports[1]");
 }
 
+/* Keys that a job chose must neither break a message into lines nor lead a path astray. */
+static void paths_of_odd_keys(void **state)
+{
+    (void)state;
+    static const char text[] = "{\n\"a\": {},\n\"a\\\"[\":\n 1, \"b c\\n\":\n 2 }";
+    _cleanup_strbuf_ struct strbuf path = STRBUF_INIT;
+    json_path_key(&path, "a\"[");
+    assert_string_equal(path.buf, "\"a\\\"[\"");
+    assert_int_equal(json_path_quoted(path.buf), path.len);
+    assert_int_equal(json_line_of(text, path.buf), 4);
+    strbuf_reset(&path);
+    json_path_key(&path, "b c\n");
+    assert_string_equal(path.buf, "\"b c\\n\"");
+    assert_int_equal(json_line_of(text, path.buf), 5);
+    assert_int_equal(json_line_of(text, "\""), 1);
+}
+
+static void an_object_may_be_large(void **state)
+{
+    (void)state;
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    strbuf_addc(&text, '{');
+    for (unsigned i = 0; i < 200000; i++)
+        strbuf_addf(&text, "\"%u\":1,", i);
+    strbuf_adds(&text, "\"7\":1}");
+    time_t start = time(NULL);
+    refuse(text.buf, text.len, JSON_PLAIN, "7 stands there twice");
+    assert_true(time(NULL) - start < 20);
+}
+
 static void files(void **state)
 {
     (void)state;
@@ -237,6 +276,8 @@ int main(void)
         cmocka_unit_test(merging),
         cmocka_unit_test(equality_and_order),
         cmocka_unit_test(lines_and_paths),
+        cmocka_unit_test(paths_of_odd_keys),
+        cmocka_unit_test(an_object_may_be_large),
         cmocka_unit_test(files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,12 +113,32 @@ static void test_lines(void **state)
     assert_int_equal(err.class, ERR_USER);
 }
 
+/* A log of thousands of lines helps nobody. */
+static void test_many_problems(void **state)
+{
+    (void)state;
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    strbuf_addc(&text, '[');
+    for (unsigned i = 0; i < 3000; i++)
+        strbuf_adds(&text, i > 0 ? ",\n1" : "1");
+    strbuf_addc(&text, ']');
+    _cleanup_json_ cJSON *schema = parse("{\"items\":{\"type\":\"string\"}}");
+    _cleanup_json_ cJSON *value = parse(text.buf);
+    _cleanup_problems_ struct schema_problems problems = SCHEMA_PROBLEMS_INIT;
+    _cleanup_err_ struct err err = ERR_INIT;
+    schema_check(schema, value, &problems);
+    assert_int_equal(problems.n + problems.unlisted, 3000);
+    assert_int_equal(schema_problems_to_err(&problems, ERR_USER, "f", text.buf, &err), -1);
+    assert_non_null(strstr(err.message, "\nf:25: [24]: must be a string, is 1\n"));
+    assert_true(str_ends(err.message, "\nf: 2975 more of this kind; correct these first"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_types),   cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_members), cmocka_unit_test(test_any_of),
-        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_lines),   cmocka_unit_test(test_many_problems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

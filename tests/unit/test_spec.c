@@ -116,6 +116,10 @@ static const struct wrong wrong_specs[] = {
     { "{\n" NETWORK
       "\"services\": { \"a\": { \"environment\": {\n \"X\": \"${DOLLAR}${r.h}\" } } } }",
       FILE_NAME ":4: services.a.environment.X: a '$' cannot stand directly in front of '${r.h}'" },
+    { "{\n" NETWORK "\"services\": { \"a\": { \"taskDefinition\": {\n"
+      " \"b\": {}, \"b\\\"[\":\n \"${NOPE\" } } } }",
+      FILE_NAME ":5: services.a.taskDefinition.\"b\\\"[\": '${' without its '}'; for a literal "
+                "'${' write '$${'" },
     { "{\n" NETWORK "\"services\": { \"a\": { \"taskDefinition\": {\n \"${}\": \"x\" } } } }",
       FILE_NAME ":4: services.a.taskDefinition.${}: a key cannot begin with '${': variables stand "
                 "in values only" },
