@@ -62,7 +62,15 @@ UNIT_HELP  = $(call obj,$(filter-out $(wildcard tests/unit/test_*.c),$(wildcard 
 .PHONY: all
 all: $(PROGRAMS)
 
-$(B)/obj/%.o: %.c
+# Other flags or another compiler: everything anew.
+FLAGS = $(CC) $(ALL_CFLAGS)
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@
+.PHONY: FORCE
+FORCE:
+
+$(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(say) CC $<
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
