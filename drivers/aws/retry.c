@@ -109,6 +109,7 @@ static const struct retry_case retry_cases[] = {
     { ERR_INVALID, "InvalidParameterException", "unable to assume", ROLE_CHANGED, 60, 120, 1, 5 },
     { ERR_INVALID, "InvalidParameterException", "verify that the ECS service role", ROLE_CHANGED,
       60, 120, 1, 5 },
+    { ERR_INVALID, "ClientException", "Role is not valid", ROLE_CHANGED, 60, 120, 1, 5 },
     { ERR_INVALID, "ClientException", "unable to assume", ROLE_CHANGED, 60, 120, 1, 5 },
     { ERR_INVALID, "ValidationError", "cannot be assumed", ROLE_CHANGED, 60, 120, 1, 5 },
     { ERR_NOT_FOUND, NULL, NULL, JUST_CREATED, 30, 60, 0.5, 5 },
