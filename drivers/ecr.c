@@ -124,6 +124,24 @@ static void image_take(struct resource *r, const cJSON *image)
     resource_set_output(r, "Tag", json_str_at(image, "imageId/imageTag"));
 }
 
+/* All there are: ECR translates an image that is of none of the types accepted, and what it then
+ * gives has another digest: that of one platform of several.
+ * https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-manifest-formats.html */
+static cJSON *image_input(const struct resource *r)
+{
+    static const char *const types[] = {
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.oci.image.manifest.v1+json",
+    };
+    cJSON *input = json_dup(r->want);
+    cJSON *accepted = json_put_array(input, "acceptedMediaTypes");
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+        json_push_str(accepted, types[i]);
+    return input;
+}
+
 static int image_look(struct session *s, struct resource *r, struct err *err)
 {
     r->observed = true;
@@ -133,9 +151,10 @@ static int image_look(struct session *s, struct resource *r, struct err *err)
         image_missing(r);
         return 0;
     }
+    _cleanup_json_ cJSON *input = image_input(r);
     _cleanup_json_ cJSON *output = NULL;
     _cleanup_err_ struct err failure = ERR_INIT;
-    if (aws_call(s, "ecr", "BatchGetImage", r->want, &output, &failure) < 0 &&
+    if (aws_call(s, "ecr", "BatchGetImage", input, &output, &failure) < 0 &&
         failure.class != ERR_NOT_FOUND)
         return err_move(err, &failure);
     const cJSON *image = image_best(json_get(r->want, "imageIds"), json_get(output, "images"));

@@ -32,8 +32,14 @@ static void the_best_tag_is_taken_by_digest(void **state)
     script_open(&t, script_spec, rows);
     script_observe(&t, REPOSITORY);
     script_observe(&t, IMAGE);
+    /* An image of several platforms is not to be translated into that of one. */
     assert_json(script_input(&t, "ecr:BatchGetImage", 0),
-                "{\"repositoryName\":\"automation-api\",\"imageIds\":["
+                "{\"acceptedMediaTypes\":["
+                "\"application/vnd.docker.distribution.manifest.list.v2+json\","
+                "\"application/vnd.docker.distribution.manifest.v2+json\","
+                "\"application/vnd.oci.image.index.v1+json\","
+                "\"application/vnd.oci.image.manifest.v1+json\"],"
+                "\"repositoryName\":\"automation-api\",\"imageIds\":["
                 "{\"imageTag\":\"automation-8527fec8-100\"},{\"imageTag\":\"automation-8527fec8\"},"
                 "{\"imageTag\":\"automation-master\"},{\"imageTag\":\"1.0\"}]}");
     assert_json(script_resource(&t, IMAGE)->outputs,
