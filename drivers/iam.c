@@ -36,6 +36,7 @@ static int role_take(struct resource *r, const cJSON *role, struct err *err)
     json_copy(have, role, "Description");
     json_put(have, "AssumeRolePolicyDocument", document);
     resource_set_have(r, have);
+    json_copy(r->memo, role, "MaxSessionDuration");
     resource_set_output(r, "Arn", json_str(role, "Arn"));
     resource_set_output(r, "RoleName", r->name);
     return 0;
@@ -100,6 +101,9 @@ static int role_update(struct session *s, struct resource *r, struct err *err)
     const cJSON *description = json_get(r->target, "Description");
     if (description != NULL && !json_equal(description, json_get(r->have, "Description"))) {
         json_put(input, "Description", json_dup(description));
+        /* "If you do not specify a value for this setting, the default value of one hour is
+         * applied": https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateRole.html */
+        json_copy(input, r->memo, "MaxSessionDuration");
         if (aws_call(s, "iam", "UpdateRole", input, NULL, err) < 0)
             return -1;
     }

@@ -55,6 +55,33 @@ static void set_normalise(cJSON *object, const char *key)
         json_sort(list, NULL);
 }
 
+/*
+ * An account's number, where it stands for "arn:aws:iam::NUMBER:root": IAM stores that for it,
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+ */
+static void account_normalise(cJSON *item)
+{
+    static const char middle[] = ":iam::", end[] = ":root";
+    const char *text = cJSON_GetStringValue(item);
+    const char *number = text != NULL ? strstr(text, middle) : NULL;
+    if (number == NULL || !str_starts(text, "arn:aws"))
+        return;
+    number += strlen(middle);
+    if (strspn(number, "0123456789") != 12 || strcmp(number + 12, end) != 0)
+        return;
+    _cleanup_free_ char *account = xstrndup(number, 12);
+    cJSON_SetValuestring(item, account);
+}
+
+static void accounts_normalise(cJSON *principals)
+{
+    cJSON *accounts = json_get(principals, "AWS");
+    account_normalise(accounts);
+    for (cJSON *item = cJSON_IsArray(accounts) ? accounts->child : NULL; item != NULL;
+         item = item->next)
+        account_normalise(item);
+}
+
 static void members_normalise(cJSON *object)
 {
     for (cJSON *item = object != NULL ? object->child : NULL; item != NULL;) {
@@ -70,9 +97,13 @@ static void statement_normalise(cJSON *statement)
     static const char *const maps[] = { "Principal", "NotPrincipal" };
     for (size_t i = 0; i < ARRAY_SIZE(sets); i++)
         set_normalise(statement, sets[i]);
-    for (size_t i = 0; i < ARRAY_SIZE(maps); i++)
-        if (cJSON_IsObject(json_get(statement, maps[i])))
-            members_normalise(json_get(statement, maps[i]));
+    for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
+        cJSON *principals = json_get(statement, maps[i]);
+        if (!cJSON_IsObject(principals))
+            continue;
+        accounts_normalise(principals);
+        members_normalise(principals);
+    }
     cJSON *operator;
     cJSON_ArrayForEach (operator, json_get(statement, "Condition"))
         members_normalise(operator);

@@ -31,6 +31,10 @@ static void policies_that_mean_the_same_are_equal(void **state)
           "{\"Statement\":[{\"Resource\":\"*\"}]}", true },
         { "{\"Statement\":[{\"Condition\":{\"StringLike\":{\"k\":[\"v\"]}}}]}",
           "{\"Statement\":[{\"Condition\":{\"StringLike\":{\"k\":\"v\"}}}]}", true },
+        { "{\"Statement\":[{\"Principal\":{\"AWS\":\"arn:aws:iam::123456789012:root\"}}]}",
+          "{\"Statement\":[{\"Principal\":{\"AWS\":[\"123456789012\"]}}]}", true },
+        { "{\"Statement\":[{\"Principal\":{\"AWS\":\"arn:aws:iam::123456789012:role/root\"}}]}",
+          "{\"Statement\":[{\"Principal\":{\"AWS\":[\"123456789012\"]}}]}", false },
         { "{\"Statement\":[{\"Action\":\"a\"}]}", "{\"Statement\":[{\"Action\":\"b\"}]}", false },
         { "{\"Statement\":[{\"Sid\":\"1\"},{\"Sid\":\"2\"}]}",
           "{\"Statement\":[{\"Sid\":\"2\"},{\"Sid\":\"1\"}]}", false },
@@ -92,6 +96,29 @@ static void without_its_role_a_policy_is_not_looked_for(void **state)
     script_close(&t);
 }
 
+/* UpdateRole sets the session's length back unless it is told it again. */
+static void a_changed_description_leaves_the_session_alone(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "iam:GetRole",
+          .answer = "{\"Role\":{\"RoleName\":\"exec\",\"Arn\":\"arn:r\",\"Description\":\"old\","
+                    "\"MaxSessionDuration\":7200,"
+                    "\"AssumeRolePolicyDocument\":\"%7B%22Statement%22%3A%20%5B%5D%7D\"}}" },
+        { .call = "iam:UpdateRole", .answer = "{}" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    script_observe(&t, "iam.role/exec");
+    struct resource *role = script_target(&t, "iam.role/exec");
+    json_put_str(role->target, "Description", "new");
+    assert_int_equal(role->type->update(t.s, role, &t.err), 0);
+    assert_json(script_input(&t, "iam:UpdateRole", 0),
+                "{\"RoleName\":\"exec\",\"Description\":\"new\",\"MaxSessionDuration\":7200}");
+    script_close(&t);
+}
+
 static void a_document_that_cannot_be_read_is_the_users(void **state)
 {
     (void)state;
@@ -108,6 +135,7 @@ int main(void)
         cmocka_unit_test(policies_that_mean_the_same_are_equal),
         cmocka_unit_test(a_role_and_its_policy_are_read),
         cmocka_unit_test(without_its_role_a_policy_is_not_looked_for),
+        cmocka_unit_test(a_changed_description_leaves_the_session_alone),
         cmocka_unit_test(a_document_that_cannot_be_read_is_the_users),
     };
     return cmocka_run_group_tests_name("iam", tests, NULL, NULL);
