@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/security_group.h"
 
+#include <arpa/inet.h>
+
 #include "drivers/common.h"
 #include "drivers/driver.h"
 #include "drivers/ec2.h"
@@ -106,28 +108,33 @@ static cJSON *rules_as_wanted(const cJSON *tuples, const cJSON *wanted)
     return rules;
 }
 
-/* One entry of a permission's list of sources as a tuple of its own. */
-static void sources_add(cJSON *rules, const cJSON *permission, const char *list, const char *key)
+/* One entry of a permission's list of sources as a tuple of its own. A group of another account is
+ * known by that too. */
+static void sources_add(cJSON *rules, const cJSON *permission, const char *list, const char *key,
+                        const char *account)
 {
     const cJSON *source;
     cJSON_ArrayForEach (source, json_get(permission, list)) {
+        const char *owner = json_str(source, "UserId");
         cJSON *rule = json_push(rules, cJSON_CreateObject());
         json_copy(rule, permission, "IpProtocol");
         json_copy(rule, permission, "FromPort");
         json_copy(rule, permission, "ToPort");
         json_copy(rule, source, key);
+        if (owner != NULL && !str_eq(owner, account))
+            json_put_str(rule, "UserId", owner);
     }
 }
 
-static cJSON *tuples_of_permissions(const cJSON *permissions)
+static cJSON *tuples_of_permissions(const cJSON *permissions, const char *account)
 {
     _cleanup_json_ cJSON *rules = cJSON_CreateArray();
     const cJSON *permission;
     cJSON_ArrayForEach (permission, permissions) {
-        sources_add(rules, permission, "IpRanges", "CidrIp");
-        sources_add(rules, permission, "Ipv6Ranges", "CidrIpv6");
-        sources_add(rules, permission, "UserIdGroupPairs", "GroupId");
-        sources_add(rules, permission, "PrefixListIds", "PrefixListId");
+        sources_add(rules, permission, "IpRanges", "CidrIp", account);
+        sources_add(rules, permission, "Ipv6Ranges", "CidrIpv6", account);
+        sources_add(rules, permission, "UserIdGroupPairs", "GroupId", account);
+        sources_add(rules, permission, "PrefixListIds", "PrefixListId", account);
     }
     return security_group_tuples(rules);
 }
@@ -151,6 +158,7 @@ static cJSON *permissions_of_tuples(const cJSON *tuples)
             cJSON *source =
                 json_push(json_put_array(permission, lists[i][1]), cJSON_CreateObject());
             json_copy(source, tuple, lists[i][0]);
+            json_copy(source, tuple, "UserId");
         }
     }
     return permissions;
@@ -159,7 +167,8 @@ static cJSON *permissions_of_tuples(const cJSON *tuples)
 static void group_take(struct resource *r, const cJSON *group)
 {
     _cleanup_json_ cJSON *wanted = ref_resolve(r->graph, json_get(r->want, "IpPermissions"), NULL);
-    _cleanup_json_ cJSON *tuples = tuples_of_permissions(json_get(group, "IpPermissions"));
+    _cleanup_json_ cJSON *tuples =
+        tuples_of_permissions(json_get(group, "IpPermissions"), r->graph->context.account);
     cJSON *have = cJSON_CreateObject();
     json_copy(have, group, "GroupName");
     json_copy(have, group, "VpcId");
@@ -355,6 +364,28 @@ int security_group_want(struct graph *g, const cJSON *spec, const char *label, c
     return graph_add(g, &group_type, label, name, origin, steal_ptr(&want), NULL, err);
 }
 
+/*
+ * A block of IPv4 addresses without the host's part, which EC2 cuts off: "if you specify
+ * 100.68.0.18/18, Amazon Web Services canonicalizes the CIDR block to 100.68.0.0/18",
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpRange.html. NULL if it is none.
+ */
+static char *cidr_canonical(const char *cidr)
+{
+    struct in_addr address;
+    int64_t bits = 0;
+    const char *slash = strchr(cidr, '/');
+    if (slash == NULL || str_to_int64(slash + 1, 0, 32, &bits) < 0)
+        return NULL;
+    _cleanup_free_ char *host = xstrndup(cidr, (size_t)(slash - cidr));
+    if (inet_pton(AF_INET, host, &address) != 1)
+        return NULL;
+    uint32_t mask = bits == 0 ? 0 : UINT32_MAX << (32 - bits);
+    address.s_addr &= htonl(mask);
+    char text[INET_ADDRSTRLEN];
+    inet_ntop(AF_INET, &address, text, sizeof(text));
+    return xasprintf("%s/%d", text, (int)bits);
+}
+
 /* The source of a service's port: a CIDR block, or a reference to one or several. */
 static cJSON *port_source(const char *from)
 {
@@ -364,7 +395,19 @@ static cJSON *port_source(const char *from)
         return ref_new("${%s.CidrBlock}", EC2_VPC);
     if (str_eq(from, "privateSubnets"))
         return ref_new("${%s.CidrBlocks}", EC2_PRIVATE_SUBNETS);
-    return cJSON_CreateString(from);
+    _cleanup_free_ char *cidr = cidr_canonical(from);
+    return cidr != NULL ? cJSON_CreateString(cidr) : NULL;
+}
+
+static int port_check(const cJSON *service, const cJSON *port, size_t i, struct err *err)
+{
+    _cleanup_json_ cJSON *source = port_source(json_str(port, "from"));
+    if (source != NULL)
+        return 0;
+    return err_set(err, ERR_USER,
+                   "services.%s.ports[%zu].from: '%s' is no block of IPv4 addresses; write one as "
+                   "203.0.113.0/24, or 'anywhere', 'vpc' or 'privateSubnets'",
+                   service->string, i, json_str(port, "from"));
 }
 
 /* ICMP echo from anywhere, and the service's ports. */
@@ -394,7 +437,10 @@ static int security_group_want_services(struct graph *g, const cJSON *spec, stru
         _cleanup_free_ char *origin = xasprintf("services.%s", service->string);
         const cJSON *ports = json_get(service, "ports");
         const cJSON *port;
+        size_t i = 0;
         cJSON_ArrayForEach (port, ports) {
+            if (port_check(service, port, i++, err) < 0)
+                return -1;
             if (str_eq(json_str(port, "from"), "privateSubnets") &&
                 ec2_want_subnets(g, spec, "private", err) < 0)
                 return -1;

@@ -43,6 +43,63 @@ static void a_service_gets_ping_and_its_ports(void **state)
     script_close(&t);
 }
 
+static void blocks_are_written_as_ec2_writes_them(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        { "203.0.113.5/24", "203.0.113.0/24" },
+        { "10.9.8.7/0", "0.0.0.0/0" },
+        { "203.0.113.5/32", "203.0.113.5/32" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_free_ char *ports = xasprintf("[{\"port\":1,\"from\":\"%s\"}]", cases[i][0]);
+        _cleanup_free_ char *spec = script_spec_with("ports", ports);
+        struct script t;
+        script_open(&t, spec, NULL);
+        assert_string_equal(
+            json_str_at(script_resource(&t, ADDRESS)->want, "IpPermissions/1/CidrIp"), cases[i][1]);
+        script_close(&t);
+    }
+    static const char *const wrong[] = { "999.0.0.0/8", "10.0.0.0/33" };
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        _cleanup_free_ char *ports = xasprintf("[5000,{\"port\":1,\"from\":\"%s\"}]", wrong[i]);
+        _cleanup_free_ char *spec = script_spec_with("ports", ports);
+        _cleanup_free_ char *message = script_refused(spec);
+        assert_non_null(message);
+        assert_true(str_starts(message, "services.api.ports[1].from: "));
+    }
+}
+
+/* Somebody's rule for a group of another account goes by the name it came with. */
+static void a_rule_for_another_accounts_group_can_be_revoked(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        VPC_ROW,
+        GROUPS(GROUP("automation-8527fec8-api", "sg-1",
+                     PING "," PORT(5000, "0.0.0.0/0") ","
+                                                      "{\"IpProtocol\":\"-1\",\"UserIdGroupPairs\":"
+                                                      "[{\"GroupId\":\"sg-8\",\"UserId\":"
+                                                      "\"999999999999\"},{\"GroupId\":\"sg-9\","
+                                                      "\"UserId\":\"123456789012\"}]}")),
+        { .call = "ec2:RevokeSecurityGroupIngress", .answer = "{\"Return\":true}" },
+        { 0 },
+    };
+    _cleanup_free_ char *spec = script_spec_with("ports", "[5000]");
+    struct script t;
+    script_open(&t, spec, rows);
+    script_observe(&t, "ec2.vpc/network");
+    script_discover(&t, ADDRESS);
+    struct resource *r = script_target(&t, ADDRESS);
+    if (r->type->update(t.s, r, &t.err) < 0)
+        fail_msg("%s", t.err.message);
+    assert_json(json_get(script_input(&t, "ec2:RevokeSecurityGroupIngress", 0), "IpPermissions"),
+                "[{\"IpProtocol\":\"-1\",\"UserIdGroupPairs\":[{\"GroupId\":\"sg-8\",\"UserId\":"
+                "\"999999999999\"}]},{\"IpProtocol\":\"-1\",\"UserIdGroupPairs\":[{\"GroupId\":"
+                "\"sg-9\"}]}]");
+    script_close(&t);
+}
+
 static void one_call_finds_wanted_groups_and_orphans(void **state)
 {
     (void)state;
@@ -214,6 +271,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_service_gets_ping_and_its_ports),
+        cmocka_unit_test(blocks_are_written_as_ec2_writes_them),
+        cmocka_unit_test(a_rule_for_another_accounts_group_can_be_revoked),
         cmocka_unit_test(one_call_finds_wanted_groups_and_orphans),
         cmocka_unit_test(missing_rules_come_before_superfluous_ones_go),
         cmocka_unit_test(a_rule_added_meanwhile_is_looked_at_again),
