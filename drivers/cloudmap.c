@@ -2,7 +2,9 @@
 #include "drivers/cloudmap.h"
 
 #include <inttypes.h>
+#include <strings.h>
 
+#include "drivers/aws/digest.h"
 #include "drivers/common.h"
 #include "drivers/driver.h"
 #include "drivers/ec2.h"
@@ -51,6 +53,8 @@ static int namespace_take(struct session *s, struct resource *r, const cJSON *na
     /* No call tells the VPC, and it cannot be changed: a namespace that is ours is in ours. */
     if (r->want != NULL)
         json_put(have, "Vpc", ref_resolve(r->graph, json_get(r->want, "Vpc"), NULL));
+    const char *description = json_str(namespace, "Description");
+    json_put_str(have, "Description", description != NULL ? description : "");
     resource_set_have(r, have);
     resource_set_output(r, "Id", json_str(namespace, "Id"));
     resource_set_output(r, "Name", r->name);
@@ -116,18 +120,22 @@ static int namespace_observe(struct session *s, struct resource *const *r, size_
 }
 
 /*
- * The same for every try of every job, so that two of them make one namespace. Cloud Map remembers
- * ids for a while, also those of namespaces that are gone; `again` then makes another.
+ * The same for every try of every job, so that two of them make one namespace; of all that makes
+ * the namespace another, since Cloud Map answers a known id with what it did for it before. It
+ * remembers ids for a while, also those of namespaces that are gone; `again` then makes another.
  */
 static char *creator_request_id(const struct resource *r, bool again)
 {
     const struct context *c = &r->graph->context;
+    _cleanup_free_ char *what =
+        xasprintf("%s\n%s\n%s", c->environment, r->name, json_str(r->target, "Vpc"));
+    _cleanup_free_ char *digest = digest_text(what, 10);
     char stamp[24] = "";
     if (again) {
         stamp[0] = '-';
         clock_basic_date(time(NULL), stamp + 1, sizeof(stamp) - 1);
     }
-    return xasprintf("berth-%" PRId64 "-%.24s%s", c->project, c->environment, stamp);
+    return xasprintf("berth-%" PRId64 "-%s%s", c->project, digest, stamp);
 }
 
 /* Whether any namespace is being created right now; the operations do not tell which. */
@@ -152,9 +160,49 @@ static int namespace_call_create(struct session *s, struct resource *r, const cJ
 {
     _cleanup_json_ cJSON *input = json_dup(r->target);
     _cleanup_free_ char *id = creator_request_id(r, again);
+    if (str_eq(json_str(input, "Description"), ""))
+        cJSON_DeleteItemFromObjectCaseSensitive(input, "Description");
     json_put_str(input, "CreatorRequestId", id);
     json_put(input, "Tags", tags_to_list(tags, "Key", "Value"));
     return aws_call(s, "servicediscovery", "CreatePrivateDnsNamespace", input, ret, err);
+}
+
+/*
+ * Whether the operation that a create has answered with is one of an earlier time: it has failed
+ * already, or made a namespace that is gone.
+ */
+static int operation_is_old(struct session *s, const struct resource *r, const cJSON *begun,
+                            bool *ret, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_copy(input, begun, "OperationId");
+    _cleanup_json_ cJSON *output = NULL;
+    if (aws_call(s, "servicediscovery", "GetOperation", input, &output, err) < 0)
+        return -1;
+    const char *status = json_str_at(output, "Operation/Status");
+    bool old = str_eq(status, "FAIL");
+    if (str_eq(status, "SUCCESS")) {
+        _cleanup_json_ cJSON *namespaces = NULL;
+        if (namespaces_read(s, r->name, &namespaces, err) < 0)
+            return -1;
+        const char *id = json_str_at(output, "Operation/Targets/NAMESPACE");
+        old = json_find(namespaces, "Id", id) == NULL;
+    }
+    *ret = old;
+    return 0;
+}
+
+/* With an id of its own, where the usual one leads to what is past. */
+static int namespace_create_again(struct session *s, struct resource *r, const cJSON *tags,
+                                  cJSON **output, struct err *err)
+{
+    bool old = false;
+    if (operation_is_old(s, r, *output, &old, err) < 0)
+        return -1;
+    if (!old)
+        return 0;
+    cJSON_Delete(steal_ptr(output));
+    return namespace_call_create(s, r, tags, true, output, err);
 }
 
 static int namespace_create(struct session *s, struct resource *r, struct err *err)
@@ -173,12 +221,28 @@ static int namespace_create(struct session *s, struct resource *r, struct err *e
                            r->name);
         if (namespace_call_create(s, r, tags, true, &output, err) < 0)
             return -1;
+    } else if (namespace_create_again(s, r, tags, &output, err) < 0) {
+        return -1;
     }
     operation_begin(r, output, "the creation of the namespace");
     resource_set_have(r, json_dup(r->target));
     resource_set_output(r, "Name", r->name);
     cJSON_Delete(r->tags);
     r->tags = steal_ptr(&tags);
+    return 0;
+}
+
+/* Of what berth manages, the description alone can be changed. */
+static int namespace_update(struct session *s, struct resource *r, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "Id", json_str(r->outputs, "Id"));
+    json_copy(json_put_object(input, "Namespace"), r->target, "Description");
+    _cleanup_json_ cJSON *output = NULL;
+    if (aws_call(s, "servicediscovery", "UpdatePrivateDnsNamespace", input, &output, err) < 0)
+        return -1;
+    operation_begin(r, output, "the change of the namespace");
+    resource_set_have(r, json_dup(r->target));
     return 0;
 }
 
@@ -216,6 +280,8 @@ static int namespace_want(struct graph *g, const cJSON *spec, struct err *err)
     cJSON *want = cJSON_CreateObject();
     json_put_str(want, "Name", name);
     json_put(want, "Vpc", ref_new("${%s.VpcId}", EC2_VPC));
+    const char *description = json_str(discovery, "description");
+    json_put_str(want, "Description", description != NULL ? description : "");
     if (graph_add(g, &cloudmap_namespace_type, "discovery", name, origin, want, NULL, err) < 0)
         return -1;
     graph_alias(g, "discovery", CLOUDMAP_NAMESPACE);
@@ -247,6 +313,21 @@ static cJSON *service_wanted(const cJSON *service, const char *name)
     return want;
 }
 
+/* "You can't create multiple services with names that differ only by case":
+ * https://docs.aws.amazon.com/cloud-map/latest/api/API_CreateService.html */
+static int name_is_free(const struct graph *g, const char *name, const char *origin,
+                        struct err *err)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        const struct resource *r = g->v[i];
+        if (r->type == &cloudmap_service_type && strcasecmp(r->name, name) == 0)
+            return err_set(err, ERR_USER,
+                           "%s: '%s' is the name of %s too; give one of them another 'name'",
+                           origin, name, r->origin);
+    }
+    return 0;
+}
+
 static int cloudmap_want(struct graph *g, const cJSON *spec, struct err *err)
 {
     bool any = json_get(spec, "discovery") != NULL;
@@ -259,6 +340,7 @@ static int cloudmap_want(struct graph *g, const cJSON *spec, struct err *err)
         _cleanup_free_ char *origin = xasprintf("services.%s.discovery", service->string);
         /* A DNS label: https://docs.aws.amazon.com/cloud-map/latest/api/API_CreateService.html */
         if (name_check(origin, "a DNS label", name, 63, err) < 0 ||
+            name_is_free(g, name, origin, err) < 0 ||
             graph_add(g, &cloudmap_service_type, service->string, name, origin,
                       service_wanted(service, name), NULL, err) < 0)
             return -1;
@@ -266,6 +348,7 @@ static int cloudmap_want(struct graph *g, const cJSON *spec, struct err *err)
     return any ? namespace_want(g, spec, err) : 0;
 }
 
+static const char *const namespace_immutable[] = { "Name", "Vpc", NULL };
 static const char *const namespace_stable[] = { "Id", "Name", NULL };
 static const char *const after_vpc[] = { "ec2.vpc", NULL };
 
@@ -277,11 +360,13 @@ const struct resource_type cloudmap_namespace_type = {
     .flags = TYPE_PRECIOUS,
     .deadline = 600,
     .after = after_vpc,
+    .immutable = namespace_immutable,
     .stable = namespace_stable,
     .discover = namespace_discover,
     .observe = namespace_observe,
     .judge = operation_judge,
     .create = namespace_create,
+    .update = namespace_update,
     .remove = namespace_remove,
 };
 

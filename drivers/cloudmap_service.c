@@ -42,6 +42,10 @@ static void service_take(struct resource *r, const cJSON *service, const char *n
     cJSON_ArrayForEach (record, json_at(service, "DnsConfig/DnsRecords"))
         json_push(records, json_pick(record, record_members));
     json_copy(have, service, "HealthCheckCustomConfig");
+    /* "No longer supported and always set to 1":
+     * https://docs.aws.amazon.com/cloud-map/latest/api/API_HealthCheckCustomConfig.html */
+    if (json_get(have, "HealthCheckCustomConfig") != NULL)
+        json_put_int(json_get(have, "HealthCheckCustomConfig"), "FailureThreshold", 1);
     resource_set_have(r, have);
     resource_set_output(r, "Id", json_str(service, "Id"));
     resource_set_output(r, "Arn", json_str(service, "Arn"));

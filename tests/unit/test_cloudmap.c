@@ -39,7 +39,7 @@ static void a_namespace_is_awaited(void **state)
 {
     (void)state;
     static const struct script_row rows[] = {
-        VPC_ROW, CREATED, OPERATION("PENDING"), OPERATION("SUCCESS"), { 0 },
+        VPC_ROW, CREATED, OPERATION("PENDING"), OPERATION("PENDING"), OPERATION("SUCCESS"), { 0 },
     };
     struct script t;
     script_open(&t, script_spec, rows);
@@ -49,9 +49,40 @@ static void a_namespace_is_awaited(void **state)
     const cJSON *input = script_input(&t, "servicediscovery:CreatePrivateDnsNamespace", 0);
     assert_string_equal(json_str(input, "Name"), "automation-8527fec8.local");
     assert_string_equal(json_str(input, "Vpc"), "vpc-1");
-    assert_string_equal(json_str(input, "CreatorRequestId"), "berth-77-automation-8527fec8");
+    /* echo -en 'automation-8527fec8\nautomation-8527fec8.local\nvpc-1' | sha256sum */
+    assert_string_equal(json_str(input, "CreatorRequestId"), "berth-77-6f6b4bddbea2faadb40e");
     assert_int_equal(judge(r), WAITING);
     script_observe(&t, CLOUDMAP_NAMESPACE);
+    assert_int_equal(judge(r), WAITING);
+    script_observe(&t, CLOUDMAP_NAMESPACE);
+    assert_int_equal(judge(r), READY);
+    assert_string_equal(json_str(r->outputs, "Id"), "ns-1");
+    script_close(&t);
+}
+
+static void a_description_is_put_back(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        VPC_ROW,
+        { .call = "servicediscovery:ListNamespaces",
+          .answer = "{\"Namespaces\":[{\"Id\":\"ns-1\",\"Name\":\"automation-8527fec8.local\","
+                    "\"Arn\":\"b\",\"Description\":\"by hand\"}]}" },
+        { .call = "servicediscovery:ListTagsForResource", .answer = "{\"Tags\":[]}" },
+        { .call = "servicediscovery:UpdatePrivateDnsNamespace",
+          .answer = "{\"OperationId\":\"op-1\"}" },
+        OPERATION("SUCCESS"),
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    script_observe(&t, "ec2.vpc/network");
+    script_discover(&t, CLOUDMAP_NAMESPACE);
+    struct resource *r = script_target(&t, CLOUDMAP_NAMESPACE);
+    assert_string_equal(json_str(r->have, "Description"), "by hand");
+    assert_int_equal(r->type->update(t.s, r, &t.err), 0);
+    assert_json(script_input(&t, "servicediscovery:UpdatePrivateDnsNamespace", 0),
+                "{\"Id\":\"ns-1\",\"Namespace\":{\"Description\":\"\"}}");
     assert_int_equal(judge(r), WAITING);
     script_observe(&t, CLOUDMAP_NAMESPACE);
     assert_int_equal(judge(r), READY);
@@ -62,7 +93,9 @@ static void a_namespace_is_awaited(void **state)
 static void a_failed_operation_says_why(void **state)
 {
     (void)state;
-    static const struct script_row rows[] = { CREATED, OPERATION("FAIL"), { 0 } };
+    static const struct script_row rows[] = {
+        CREATED, OPERATION("PENDING"), OPERATION("FAIL"), { 0 }
+    };
     struct script t;
     script_open(&t, script_spec, rows);
     struct resource *r = script_target(&t, CLOUDMAP_NAMESPACE);
@@ -106,9 +139,37 @@ static void a_duplicate_request_is_waited_for_or_made_anew(void **state)
     assert_int_equal(r->type->create(t.s, r, &t.err), 0);
     const char *id = json_str(script_input(&t, "servicediscovery:CreatePrivateDnsNamespace", 1),
                               "CreatorRequestId");
-    assert_true(str_starts(id, "berth-77-automation-8527fec8-2"));
+    assert_true(str_starts(id, "berth-77-6f6b4bddbea2faadb40e-2"));
     assert_true(strlen(id) <= 64);
     script_close(&t);
+}
+
+/* An id that Cloud Map knows leads to what it did for it before, though that is long gone. */
+static void an_operation_of_an_earlier_time_is_not_taken(void **state)
+{
+    (void)state;
+    static const struct script_row rows[][5] = {
+        { CREATED,
+          OPERATION("SUCCESS"),
+          { .call = "servicediscovery:ListNamespaces",
+            .answer = "{\"Namespaces\":[{\"Id\":\"ns-2\",\"Name\":\"n\"}]}" },
+          { .call = "servicediscovery:CreatePrivateDnsNamespace",
+            .answer = "{\"OperationId\":\"op-2\"}" } },
+        { CREATED,
+          OPERATION("FAIL"),
+          { .call = "servicediscovery:CreatePrivateDnsNamespace",
+            .answer = "{\"OperationId\":\"op-2\"}" } },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct script t;
+        script_open(&t, script_spec, rows[i]);
+        struct resource *r = script_target(&t, CLOUDMAP_NAMESPACE);
+        json_put_str(r->target, "Vpc", "vpc-1");
+        assert_int_equal(r->type->create(t.s, r, &t.err), 0);
+        assert_string_equal(json_str(r->memo, "operation"), "op-2");
+        assert_int_equal(judge(r), WAITING);
+        script_close(&t);
+    }
 }
 
 #define FOUND_ROWS                                                                                 \
@@ -181,6 +242,20 @@ static void instances_go_before_their_service(void **state)
     script_close(&t);
 }
 
+static void two_services_cannot_have_one_name(void **state)
+{
+    (void)state;
+    _cleanup_json_ cJSON *spec = cJSON_Parse(script_spec);
+    cJSON *api = json_at(spec, "services/api");
+    cJSON *web = json_put(json_get(spec, "services"), "web", json_dup(api));
+    json_put_str(web, "discovery", "Api");
+    _cleanup_free_ char *text = json_print(spec);
+    _cleanup_free_ char *message = script_refused(text);
+    assert_non_null(message);
+    assert_string_equal(message, "services.web.discovery: 'Api-automation-8527fec8' is the name of "
+                                 "services.api.discovery too; give one of them another 'name'");
+}
+
 static void names_follow_the_spec(void **state)
 {
     (void)state;
@@ -215,10 +290,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_namespace_is_awaited),
+        cmocka_unit_test(a_description_is_put_back),
         cmocka_unit_test(a_failed_operation_says_why),
         cmocka_unit_test(a_duplicate_request_is_waited_for_or_made_anew),
         cmocka_unit_test(services_are_those_of_our_namespace),
         cmocka_unit_test(instances_go_before_their_service),
+        cmocka_unit_test(an_operation_of_an_earlier_time_is_not_taken),
+        cmocka_unit_test(two_services_cannot_have_one_name),
         cmocka_unit_test(names_follow_the_spec),
     };
     return cmocka_run_group_tests_name("cloudmap", tests, NULL, NULL);
