@@ -72,6 +72,16 @@ static void check_role(struct limiting *l, const cJSON *object, const char *key)
     strbuf_cut(&l->path, len);
 }
 
+/* What stands behind the n-th colon of an ARN (arn:partition:service:region:account:resource). */
+static const char *arn_field(const char *arn, unsigned n)
+{
+    for (; n > 0 && arn != NULL; n--) {
+        arn = strchr(arn, ':');
+        arn += arn != NULL;
+    }
+    return arn;
+}
+
 /*
  * The name of a parameter or secret given by name or ARN, without what the ARN of a secret has
  * behind it (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/
@@ -81,13 +91,14 @@ static char *secret_name(const char *value)
 {
     if (!str_starts(value, "arn:"))
         return xstrdup(value);
-    const char *at = strstr(value, ":parameter/");
-    if (at != NULL)
-        return xstrdup(at + strlen(":parameter"));
-    at = strstr(value, ":secret:");
-    if (at == NULL)
+    /* The service decides what the rest means: a secret's ARN may end in anything. */
+    static const char parameter[] = "parameter", secret[] = "secret:";
+    const char *service = arn_field(value, 2), *at = arn_field(value, 5);
+    if (str_starts(service, "ssm:") && str_starts(at, parameter))
+        return xstrdup(at + strlen(parameter));
+    if (!str_starts(service, "secretsmanager:") || !str_starts(at, secret))
         return xstrdup(value);
-    at += strlen(":secret:");
+    at += strlen(secret);
     size_t len = strcspn(at, ":");
     /* AWS adds a hyphen and six characters to a secret's name. */
     if (len > 7 && at[len - 7] == '-')
@@ -166,12 +177,30 @@ static void check_service(struct limiting *l, const cJSON *service)
     check_raw_network(l, service);
 }
 
+/* A role that does not exist is created as the spec has it, whatever the branch: what it may be
+ * called is what keeps a branch from making one for other purposes. */
+static void check_declared_roles(struct limiting *l, const cJSON *spec)
+{
+    const cJSON *limit = json_get(l->limits, "roles");
+    const cJSON *role;
+    cJSON_ArrayForEach (role, json_get(spec, "roles")) {
+        if (limit == NULL || matches_any(limit, role->string))
+            continue;
+        strbuf_cut(&l->path, 0);
+        strbuf_adds(&l->path, "roles");
+        json_path_key(&l->path, role->string);
+        problem(l, "this runner does not make a role of that name (the host config's %s.roles)",
+                l->where);
+    }
+}
+
 /* How many tasks a service wants; without a number it is created with one. */
 static int64_t tasks_of(const cJSON *service)
 {
     const cJSON *own = json_at(service, "service/desiredCount");
-    return json_int(cJSON_IsNumber(own) ? json_get(service, "service") : service, "desiredCount",
-                    1);
+    int64_t n =
+        json_int(cJSON_IsNumber(own) ? json_get(service, "service") : service, "desiredCount", 1);
+    return n > 0 ? n : 0;
 }
 
 static void check_tasks(struct limiting *l, const cJSON *spec)
@@ -200,6 +229,7 @@ void limits_check(const cJSON *spec, const cJSON *limits, const char *where,
         .limits = limits, .where = where, .path = STRBUF_INIT, .problems = problems
     };
     check_network(&l, spec);
+    check_declared_roles(&l, spec);
     const cJSON *service;
     cJSON_ArrayForEach (service, json_get(spec, "services")) {
         strbuf_cut(&l.path, 0);

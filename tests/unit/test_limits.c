@@ -46,6 +46,16 @@ static const struct limit_case cases[] = {
       "services.a.secrets.BAD: this runner does not let tasks read '/other/x' " WHERE "secrets)\n"
       "services.a.secrets.WORSE: this runner does not let tasks read "
       "'arn:aws:ssm:us-east-1:1:parameter/other/x' " WHERE "secrets)\n" },
+    { "{" VPC "\"services\": { \"a\": { \"secrets\": { \"BAD\":"
+      " \"arn:aws:secretsmanager:us-east-1:1:secret:prod-AbCdEf:parameter/mettel/x::\" } } } }",
+      "services.a.secrets.BAD: this runner does not let tasks read "
+      "'arn:aws:secretsmanager:us-east-1:1:secret:prod-AbCdEf:parameter/mettel/x::' " WHERE
+      "secrets)\n" },
+    { "{" VPC "\"roles\": { \"ecs_x\": {}, \"back.door\": {} } }",
+      "roles.\"back.door\": this runner does not make a role of that name " WHERE "roles)\n" },
+    { "{" VPC "\"services\": { \"a\": { \"desiredCount\": 9 },"
+      "\"b\": { \"service\": { \"desiredCount\": -9 } } } }",
+      "services: 9 tasks are wanted, this runner allows 3 " WHERE "maxTasks)\n" },
     { "{" VPC "\"services\": { \"a\": { \"taskDefinition\": { \"containerDefinitions\": ["
       "{ \"name\": \"a\", \"secrets\": [{ \"name\": \"S\", \"valueFrom\": \"/other/x\" }] }] } } } "
       "}",
