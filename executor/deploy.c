@@ -125,7 +125,9 @@ static int open_session(struct deploy *d, struct err *err)
     report_phase(&d->report, "session");
     if (session_open(&options, &d->session, err) < 0 ||
         session_account(d->session, &account, err) < 0)
-        return -1;
+        return err->class == ERR_CANCELLED
+                   ? err_set(err, ERR_CANCELLED, "cancelled before anything was read or changed")
+                   : -1;
     if (str_eq(account, d->account))
         return 0;
     /* What was put in for the account before it was known. */
@@ -233,7 +235,10 @@ void deploy_say_verdict(const struct deploy *d, const char *subject)
     if (deploy_has_work(d))
         report_done(d->graph, &done);
     else
-        strbuf_addf(&done, "nothing to do, %u resources unchanged", d->counts.keep);
+        strbuf_addf(&done, "nothing to do, %u resource%s unchanged", d->counts.keep,
+                    d->counts.keep == 1 ? "" : "s");
+    if (d->counts.leave > 0)
+        strbuf_addf(&done, "; %u not as wanted, which this job leaves to another", d->counts.leave);
     log_info("%s is as the spec wants it: %s", subject, done.buf);
 }
 

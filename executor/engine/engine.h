@@ -36,7 +36,9 @@ struct selection {
 
 /* What a plan comes to. */
 struct plan_counts {
-    unsigned create, update, replace, remove, keep, wait;
+    unsigned create, update, replace, remove, wait;
+    unsigned keep;  /* as wanted */
+    unsigned leave; /* not as wanted, and left to another job: not selected, or shared */
 };
 
 /*

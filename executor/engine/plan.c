@@ -159,8 +159,11 @@ static void count(const struct resource *r, struct plan_counts *counts)
         counts->remove++;
         break;
     case ACTION_NONE:
+        /* A note on what nothing is done to is why not. */
         if (r->wait)
             counts->wait++;
+        else if (r->note != NULL)
+            counts->leave++;
         else if (r->have != NULL && r->want != NULL && r->type->scope != SCOPE_LOOKUP)
             counts->keep++;
         break;

@@ -138,6 +138,7 @@ void plan_counts_to_text(const struct plan_counts *c, struct strbuf *out)
     add_count(&text, c->replace, words[ACTION_REPLACE].plan);
     add_count(&text, c->remove, words[ACTION_REMOVE].plan);
     add_count(&text, c->wait, "awaited");
+    add_count(&text, c->leave, "left to another job");
     add_count(&text, c->keep, words[ACTION_NONE].plan);
     strbuf_adds(out, text.len > 0 ? text.buf : "nothing");
 }
@@ -231,6 +232,7 @@ cJSON *plan_to_json(const struct graph *g, const struct plan_counts *c)
     json_put_int(counts, "remove", c->remove);
     json_put_int(counts, "keep", c->keep);
     json_put_int(counts, "wait", c->wait);
+    json_put_int(counts, "leave", c->leave);
     cJSON *resources = json_put_array(json, "resources");
     for (size_t i = 0; i < g->n; i++) {
         const struct resource *r = g->v[i];

@@ -117,10 +117,12 @@ static void test_text(void **state)
                                   "  task definitions     1 to update\n");
     strbuf_reset(&text);
     const struct plan_counts counts = {
-        .create = 1, .update = 1, .remove = 1, .keep = 2, .wait = 1
+        .create = 1, .update = 1, .remove = 1, .keep = 2, .wait = 1, .leave = 3
     };
     plan_counts_to_text(&counts, &text);
-    assert_string_equal(text.buf, "1 to create, 1 to update, 1 to remove, 1 awaited, 2 unchanged");
+    assert_string_equal(
+        text.buf,
+        "1 to create, 1 to update, 1 to remove, 1 awaited, 3 left to another job, 2 unchanged");
     strbuf_reset(&text);
     plan_counts_to_text(&(struct plan_counts){ 0 }, &text);
     assert_string_equal(text.buf, "nothing");
