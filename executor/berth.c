@@ -363,6 +363,10 @@ int main(int argc, char **argv)
     } else {
         code = run_command(argv[1], argv + 2);
     }
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == 0) {
+        log_error("cannot write to the standard output; is its disk full, or nobody reading?");
+        code = exitcode_system_failure();
+    }
     strlist_release(&options.vars);
     redact_release();
     return code;

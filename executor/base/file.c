@@ -150,6 +150,17 @@ static int open_parent(int dir, const char *path, int *ret_fd, const char **ret_
     return file_open_dir_beneath(dir, parent, ret_fd, err);
 }
 
+/* A full or broken disk is the host's; what lies in the way is the job's. */
+static int write_failed(int sys_errno, const char *what, const char *path, struct err *err)
+{
+    static const int of_host[] = { ENOSPC, EDQUOT, EFBIG, EIO, EROFS, EMFILE, ENFILE, ENOMEM };
+    enum err_class class = ERR_USER;
+    for (size_t i = 0; i < ARRAY_SIZE(of_host); i++)
+        if (sys_errno == of_host[i])
+            class = ERR_HOST;
+    return err_set_errno(err, class, sys_errno, "cannot %s '%s'", what, path);
+}
+
 int file_write_beneath(int dir, const char *path, const char *data, size_t len, unsigned mode,
                        struct err *err)
 {
@@ -161,11 +172,11 @@ int file_write_beneath(int dir, const char *path, const char *data, size_t len, 
     (void)unlinkat(parent, temporary, 0);
     _cleanup_close_ int fd = open_beneath(parent, temporary, O_WRONLY | O_CREAT | O_EXCL, mode);
     if (fd < 0)
-        return err_set_errno(err, ERR_USER, errno, "cannot create '%s'", path);
+        return write_failed(errno, "create", path, err);
     if (write_whole(fd, data, len) < 0 || renameat(parent, temporary, parent, name) < 0) {
         int saved = errno;
         (void)unlinkat(parent, temporary, 0);
-        return err_set_errno(err, ERR_USER, saved, "cannot write '%s'", path);
+        return write_failed(saved, "write", path, err);
     }
     return 0;
 }

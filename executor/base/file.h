@@ -16,7 +16,7 @@ int file_open_dir_beneath(int dir, const char *path, int *ret_fd, struct err *er
  * ERR_NOT_FOUND; anything else that keeps it from being read is ERR_USER: the path is the job's. */
 int file_read_beneath(int dir, const char *path, size_t max, struct strbuf *text, struct err *err);
 /* Writes a file beneath dir whole or not at all: a temporary file in the same directory, renamed.
- */
+ * ERR_HOST for a full or broken disk, else ERR_USER. */
 int file_write_beneath(int dir, const char *path, const char *data, size_t len, unsigned mode,
                        struct err *err);
 

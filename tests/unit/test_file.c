@@ -6,7 +6,9 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -98,10 +100,40 @@ static void test_write_refused(void **state)
     assert_true(S_ISREG(st.st_mode));
 }
 
+/* As on a full disk: the host's fault, and nothing is left behind. */
+static void test_no_room(void **state)
+{
+    (void)state;
+    struct rlimit before;
+    _cleanup_err_ struct err err = ERR_INIT;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    const struct rlimit none = { .rlim_cur = 0, .rlim_max = before.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    int r = file_write_beneath(dir, "full", "x", 1, 0644, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(r, -1);
+    assert_int_equal(err.class, ERR_HOST);
+    assert_int_equal(faccessat(dir, "full", F_OK, 0), -1);
+}
+
+/* What lies in the way has been put there by the job. */
+static void test_a_directory_in_the_way(void **state)
+{
+    (void)state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    assert_int_equal(mkdirat(dir, "way", 0755), 0);
+    assert_int_equal(file_write_beneath(dir, "way", "x", 1, 0644, &err), -1);
+    assert_int_equal(err.class, ERR_USER);
+    assert_int_equal(unlinkat(dir, "way", AT_REMOVEDIR), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_a_directory_in_the_way),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_write_refused),
