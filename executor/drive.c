@@ -21,6 +21,7 @@ struct drive {
     struct hostconfig host;
     struct dispatch dispatch;
     struct environment environment;
+    bool by_spec; /* only the spec could say what the job is */
     int checkout;
     struct deploy deploy;
     struct cancel cancel;
@@ -103,13 +104,13 @@ static int prepare(struct drive *d, struct err *err)
 {
     if (read_job(d, err) < 0 || dispatch_job(d->job.name, &d->host, NULL, &d->dispatch, err) < 0)
         return -1;
-    bool by_spec = d->dispatch.act == ACT_SCRIPT;
-    if (!by_spec && (check_act(d, err) < 0 || decide_environment(d, err) < 0))
+    d->by_spec = d->dispatch.act == ACT_SCRIPT;
+    if (!d->by_spec && (check_act(d, err) < 0 || decide_environment(d, err) < 0))
         return -1;
     if (checkout_open(&d->host, &d->checkout, err) < 0 ||
         deploy_read_spec(&d->deploy, &d->host, d->checkout, err) < 0)
         return -1;
-    if (!by_spec)
+    if (!d->by_spec)
         return 0;
     dispatch_release(&d->dispatch);
     if (dispatch_job(d->job.name, &d->host, d->deploy.spec.raw, &d->dispatch, err) < 0 ||
@@ -185,7 +186,8 @@ static int run(struct drive *d, struct err *err)
     if (prepare(d, err) < 0)
         return -1;
     say_first_line(d);
-    say_contradictions(&d->job);
+    if (d->by_spec) /* else check() has said them */
+        say_contradictions(&d->job);
     const struct job *job = &d->job;
     bool production = str_eq(d->environment.kind, "production");
     _cleanup_free_ char *who = xasprintf("job %lld ('%s') of pipeline %lld", (long long)job->id,

@@ -74,7 +74,9 @@ int drive_call(enum drive_mode mode)
         return end.code;
     else if (end.code == 0 && !end.signalled)
         return 0;
-    else if (end.code != 0 && end.code != exitcode_system_failure() && !end.signalled)
+    else if (end.code == 0)
+        log_error("cancelled: berth's own work is done, the job is not");
+    else if (end.code != exitcode_system_failure() && !end.signalled)
         log_error("berth's own program 'drive' ended with the unexpected code %d; this is an error "
                   "in berth",
                   end.code);
