@@ -64,6 +64,16 @@ static cJSON *spec_for(const struct job *job, const struct hostconfig *h, bool *
     return NULL;
 }
 
+/* A misspelt name must not pass for a deploy that was done. */
+static void say_not_declared(const struct job *job, const struct hostconfig *h)
+{
+    enum act act = dispatch_if_declared(job->name, h);
+    if (act == ACT_DEPLOY && hostconfig_project(h, job->project_id) != NULL)
+        log_warn("nothing is deployed: the repository's spec declares no service of the name in "
+                 "'%s', so this job is just its script",
+                 job->name);
+}
+
 static enum when when_of(const struct job *job, const struct dispatch *d)
 {
     const char *asked = job_variable(job, "BERTH_WHEN");
@@ -100,8 +110,10 @@ static int run_user_script(const char *script)
     _cleanup_json_ cJSON *spec = spec_for(&job, &h, &broken);
     if (dispatch_job(job.name, &h, spec, &d, &err) < 0)
         return joblog_failure(&err);
-    if (d.act == ACT_SCRIPT && !broken)
+    if (d.act == ACT_SCRIPT && !broken) {
+        say_not_declared(&job, &h);
         return run_script(script, NULL);
+    }
     if (when_of(&job, &d) == WHEN_AFTER)
         return drive_then_script(script);
     int code = run_script(script, NULL);
