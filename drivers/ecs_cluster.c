@@ -149,9 +149,15 @@ int ecs_cluster_want(struct graph *g, const cJSON *spec, struct err *err)
         return -1;
     cJSON *want = cJSON_CreateObject();
     json_put_str(want, "clusterName", name);
-    const cJSON *settings = json_at(spec, "cluster/settings");
-    if (settings != NULL)
-        json_put(want, "settings", settings_as_wanted(settings, NULL));
+    cJSON *settings = settings_as_wanted(json_at(spec, "cluster/settings"), NULL);
+    /* The one setting there is, said also where the spec does not: a member that leaves the spec
+     * goes back to its default. */
+    if (json_find(settings, "name", "containerInsights") == NULL) {
+        cJSON *insights = json_push(settings, cJSON_CreateObject());
+        json_put_str(insights, "name", "containerInsights");
+        json_put_str(insights, "value", "disabled");
+    }
+    json_put(want, "settings", settings);
     if (graph_add(g, &ecs_cluster_type, "cluster", name, "cluster", want, NULL, err) < 0)
         return -1;
     graph_alias(g, "cluster", ECS_CLUSTER);

@@ -94,6 +94,19 @@ static void the_spec_is_merged_over_what_is_generated(void **state)
     script_close(&t);
 }
 
+static void a_cluster_without_settings_has_the_default(void **state)
+{
+    (void)state;
+    _cleanup_json_ cJSON *json = cJSON_Parse(script_spec);
+    cJSON_DeleteItemFromObjectCaseSensitive(json, "cluster");
+    _cleanup_free_ char *spec = json_print(json);
+    struct script t;
+    script_open(&t, spec, NULL);
+    assert_json(json_get(script_resource(&t, ECS_CLUSTER)->want, "settings"),
+                "[{\"name\":\"containerInsights\",\"value\":\"disabled\"}]");
+    script_close(&t);
+}
+
 static void a_count_left_to_scaling_is_not_wanted(void **state)
 {
     (void)state;
@@ -261,6 +274,7 @@ int main(void)
         cmocka_unit_test(a_service_becomes_a_task_definition),
         cmocka_unit_test(a_service_is_wanted_with_every_default_said),
         cmocka_unit_test(the_spec_is_merged_over_what_is_generated),
+        cmocka_unit_test(a_cluster_without_settings_has_the_default),
         cmocka_unit_test(a_count_left_to_scaling_is_not_wanted),
         cmocka_unit_test(wrong_specs_are_refused_before_any_call),
         cmocka_unit_test(what_aws_adds_makes_no_difference),
