@@ -349,11 +349,17 @@ static void check_value(struct check *c, const cJSON *schema, const cJSON *value
         check_object(c, schema, value);
 }
 
-void schema_check(const cJSON *schema, const cJSON *value, struct schema_problems *problems)
+void schema_check_part(const cJSON *root, const cJSON *schema, const cJSON *value,
+                       struct schema_problems *problems)
 {
-    struct check c = { .root = schema, .path = STRBUF_INIT, .problems = problems };
+    struct check c = { .root = root, .path = STRBUF_INIT, .problems = problems };
     check_value(&c, schema, value);
     strbuf_release(&c.path);
+}
+
+void schema_check(const cJSON *schema, const cJSON *value, struct schema_problems *problems)
+{
+    schema_check_part(schema, schema, value, problems);
 }
 
 void schema_problems_release(struct schema_problems *problems)

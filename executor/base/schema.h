@@ -36,6 +36,9 @@ void schema_problem_vadd(struct schema_problems *problems, const char *path, con
                          va_list ap) _printf_(3, 0);
 /* Adds what is wrong with `value` to *problems. */
 void schema_check(const cJSON *schema, const cJSON *value, struct schema_problems *problems);
+/* The same for a part of the schema `root`, in which references are looked up. */
+void schema_check_part(const cJSON *root, const cJSON *schema, const cJSON *value,
+                       struct schema_problems *problems);
 void schema_problems_release(struct schema_problems *problems);
 /*
  * The problems as one error of the given class, one per line as `file:line: path: message`, the

@@ -124,12 +124,8 @@ static void fill(struct filling *f, cJSON *value, const cJSON *schema);
 
 static bool fits(const cJSON *root, const cJSON *schema, const cJSON *value)
 {
-    /* A schema of its own for the branch: references are looked up from the root. */
-    _cleanup_json_ cJSON *branch = json_dup(schema);
-    if (json_get(root, "$defs") != NULL)
-        json_put(branch, "$defs", json_dup(json_get(root, "$defs")));
     _cleanup_problems_ struct schema_problems problems = SCHEMA_PROBLEMS_INIT;
-    schema_check(branch, value, &problems);
+    schema_check_part(root, schema, value, &problems);
     return problems.n == 0;
 }
 
