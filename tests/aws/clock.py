@@ -35,6 +35,8 @@ DURATIONS: dict[str, float] = {
     "cloudmap.namespace": 20.0,
     "cloudmap.service": 4.0,
     "cloudmap.instance": 1.0,
+    # The tagging API's index follows "eventually"; minutes have been seen.
+    "tagging.index": 60.0,
 }
 INSTANT_SPEED = 1000.0
 
@@ -66,6 +68,14 @@ class Clock:
         self._virtual, self._real = self.now(), time.monotonic()
         self.instant = speed == "instant"
         self._speed = INSTANT_SPEED if self.instant else float(speed)
+
+    def hold(self) -> None:
+        """Stand still, until `resume`."""
+        self._virtual, self._real = self.now(), time.monotonic()
+
+    def resume(self) -> None:
+        """Go on from where it was held, however long that has been."""
+        self._real = time.monotonic()
 
     def duration(self, name: str) -> float:
         """How long the state NAME of DURATIONS takes; nothing does in an instant world."""

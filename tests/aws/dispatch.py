@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import io
 import os
@@ -18,9 +19,12 @@ from moto.moto_server.werkzeug_app import (  # noqa: E402  (moto reads the setti
     DomainDispatcherApplication, create_backend_app)
 
 from . import validate, wire  # noqa: E402
+from .authorize import authorize  # noqa: E402
 from .errors import AwsError  # noqa: E402
 from .identity import keys_of  # noqa: E402
+from .newborn import Newborns  # noqa: E402
 from .registry import Call, Raw, service_find  # noqa: E402
+from .tagging import Index  # noqa: E402
 from .world import ACCOUNT, World  # noqa: E402
 
 READS = ("Describe", "List", "Get", "BatchGet", "BatchCheck")
@@ -69,20 +73,44 @@ class Dispatcher:
         call = Call(self.world, request.service, request.action, request.input or {},
                     request.region, ACCOUNT, key.arn if key else "",
                     request.access_key, lambda: self._forward(request, request_id))
-        if function is None:
-            if service and service.exclusive:
-                raise NotImplementedError
-            return call.forward()
-        assert service is not None
-        validate.input_check(wire.model_load(request.service), service, request)
-        output = function(call)
+        if function is None and service and service.exclusive:
+            raise NotImplementedError
+        invalid = service.invalid if service else "ValidationError"
+        validate.input_check(wire.model_load(request.service), invalid, request)
+        call.input = request.input or {}
+        authorize(call)
+        newborns: Newborns = call.store(Newborns)
+        newborns.refuse(call)
+        output = function(call) if function else call.forward()
+        output = newborns.answer(call, {} if output is None else output) \
+            if not isinstance(output, Raw) else self._forwarded(call, newborns, output)
+        if is_write(request.action):
+            call.store(Index).note()
         if isinstance(output, Raw):
             return output
         return Raw(*wire.result_write(request, output or {}, request_id))
 
+    @staticmethod
+    def _forwarded(call: Call, newborns: Newborns, raw: Raw) -> Raw:
+        if raw.status < 300:
+            newborns.answer(call, {})
+        return raw
+
+    def _small_pages(self, request: wire.Request) -> wire.Request:
+        """The request with the world's page size, where moto makes the pages."""
+        size, given = self.world.page_size, request.input or {}
+        if size is None or not request.action.startswith(("List", "Describe")):
+            return request
+        body = request.body
+        if request.service == "iam" and given.get("MaxItems", size + 1) > size:
+            body = b"&".join(p for p in body.split(b"&") if not p.startswith(b"MaxItems="))
+            body += b"&MaxItems=%d" % size
+        return dataclasses.replace(request, body=body)
+
     def _forward(self, request: wire.Request, request_id: str) -> Raw:
         """Have moto carry the request out, in process."""
         path, _, query = request.target.partition("?")
+        request = self._small_pages(request)
         environ: dict[str, Any] = {
             "REQUEST_METHOD": request.method, "SCRIPT_NAME": "", "PATH_INFO": path,
             "RAW_URI": request.target, "QUERY_STRING": query, "SERVER_NAME": "127.0.0.1",

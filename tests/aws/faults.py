@@ -16,6 +16,8 @@ A rule: `service`, `action` (absent: any), `match` (members of the input), and w
 
 and states of the world, which last until they are cleared and fit by `match` alone:
 
+  newborn    what a create call (`service`, `action`, `match`) makes is not found by others for
+             `seconds` of the virtual clock, see `newborn`
   unhealthy  tasks start but never get healthy (those without a health check exit with 1)
 """
 
@@ -25,7 +27,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-STATES = {"unhealthy"}
+STATES = {"unhealthy", "newborn"}
 CALLS = {"throttle", "error", "http", "reset", "lost", "slow", "garbage", "truncated", "kill"}
 KEYS = {"service", "action", "match", "nth", "from", "to", "probability", "seed", "times",
         "fault", "code", "message", "status", "seconds", "pgid", "when"}
@@ -88,6 +90,12 @@ class Faults:
             if found is None and rule.strikes():
                 found = rule.given
         return found
+
+    def seconds(self, state: str, service: str, action: str, members: dict[str, Any]) -> float:
+        """For how long a state of the world is set for what a call does; 0 if it is not."""
+        return max((float(rule.given.get("seconds", 30)) for rule in self.rules
+                    if rule.given["fault"] == state and rule.fits(service, action, members)),
+                   default=0.0)
 
     def holds(self, state: str, service: str, **members: Any) -> bool:
         """Whether a state of the world is set for what these members describe."""

@@ -20,8 +20,11 @@ MODULES = {  # by signing name
     "ecs": "ecs",
     "iam": "iam",
     "logs": "logs",
+    "secretsmanager": "secretsmanager",
     "servicediscovery": "cloudmap",
+    "ssm": "ssm",
     "sts": "sts",
+    "tagging": "tagging",
 }
 # Where botocore's name of a service is not its signing name.
 MODEL_NAMES = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch",
@@ -87,10 +90,12 @@ def paged(items: list[Any], call: Call, size: str, token: str, default: int, lar
     """One page of ITEMS, and the member with the next token, if there is more.
 
     SIZE and TOKEN name the input's members; an answer's token has the same name as the input's.
+    A page may hold less than was asked for, and does if a test has set the world's page size.
     """
     limit = call.input.get(size) or default
     if not 1 <= limit <= largest:
         raise refuse(f"{size} must be between 1 and {largest}")
+    limit = min(limit, call.world.page_size or limit)
     start = 0
     if call.input.get(token):
         try:

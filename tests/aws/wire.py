@@ -153,9 +153,8 @@ def _read_query(request: Request, model: ServiceModel, protocol: str) -> None:
     parser = EC2QueryParser if protocol == "ec2" else QueryParser
     try:
         request.input = parser(operation).parse({"values": _Form(form)})  # type: ignore[arg-type]
-    except (ValueError, TypeError) as error:
-        raise AwsError("MalformedQueryString" if protocol == "query" else "InvalidParameterValue",
-                       str(error), 400) from None
+    except (ValueError, TypeError):
+        request.input = None  # the check of inputs says why
 
 
 class _Form(dict):  # type: ignore[type-arg]

@@ -19,6 +19,7 @@ class World:
     def __init__(self, speed: float, instant: bool) -> None:
         self.clock = Clock(speed, instant)
         self.faults = Faults()
+        self.page_size: int | None = None  # no page of a list holds more, whatever is asked for
         self.random = random.Random(20191201)
         self._stores: dict[tuple[Any, ...], Any] = {}
 

@@ -1,0 +1,110 @@
+"""What AWS has just created and does not find yet: the fault "newborn" of `faults`.
+
+Reads of a new group, role, repository, ... may miss it for seconds, as their APIs say: e.g.
+https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html (eventual consistency).
+Creating it again is refused all the same: only those who ask for it miss it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .errors import AwsError
+
+if TYPE_CHECKING:
+    from .registry import Call
+    from .world import World
+
+
+@dataclass
+class Kind:
+    """A kind of resource: how it is created, named by other calls, missed and listed."""
+
+    service: str
+    create: str
+    name: str  # a member of the create call's input or, with a dot, of its answer
+    members: tuple[str, ...]  # of other calls' inputs, which name it
+    error: tuple[str, str, int]
+    lists: dict[str, str] = field(default_factory=dict)  # of answers: member, and its name in it
+
+
+KINDS = [
+    Kind("iam", "CreateRole", "RoleName", ("RoleName",),
+         ("NoSuchEntity", "The role with name {} cannot be found.", 404)),
+    Kind("ec2", "CreateSecurityGroup", ".GroupId", ("GroupId", "GroupIds"),
+         ("InvalidGroup.NotFound", "The security group '{}' does not exist", 400),
+         {"SecurityGroups": "GroupId"}),
+    Kind("ecr", "CreateRepository", "repositoryName", ("repositoryName", "repositoryNames"),
+         ("RepositoryNotFoundException", "The repository with name '{}' does not exist", 400),
+         {"repositories": "repositoryName"}),
+    Kind("ecs", "CreateCluster", "clusterName", ("cluster",),
+         ("ClusterNotFoundException", "Cluster not found.", 400), {"clusters": "clusterName"}),
+    Kind("ecs", "CreateService", "serviceName", ("service",),
+         ("ServiceNotFoundException", "Service not found.", 400), {"services": "serviceName"}),
+    Kind("logs", "CreateLogGroup", "logGroupName", ("logGroupName",),
+         ("ResourceNotFoundException", "The specified log group does not exist.", 400),
+         {"logGroups": "logGroupName"}),
+    Kind("servicediscovery", "CreateService", "Service.Id", ("Id", "ServiceId"),
+         ("ServiceNotFound", "Service not found with id: {}.", 400), {"Services": "Id"}),
+]
+
+
+class Newborns:
+    """What is not found yet, and until which virtual time."""
+
+    def __init__(self, world: World, account: str, region: str) -> None:
+        self.world = world
+        self.until: dict[tuple[str, str, str], float] = {}
+
+    def hidden(self, kind: Kind, name: str) -> bool:
+        short = name.rpartition("/")[2] if name.startswith("arn:") else name
+        key = (kind.service, kind.create, short)
+        return self.until.get(key, 0) > self.world.clock.now()
+
+    def refuse(self, call: Call) -> None:
+        """Raise the service's not-found error if the call names something too new."""
+        for kind in KINDS:
+            if not self.until or kind.service != call.service or call.action.startswith("Create"):
+                continue
+            for member in kind.members:
+                names = call.input.get(member, [])
+                for name in names if isinstance(names, list) else [names]:
+                    if self.hidden(kind, name):
+                        code, message, status = kind.error
+                        raise AwsError(code, message.format(name), status)
+
+    def answer(self, call: Call, output: dict[str, Any]) -> dict[str, Any]:
+        """Note what the call has created, and leave out of its answer what is too new."""
+        for kind in KINDS:
+            if kind.service != call.service:
+                continue
+            if kind.create == call.action:
+                self._born(kind, call, output)
+            elif self.until and not call.action.startswith("Create"):
+                output = self._without(kind, call, output)
+        return output
+
+    def _born(self, kind: Kind, call: Call, output: dict[str, Any]) -> None:
+        seconds = self.world.faults.seconds("newborn", kind.service, kind.create, call.input)
+        if seconds:
+            value: Any = output if "." in kind.name else call.input
+            for part in kind.name.lstrip(".").split("."):
+                value = value.get(part, "default")
+            self.until[kind.service, kind.create, value] = self.world.clock.now() + seconds
+
+    def _without(self, kind: Kind, call: Call, output: dict[str, Any]) -> dict[str, Any]:
+        for member, name in kind.lists.items():
+            items = output.get(member)
+            if not isinstance(items, list):
+                continue
+            kept = [i for i in items if not self.hidden(kind, i[name])]
+            if len(kept) < len(items):
+                output = {**output, member: kept}
+                if "failures" in output:
+                    gone = [i for i in items if i not in kept]
+                    arn = member.removesuffix("s") + "Arn"
+                    output["failures"] = output["failures"] + [
+                        {"arn": i[arn], "reason": "MISSING"} for i in gone]
+        return output

@@ -1,0 +1,117 @@
+"""What AWS checks for each action: the ARNs of the resources, and the actions besides.
+
+From the Service Authorization Reference,
+https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html (Amazon ECS, EC2,
+AWS Cloud Map, ...). An ARN is a template: {member} is a member of the input, one ARN for each
+of a list; a member that is an ARN already is taken as it is. "*": the action has no resource.
+An action that is not here is denied to whoever is held to policies.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Table = dict[str, str | tuple[str, ...]]
+
+ECS: Table = {
+    "CreateCluster": "cluster/{clusterName}", "DescribeClusters": "cluster/{clusters}",
+    **dict.fromkeys(("DeleteCluster", "UpdateCluster", "UpdateClusterSettings",
+                     "PutClusterCapacityProviders"), "cluster/{cluster}"),
+    "CreateService": "service/{cluster}/{serviceName}",
+    "DescribeServices": "service/{cluster}/{services}",
+    **dict.fromkeys(("UpdateService", "DeleteService", "ListServiceDeployments"),
+                    "service/{cluster}/{service}"),
+    "DescribeServiceDeployments": "{serviceDeploymentArns}",
+    "DescribeServiceRevisions": "{serviceRevisionArns}",
+    "StopServiceDeployment": "{serviceDeploymentArn}",
+    "DescribeTasks": "task/{cluster}/{tasks}", "StopTask": "task/{cluster}/{task}",
+    "RegisterTaskDefinition": "task-definition/{family}:*",
+    "RunTask": "task-definition/{taskDefinition}",
+    "DeleteTaskDefinitions": "task-definition/{taskDefinitions}",
+    **dict.fromkeys(("TagResource", "UntagResource", "ListTagsForResource"), "{resourceArn}"),
+    **dict.fromkeys(("ListClusters", "ListServices", "ListTasks", "ListTaskDefinitions",
+                     "ListTaskDefinitionFamilies", "DescribeTaskDefinition",
+                     "DeregisterTaskDefinition"), "*"),
+}
+EC2: Table = {
+    "CreateSecurityGroup": ("security-group/*", "vpc/{VpcId}"),
+    **dict.fromkeys(("DeleteSecurityGroup", "AuthorizeSecurityGroupIngress",
+                     "AuthorizeSecurityGroupEgress", "RevokeSecurityGroupIngress",
+                     "RevokeSecurityGroupEgress"), "security-group/{GroupId}"),
+    **dict.fromkeys(("CreateTags", "DeleteTags"), "{Resources}"),
+    **dict.fromkeys(("DescribeAvailabilityZones", "DescribeNetworkInterfaces",
+                     "DescribeSecurityGroupRules", "DescribeSecurityGroups", "DescribeSubnets",
+                     "DescribeVpcs"), "*"),
+}
+CLOUDMAP: Table = {
+    "CreateService": "namespace/{NamespaceId}",
+    **dict.fromkeys(("DeleteNamespace", "GetNamespace", "UpdatePrivateDnsNamespace"),
+                    "namespace/{Id}"),
+    **dict.fromkeys(("DeleteService", "GetService", "UpdateService"), "service/{Id}"),
+    **dict.fromkeys(("RegisterInstance", "DeregisterInstance", "GetInstance", "ListInstances",
+                     "GetInstancesHealthStatus", "UpdateInstanceCustomHealthStatus"),
+                    "service/{ServiceId}"),
+    **dict.fromkeys(("TagResource", "UntagResource", "ListTagsForResource"), "{ResourceARN}"),
+    **dict.fromkeys(("CreatePrivateDnsNamespace", "DiscoverInstances", "GetOperation",
+                     "ListNamespaces", "ListOperations", "ListServices"), "*"),
+}
+ECR: Table = {
+    "GetAuthorizationToken": "*", "DescribeRepositories": "repository/{repositoryNames}",
+    **dict.fromkeys(("BatchCheckLayerAvailability", "BatchDeleteImage", "BatchGetImage",
+                     "CreateRepository", "DeleteLifecyclePolicy", "DeleteRepository",
+                     "DescribeImages", "GetLifecyclePolicy", "GetRepositoryPolicy", "ListImages",
+                     "PutImage", "PutImageScanningConfiguration", "PutImageTagMutability",
+                     "PutLifecyclePolicy", "SetRepositoryPolicy", "InitiateLayerUpload",
+                     "UploadLayerPart", "CompleteLayerUpload"), "repository/{repositoryName}"),
+    **dict.fromkeys(("TagResource", "UntagResource", "ListTagsForResource"), "{resourceArn}"),
+}
+IAM: Table = {
+    "ListRoles": "*", "CreateServiceLinkedRole": "role/aws-service-role/{AWSServiceName}/*",
+    **dict.fromkeys(("CreateRole", "DeleteRole", "DeleteRolePolicy", "GetRole", "GetRolePolicy",
+                     "ListAttachedRolePolicies", "ListRolePolicies", "ListRoleTags",
+                     "PutRolePolicy", "TagRole", "UntagRole", "UpdateAssumeRolePolicy",
+                     "UpdateRole"), "role/{RoleName}"),
+}
+# As seen in denials, e.g. elastic/apm-aws-lambda#526: a group is checked as its streams.
+LOGS: Table = {
+    "DescribeLogGroups": "log-group::log-stream:", "GetLogEvents":
+        "log-group:{logGroupName}:log-stream:{logStreamName}",
+    **dict.fromkeys(("CreateLogGroup", "DeleteLogGroup", "DeleteMetricFilter",
+                     "DeleteRetentionPolicy", "DescribeLogStreams", "DescribeMetricFilters",
+                     "FilterLogEvents", "PutMetricFilter", "PutRetentionPolicy"),
+                    "log-group:{logGroupName}:log-stream:"),
+    **dict.fromkeys(("TagResource", "UntagResource", "ListTagsForResource"), "{resourceArn}"),
+}
+TABLES: dict[str, Table] = {
+    "ecs": ECS, "ec2": EC2, "servicediscovery": CLOUDMAP, "ecr": ECR, "iam": IAM, "logs": LOGS,
+    "ssm": {"GetParameters": "parameter/{Names}", "DescribeParameters": "*",
+            "ListTagsForResource": "parameter/{ResourceId}"},
+    "secretsmanager": {"DescribeSecret": "secret:{SecretId}"},
+    "sts": {"AssumeRole": "{RoleArn}"},
+    "tagging": {"GetResources": "*"},
+}
+PREFIXES = {"tagging": "tag"}  # where actions are not named after the signing name
+# Anyone may ask who they are: "No permissions are required to perform this operation."
+FREE = {("sts", "GetCallerIdentity"), ("sts", "AssumeRoleWithWebIdentity")}
+# Tags in a create call need this action too, on what is created.
+TAGGING = {"ecs": "ecs:TagResource", "ec2": "ec2:CreateTags", "ecr": "ecr:TagResource",
+           "logs": "logs:TagResource", "iam": "iam:TagRole",
+           "servicediscovery": "servicediscovery:TagResource"}
+EC2_KINDS = {"sg": "security-group", "sgr": "security-group-rule", "vpc": "vpc",
+             "subnet": "subnet", "eni": "network-interface"}
+
+
+def passed_roles(service: str, action: str, given: dict[str, Any]) -> list[tuple[str, str]]:
+    """The roles that a call hands to a service, which takes iam:PassRole, and that service.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
+    """
+    if service != "ecs":
+        return []
+    if action in ("CreateService", "UpdateService"):
+        return [(given["role"], "ecs.amazonaws.com")] if "role" in given else []
+    source = given.get("overrides", {}) if action == "RunTask" else given
+    if action not in ("RegisterTaskDefinition", "RunTask"):
+        return []
+    return [(source[member], "ecs-tasks.amazonaws.com")
+            for member in ("taskRoleArn", "executionRoleArn") if source.get(member)]

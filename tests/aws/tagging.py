@@ -1,0 +1,77 @@
+"""The tagging API: late, and with what once had tags.
+
+https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html:
+"Returns all the tagged or previously tagged resources". What it says is as old as its index.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from .errors import AwsError
+from .registry import Call, Service, paged
+from .resources import Tagged, all_resources
+
+if TYPE_CHECKING:
+    from .world import World
+
+ACTIONS = Service("tagging", exclusive=True, throttle=("ThrottledException", 400),
+                  invalid="InvalidParameterException")
+# Roles are not among what it knows:
+# https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html
+UNKNOWN = ":iam:"
+
+
+class Index:
+    """Everything with tags as it was after each write, until that is old enough to be seen."""
+
+    def __init__(self, world: World, account: str, region: str) -> None:
+        self.world, self.account, self.region = world, account, region
+        self.views: deque[tuple[float, list[Tagged]]] = deque()
+        self.seen: list[Tagged] = []
+        self.once: dict[str, None] = {}  # every ARN that ever had a tag
+
+    def note(self) -> None:
+        now, lag = self.world.clock.now(), self.world.clock.duration("tagging.index")
+        view = [(arn, tags) for arn, tags in all_resources(self.world, self.account, self.region)
+                if UNKNOWN not in arn]
+        self.views.append((now + lag, view))
+        self.resources()  # so that the queue stays short
+
+    def resources(self) -> list[Tagged]:
+        while self.views and self.views[0][0] <= self.world.clock.now():
+            self.seen = self.views.popleft()[1]
+            self.once.update({arn: None for arn, tags in self.seen if tags})
+        there = dict(self.seen)
+        return [(arn, there.get(arn, {})) for arn in self.once]
+
+
+def refuse(message: str) -> AwsError:
+    return AwsError("InvalidParameterException", message)
+
+
+@ACTIONS.action("GetResources")
+def get_resources(call: Call) -> dict[str, Any]:
+    given = call.input
+    found = call.store(Index).resources()
+    if given.get("ResourceARNList"):
+        found = [r for r in found if r[0] in given["ResourceARNList"]]
+    for one in given.get("TagFilters", []):
+        key, values = one.get("Key"), one.get("Values") or []
+        found = [(arn, tags) for arn, tags in found
+                 if key in tags and (not values or tags[key] in values)]
+    kinds = given.get("ResourceTypeFilters", [])
+    if kinds:
+        found = [r for r in found if any(_is_of(r[0], kind) for kind in kinds)]
+    page, more = paged(found, call, "ResourcesPerPage", "PaginationToken", 50, 100, refuse)
+    return {"PaginationToken": more.get("PaginationToken", ""), "ResourceTagMappingList": [
+        {"ResourceARN": arn, "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}
+        for arn, tags in page]}
+
+
+def _is_of(arn: str, kind: str) -> bool:
+    """ecs, or ecs:service."""
+    service, _, name = kind.partition(":")
+    parts = arn.split(":", 5)
+    return parts[2] == service and (not name or parts[5].replace(":", "/").split("/")[0] == name)

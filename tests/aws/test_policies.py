@@ -1,0 +1,163 @@
+"""Policies: who may do what to which resource, once callers are held to them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from .build import ROLE, Builder, code_of, error_of
+from .endpoint import ACCOUNT, REGION, ROLE_ARN, Endpoint
+from .permissions import TABLES
+from .policy import Question, verdict
+from .test_validation import ACTIONS
+
+USER = f"arn:aws:iam::{ACCOUNT}:user/berth"
+
+
+@pytest.fixture
+def build(endpoint: Endpoint) -> Builder:
+    return Builder(endpoint)
+
+
+def allow(endpoint: Endpoint, *statements: Any) -> None:
+    """Hold the tests' user to these statements; a string is an action on everything."""
+    endpoint.enforce_on(USER, {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": s, "Resource": "*"} if isinstance(s, str)
+        else {"Effect": "Allow", **s} for s in statements]})
+
+
+def arn(service: str, rest: str) -> str:
+    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{rest}"
+
+
+def test_every_action_of_berth_has_its_resources() -> None:
+    free = {("sts", "AssumeRoleWithWebIdentity"), ("sts", "GetCallerIdentity")}
+    assert [a for a in ACTIONS if a[1] not in TABLES[a[0]] and a not in free] == []
+
+
+def test_denials_in_each_services_words(endpoint: Endpoint) -> None:
+    allow(endpoint, "s3:*")
+    for service, action, code, status in (
+            ("ecs", "list_clusters", "AccessDeniedException", 400),
+            ("iam", "list_roles", "AccessDenied", 403),
+            ("ec2", "describe_vpcs", "UnauthorizedOperation", 403),
+            ("servicediscovery", "list_namespaces", "AccessDeniedException", 400),
+            ("route53", "list_hosted_zones", "AccessDenied", 403)):
+        got = error_of(getattr(endpoint.client(service), action))
+        assert (got[0], got[2]) == (code, status)
+        assert f"User: {USER} is not authorized to perform: {service}:" in got[1]
+    assert endpoint.client("sts").get_caller_identity()["Arn"] == USER
+    endpoint.enforce(False)
+    assert code_of(endpoint.client("ecs").list_clusters) == ""
+
+
+def test_resources(endpoint: Endpoint) -> None:
+    allow(endpoint, {"Action": ["ecs:*Cluster"], "Resource": arn("ecs", "cluster/automation-*")},
+          {"Action": "logs:CreateLogGroup", "Resource": arn("logs", "log-group:automation-*:*")},
+          {"Action": "ssm:GetParameters", "Resource": arn("ssm", "parameter/mettel/*")},
+          {"Action": "iam:GetRole", "Resource": ROLE_ARN})
+    ecs, logs, ssm = (endpoint.client(name) for name in ("ecs", "logs", "ssm"))
+    iam = endpoint.client("iam")
+    assert code_of(lambda: ecs.create_cluster(clusterName="automation-1")) == ""
+    assert code_of(lambda: ecs.create_cluster(clusterName="other")) == "AccessDeniedException"
+    assert code_of(lambda: ecs.delete_cluster(cluster="automation-1")) == ""
+    assert code_of(lambda: logs.create_log_group(logGroupName="automation-1")) == ""
+    assert error_of(lambda: logs.create_log_group(logGroupName="x"))[1].startswith(
+        f"User: {USER} is not authorized to perform: logs:CreateLogGroup on resource: "
+        + arn("logs", "log-group:x:log-stream: because no identity-based policy allows"))
+    assert code_of(lambda: ssm.get_parameters(Names=["/mettel/SLACK_URL"])) == ""
+    assert code_of(lambda: ssm.get_parameters(Names=["/mettel/SLACK_URL", "/x"])) == \
+        "AccessDeniedException"
+    assert code_of(lambda: iam.get_role(RoleName="berth-deploy")) == ""
+    assert code_of(lambda: iam.get_role(RoleName="other")) == "AccessDenied"
+
+
+def test_tags_in_requests_and_on_resources(build: Builder, endpoint: Endpoint) -> None:
+    mine = {"StringLike": {"aws:RequestTag/Environment": "automation-*"}}
+    theirs = {"StringLike": {"aws:ResourceTag/Environment": "automation-*"}}
+    free = build.group("free")
+    tagging = {"Action": "ec2:CreateTags", "Resource": "*", "Condition": {
+        "StringEquals": {"ec2:CreateAction": "CreateSecurityGroup"},
+        "ForAllValues:StringEquals": {"aws:TagKeys": ["Environment"]}}}
+    allow(endpoint, {"Action": "ec2:CreateSecurityGroup", "Condition": mine,
+                     "Resource": arn("ec2", "security-group/*")},
+          {"Action": "ec2:CreateSecurityGroup", "Resource": arn("ec2", "vpc/*")}, tagging,
+          {"Action": "ec2:DeleteSecurityGroup", "Resource": "*", "Condition": theirs})
+
+    def create(name: str, **tags: str) -> Any:
+        specification = [{"ResourceType": "security-group", "Tags": [
+            {"Key": k, "Value": v} for k, v in tags.items()]}]
+        return build.ec2.create_security_group(
+            GroupName=name, Description="d", VpcId=build.vpc,
+            **({"TagSpecifications": specification} if tags else {}))
+    denied = "UnauthorizedOperation"
+    assert code_of(lambda: create("a")) == denied
+    assert code_of(lambda: create("a", Environment="other")) == denied
+    assert code_of(lambda: create("a", Environment="automation-1", More="x")) == denied
+    made = create("a", Environment="automation-1")["GroupId"]
+    assert code_of(lambda: build.ec2.create_tags(
+        Resources=[made], Tags=[{"Key": "Environment", "Value": "x"}])) == denied
+    assert code_of(lambda: build.ec2.delete_security_group(GroupId=free)) == denied
+    assert code_of(lambda: build.ec2.delete_security_group(GroupId=made)) == ""
+
+
+def test_pass_role(build: Builder, endpoint: Endpoint) -> None:
+    build.role()
+    register = "ecs:RegisterTaskDefinition"
+    allow(endpoint, register)
+    make = lambda: build.definition(executionRoleArn=ROLE)  # noqa: E731
+    code, message, status = error_of(make)
+    assert (code, status) == ("AccessDeniedException", 400)
+    assert f"iam:PassRole on resource: {ROLE}" in message
+    pass_to = lambda service: {  # noqa: E731
+        "Action": "iam:PassRole", "Resource": ROLE,
+        "Condition": {"StringEquals": {"iam:PassedToService": service}}}
+    allow(endpoint, register, pass_to("ec2.amazonaws.com"))
+    assert code_of(make) == "AccessDeniedException"
+    allow(endpoint, register, pass_to("ecs-tasks.amazonaws.com"))
+    assert code_of(make) == "" and code_of(build.definition) == ""
+
+
+def test_policies_of_a_role_count_for_its_sessions(endpoint: Endpoint) -> None:
+    iam, sts = endpoint.client("iam"), endpoint.client("sts")
+    iam.put_role_policy(RoleName="berth-deploy", PolicyName="p", PolicyDocument=json.dumps({
+        "Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "ecs:*", "Resource": "*"},
+            {"Effect": "Deny", "Action": "ecs:CreateCluster", "Resource": "*"}]}))
+    keys = sts.assume_role(RoleArn=ROLE_ARN, RoleSessionName="berth-77-1")["Credentials"]
+    endpoint.enforce_on(ROLE_ARN)
+    client = lambda name: endpoint.client_as(  # noqa: E731
+        name, keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+    assert code_of(client("ecs").list_clusters) == ""
+    code, message, _ = error_of(lambda: client("ecs").create_cluster(clusterName="a"))
+    assert code == "AccessDeniedException" and "explicit deny" in message
+    assert code_of(client("ec2").describe_vpcs) == "UnauthorizedOperation"
+    assert code_of(endpoint.client("ec2").describe_vpcs) == ""  # another principal
+    endpoint.enforce()
+    assert code_of(endpoint.client("ec2").describe_vpcs) == "UnauthorizedOperation"
+
+
+@pytest.mark.parametrize("condition,context,allowed", [
+    ({"StringEquals": {"k": ["a", "b"]}}, {"k": ["b"]}, True),
+    ({"StringEquals": {"k": "a"}}, {}, False),
+    ({"StringEqualsIfExists": {"k": "a"}}, {}, True),
+    ({"StringNotEquals": {"k": "a"}}, {}, True),
+    ({"StringNotEquals": {"k": ["a", "b"]}}, {"k": ["b"]}, False),
+    ({"StringLike": {"K": "a-?"}}, {"k": ["a-1"]}, True),
+    ({"StringLike": {"k": "a-?"}}, {"k": ["a-12"]}, False),
+    ({"ForAnyValue:StringEquals": {"k": ["a"]}}, {"k": ["b", "a"]}, True),
+    ({"ForAllValues:StringEquals": {"k": ["a"]}}, {"k": ["b", "a"]}, False),
+    ({"ForAllValues:StringEquals": {"k": ["a"]}}, {}, True),
+    ({"Null": {"k": "true"}}, {}, True), ({"Null": {"k": "true"}}, {"k": ["a"]}, False),
+    ({"Bool": {"k": True}}, {"k": ["true"]}, True),
+    ({"NumericLessThan": {"k": 5}}, {"k": ["4"]}, True),
+    ({"StringLike": {"k": "${aws:username}-*"}}, {"k": ["me-1"], "aws:username": ["me"]}, True),
+    ({"StringLike": {"k": "${aws:username}*"}}, {"k": ["1"]}, False),
+    ({"Sometimes": {"k": "a"}}, {"k": ["a"]}, False)])
+def test_conditions(condition: dict[str, Any], context: dict[str, list[str]],
+                    allowed: bool) -> None:
+    statement = {"Effect": "Allow", "Action": "ecs:*", "Resource": "*", "Condition": condition}
+    question = Question("ecs:ListClusters", "*", context)
+    assert (verdict([statement], question) == "Allow") == allowed
