@@ -2,10 +2,14 @@
 
   GET    health                  {"ok": true, "now": virtual time}
   POST   reset                   all that exists goes, the seed comes back, the record is empty
+  POST   save, restore           {"name"}: keep this state; come back to it, see `processes`
+  POST   spawn, stop             another server with a copy of this world; end that one
   GET    record, DELETE record   every AWS call in order, see `front`
   POST   clock                   {"advance": seconds} and/or {"speed": factor or "instant"}
   POST   faults, DELETE faults   a rule or a list of rules, see `faults`
   POST   kill                    {"n": 1 is the next call, "when": "before" or "after", "pgid": P}
+  POST   pages                   {"size": N or null}: no page of a list holds more
+  POST   enforce                 {"on": bool} or {"principal", "policy"}: see `authorize`
   POST   expire                  {"key": access key id, or none for all sessions}: ended now
   POST   issuer                  {"url", "key": PEM, "audiences": [...]}: an issuer of tokens, `jwt`
   POST   host                    the instance's role, a container with credentials: `metadata`
@@ -17,6 +21,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from . import seed
+from .authorize import Enforcement
 from .identity import keys_of
 from .metadata import Host
 from .world import ACCOUNT, World
@@ -49,6 +54,7 @@ class Control:
         if front.seed:
             seed.plant(front.dispatcher.world)
         front.record.clear()
+        front.failed.clear()
         self.kill = None
         return {}
 
@@ -88,6 +94,17 @@ class Control:
                      "pgid": int(given["pgid"])}
         return {}
 
+    def spawn(self, _: Any) -> Any:
+        return self.front.processes.spawn()
+
+    def pages(self, given: Any) -> Any:
+        self.front.world.page_size = None if given["size"] is None else int(given["size"])
+        return {}
+
+    def enforce(self, given: Any) -> Any:
+        self.front.world.store(Enforcement, ACCOUNT, "aws").configure(given)
+        return {}
+
     def expire(self, given: Any) -> Any:
         return {"expired": keys_of(self.front.world).expire(given.get("key"))}
 
@@ -119,6 +136,9 @@ ACTIONS = {
     ("POST", "faults"): Control.faults,
     ("DELETE", "faults"): Control.faults_clear,
     ("POST", "kill"): Control.kill_set,
+    ("POST", "spawn"): Control.spawn,
+    ("POST", "pages"): Control.pages,
+    ("POST", "enforce"): Control.enforce,
     ("POST", "expire"): Control.expire,
     ("POST", "issuer"): Control.issuer,
     ("POST", "host"): Control.host,

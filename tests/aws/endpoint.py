@@ -41,10 +41,12 @@ class Endpoint:
         self.arguments += ["--plain-moto"] if plain_moto else []
         self.process: subprocess.Popen[str] | None = None
         self.url = ""
+        self.spawned = False
         self._clients: dict[str, Any] = {}
 
     def __enter__(self) -> Endpoint:
-        self.start()
+        if not self.spawned:
+            self.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
@@ -60,6 +62,9 @@ class Endpoint:
 
     def stop(self) -> int:
         """Ask it to end, and give its exit code."""
+        if self.spawned:
+            self.control("POST", "stop", {})
+            return 0
         if self.process is None:
             return 0
         self.process.send_signal(signal.SIGTERM)
@@ -109,6 +114,23 @@ class Endpoint:
     def reset(self) -> None:
         self.control("POST", "reset", {})
 
+    def save(self, name: str = "saved") -> None:
+        """Keep the present state, to come back to by `restore`, in milliseconds."""
+        self.control("POST", "save", {"name": name})
+
+    def restore(self, name: str = "saved") -> None:
+        """Everything as it was at `save`: resources, clock, record, faults."""
+        self.control("POST", "restore", {"name": name})
+
+    def spawn(self) -> Endpoint:
+        """Another server, with a copy of this one's world and a port of its own.
+
+        It ends with its `stop`, or with this one.
+        """
+        other = Endpoint()
+        other.url, other.spawned = str(self.control("POST", "spawn", {})["url"]), True
+        return other
+
     def record(self) -> list[dict[str, Any]]:
         """Every AWS call since the reset, in order; see `front`."""
         return list(self.control("GET", "record"))
@@ -120,6 +142,30 @@ class Endpoint:
               writes: bool | None = None) -> list[dict[str, Any]]:
         return [c for c in self.record() if service in (None, c["service"])
                 and action in (None, c["action"]) and writes in (None, c["write"])]
+
+    def expect(self, service: str, action: str, times: int | None = None, attempts: int | None
+               = None, code: str | None = None, **members: Any) -> list[dict[str, Any]]:
+        """Assert that such calls were made: TIMES of them (default: any), with these members in
+        their inputs, the most persistent in ATTEMPTS tries, the last one ending with CODE."""
+        found = [c for c in self.calls(service, action) if all(
+            (c["input"] or {}).get(k) == v for k, v in members.items())]
+        seen = [f"{c['service']}.{c['action']}" for c in self.record()]
+        what = f"{service}.{action} {members or ''}"
+        assert found if times is None else len(found) == times, \
+            f"{len(found)} of {what}, expected {times or 'some'}; all calls: {seen}"
+        most = max((c["attempt"] for c in found), default=0)
+        assert attempts in (None, most), f"{what} was tried {most} times, expected {attempts}"
+        assert code is None or found[-1]["code"] == code, f"{what} ended with {found[-1]['code']}"
+        return found
+
+    def expect_no_writes(self) -> None:
+        """Assert that nothing was changed since the record began."""
+        writes = [f"{c['service']}.{c['action']}" for c in self.calls(writes=True)]
+        assert not writes, f"these calls changed something: {writes}"
+
+    def pages(self, size: int | None) -> None:
+        """No page of a list holds more than SIZE items, whatever is asked for."""
+        self.control("POST", "pages", {"size": size})
 
     def now(self) -> float:
         """The virtual time."""
@@ -143,6 +189,14 @@ class Endpoint:
     def kill_at(self, n: int, when: str, pgid: int) -> None:
         """Kill a process group at the n-th AWS call from now, "before" or "after" it is done."""
         self.control("POST", "kill", {"n": n, "when": when, "pgid": pgid})
+
+    def enforce(self, on: bool = True) -> None:
+        """Hold every principal to its policies in IAM, or nobody to any."""
+        self.control("POST", "enforce", {"on": on})
+
+    def enforce_on(self, principal: str, policy: dict[str, Any] | None = None) -> None:
+        """Hold a user or role (its ARN) to POLICY, or to its policies in IAM."""
+        self.control("POST", "enforce", {"principal": principal, "policy": policy})
 
     def expire(self, access_key: str | None = None) -> int:
         """End a session, or all of them, now; how many there were."""

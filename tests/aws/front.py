@@ -23,11 +23,16 @@ from .control import Control
 from .dispatch import Dispatcher, is_write
 from .errors import AwsError
 from .registry import Raw, service_find
+from .processes import Processes
 from .sigv4 import refusal, signature_check
 from .world import World
 
 HTML = (b"<html><head><title>503 Service Temporarily Unavailable</title></head><body><center>"
         b"<h1>503 Service Temporarily Unavailable</h1></center></body></html>\n")
+
+
+# Faults that keep a good answer from the client.
+UNANSWERED = ("lost", "kill", "truncated", "garbage")
 
 
 class Front(ThreadingHTTPServer):
@@ -43,10 +48,13 @@ class Front(ThreadingHTTPServer):
         self.speed, self.instant, self.seed = speed, instant, seed
         self.lock = threading.RLock()
         self.record: list[dict[str, Any]] = []
+        self.failed: dict[str, int] = {}  # calls whose last tries have failed, and how many
         self.connections = 0
+        self.open: set[socket.socket] = set()
         self.dispatcher = Dispatcher(World(speed, instant))
         self.control = Control(self)
         self.control.reset()
+        self.processes = Processes(self)
 
     @property
     def world(self) -> World:
@@ -56,6 +64,31 @@ class Front(ThreadingHTTPServer):
         with self.lock:
             self.connections += 1
             return self.connections
+
+    def attempt(self, entry: dict[str, Any]) -> int:
+        """Which try of the same call by the same caller this is, as far as a server can see.
+
+        A call that did not succeed, or whose answer did not arrive, may be tried again: with the
+        same input, and so with the same idempotency token.
+        """
+        call = json.dumps([entry[m] for m in ("service", "action", "input", "principal")],
+                          default=str)
+        number = self.failed.pop(call, 0) + 1
+        if entry["status"] is None or entry["status"] >= 400 or entry["fault"] in UNANSWERED:
+            self.failed[call] = number
+        return number
+
+    def connections_close(self, but: socket.socket) -> None:
+        """End all connections but one; their clients then make new ones."""
+        for connection in self.open - {but}:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def connections_forget(self) -> None:
+        """Close what is another process's, and leave it to that one."""
+        for connection in self.open:
+            connection.close()
+        self.open.clear()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -69,6 +102,11 @@ class Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.number = self.server.connection_number()
+        self.server.open.add(self.connection)
+
+    def finish(self) -> None:
+        self.server.open.discard(self.connection)
+        super().finish()
 
     def handle(self) -> None:
         try:
@@ -94,15 +132,28 @@ class Handler(BaseHTTPRequestHandler):
             headers[name] = f"{headers[name]},{value}" if name in headers else value
         request = wire.Request(self.command, self.path, headers, body)
         if self.path.startswith("/_berth/"):
-            with self.server.lock:
-                status, answer = self.server.control.handle(
-                    self.command, request.path.removeprefix("/_berth/"), body)
-            self.answer(Raw(status, [("Content-Type", "application/json")],
-                            json.dumps(answer, default=str).encode()))
+            self.control_call(request)
         else:
             self.aws_call(request)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = do_OPTIONS = do_any
+
+    def control_call(self, request: wire.Request) -> None:
+        path, front = request.path.removeprefix("/_berth/"), self.server
+        with front.lock:
+            processes = {"save": front.processes.save, "restore": front.processes.restore}
+            if self.command == "POST" and path in processes:
+                name = json.loads(request.body or b"{}").get("name", "saved")
+                processes[path](name, self)
+                return
+            if self.command == "POST" and path == "stop":
+                front.processes.stop(self)
+            status, answer = front.control.handle(self.command, path, request.body)
+        self.answer_json(status, answer)
+
+    def answer_json(self, status: int, answer: Any) -> None:
+        self.answer(Raw(status, [("Content-Type", "application/json")],
+                        json.dumps(answer, default=str).encode()))
 
     def aws_call(self, request: wire.Request) -> None:
         started = time.time()
@@ -117,6 +168,8 @@ class Handler(BaseHTTPRequestHandler):
                 start=started * 1000, end=time.time() * 1000, connection=self.number,
                 bytes_in=len(request.body), bytes_out=len(raw.body) if raw else 0)
             entry.update(_error_of(raw))
+            entry["attempt"] = self.server.attempt(entry)
+            entry["invocation"] = request.headers.get("amz-sdk-invocation-id")
             self.server.record.append(entry)
         if raw is None:
             self.drop(hard=fault.get("fault") == "reset")
@@ -240,6 +293,4 @@ def _between(text: str, before: str, after: str) -> str | None:
 # Services without a behaviour of their own here; the others' codes are in their modules.
 # https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html and others.
 THROTTLES = {"cloudformation": ("Throttling", 400), "monitoring": ("Throttling", 400),
-             "route53": ("Throttling", 400), "ssm": ("ThrottlingException", 400),
-             "secretsmanager": ("ThrottlingException", 400), "acm": ("ThrottlingException", 400),
-             "tagging": ("ThrottledException", 400)}
+             "route53": ("Throttling", 400), "acm": ("ThrottlingException", 400)}

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from .errors import AwsError
+from .identity import iam_of
 from .registry import Call, Raw, Service
 
 ACTIONS = Service("iam", throttle=("Throttling", 400), invalid="ValidationError")
@@ -79,6 +80,31 @@ def create_role(call: Call) -> Raw:
 def update_trust(call: Call) -> Raw:
     trust_check(call.input["PolicyDocument"])
     return call.forward()
+
+
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html
+LINKED = {"ecs.amazonaws.com": "AWSServiceRoleForECS",
+          "elasticache.amazonaws.com": "AWSServiceRoleForElastiCache",
+          "elasticloadbalancing.amazonaws.com": "AWSServiceRoleForElasticLoadBalancing"}
+
+
+@ACTIONS.action("CreateServiceLinkedRole")
+def create_linked_role(call: Call) -> Raw:
+    """One for each service; moto derives another name than AWS from the service's."""
+    service, suffix = call.input["AWSServiceName"], call.input.get("CustomSuffix", "")
+    roles = iam_of(call.account).roles.values()
+    path = f"/aws-service-role/{service}/"
+    wanted = LINKED.get(service, "") + (f"_{suffix}" if suffix else "")
+    if wanted and any(role.path == path and role.name == wanted for role in roles):
+        raise AwsError("InvalidInput", f"Service role name {wanted} has been taken in this "
+                       "account, please try a different suffix.")
+    raw = call.forward()
+    made = next((r for r in roles if r.path == path and r.name != wanted), None)
+    if raw.status >= 300 or not wanted or made is None:
+        return raw
+    body = raw.body.replace(made.name.encode(), wanted.encode())
+    made.name = wanted
+    return Raw(raw.status, raw.headers, body)
 
 
 def managed_policies_load(call: Call) -> Raw:

@@ -281,7 +281,8 @@ def who(endpoint: Endpoint, **environ: str) -> str:
     script = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, env={
-            **clean, "AWS_ENDPOINT_URL": endpoint.url, "AWS_DEFAULT_REGION": REGION, "HOME": "/nowhere",
+            **clean, "AWS_ENDPOINT_URL": endpoint.url, "AWS_DEFAULT_REGION": REGION,
+            "HOME": "/nowhere",
             **environ})
     return done.stdout.strip() or done.stderr
 

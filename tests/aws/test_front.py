@@ -86,15 +86,6 @@ def test_action_that_nobody_knows_is_no_html(endpoint: Endpoint) -> None:
         ServiceId="srv-1")) == "UnknownOperationException"
 
 
-def test_inputs_are_checked_against_the_model(wire: http.client.HTTPConnection) -> None:
-    for action, body in (("CreateService", {}), ("ListClusters", {"nonsense": 1}),
-                         ("ListClusters", {"maxResults": "x"}),
-                         ("CreateService", {"serviceName": "a", "launchType": "MOON"})):
-        target = ECS + action
-        got = ask(wire, {**JSON, "X-Amz-Target": target}, json.dumps(body))
-        assert got[0] == 400 and "InvalidParameterException" in got[2], (action, body)
-
-
 THROTTLES = [("ecs", "list_clusters", "ThrottlingException", 400),
              ("ec2", "describe_vpcs", "RequestLimitExceeded", 503),
              ("iam", "list_roles", "Throttling", 400),
