@@ -125,12 +125,6 @@ static int service_create(struct session *s, struct resource *r, struct err *err
  * https://docs.aws.amazon.com/cloud-map/latest/api/API_UpdateService.html */
 static int service_update(struct session *s, struct resource *r, struct err *err)
 {
-    const char *routing = json_str_at(r->have, "DnsConfig/RoutingPolicy");
-    if (!str_eq(routing, json_str_at(r->target, "DnsConfig/RoutingPolicy")))
-        return err_set(err, ERR_USER,
-                       "%s.routingPolicy: AWS allows no change of '%s' to '%s'; set it back, or "
-                       "give the service another name",
-                       r->origin, routing, json_str_at(r->target, "DnsConfig/RoutingPolicy"));
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put_str(input, "Id", json_str(r->outputs, "Id"));
     cJSON *dns = json_put_object(json_put_object(input, "Service"), "DnsConfig");
@@ -182,7 +176,7 @@ static int service_remove(struct session *s, struct resource *r, struct err *err
 }
 
 static const char *const service_immutable[] = { "Name", "NamespaceId", "HealthCheckCustomConfig",
-                                                 NULL };
+                                                 "DnsConfig.RoutingPolicy", NULL };
 static const char *const service_stable[] = { "Id", "Arn", NULL };
 static const char *const after_namespace[] = { "cloudmap.namespace", NULL };
 

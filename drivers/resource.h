@@ -73,7 +73,7 @@ struct resource_type {
     unsigned flags;
     unsigned batch;  /* how many resources one observe() takes; 0: any number */
     double deadline; /* seconds until a create, update or removal must be done; 0: 1200 */
-    const char *const *immutable; /* NULL-ended top-level members of want; or NULL */
+    const char *const *immutable; /* NULL-ended JSON paths in want; or NULL */
     const char *const *after;     /* NULL-ended names of types observed before this one; or NULL */
     const char *parent;           /* SCOPE_CHILD: the name of its parent's type ("iam.role") */
     /*

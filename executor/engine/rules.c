@@ -67,12 +67,10 @@ bool resource_compare(struct resource *r)
     return false;
 }
 
-/* Whether a change's path is, or lies in, the top-level member. */
+/* Whether a change's path is, or lies in, the member: strchr() finds the NUL at the end as well. */
 static bool path_is_in(const char *path, const char *member)
 {
-    _cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
-    json_path_key(&key, member);
-    return str_starts(path, key.buf) && strchr(".[", path[key.len]) != NULL;
+    return str_starts(path, member) && strchr(".[", path[strlen(member)]) != NULL;
 }
 
 static bool is_immutable(const struct resource_type *type, const char *path)

@@ -54,7 +54,7 @@ static int request(struct fixture *f, struct http_request r)
     r.body = "body";
     r.body_len = 4;
     r.connect_timeout = 2;
-    r.timeout = r.timeout > 0 ? r.timeout : 10;
+    r.timeout = r.timeout > 0 ? r.timeout : 60;
     r.plain = true;
     r.direct = true;
     http_response_release(&f->response);
