@@ -23,8 +23,17 @@ def world(endpoint: Endpoint, tmp_path: Path) -> World:
     return World(endpoint, tmp_path)
 
 
+@pytest.fixture(scope="session")
+def prepared(endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a saved state: repositories, roles and images are there."""
+    endpoint.reset()
+    World(endpoint, tmp_path_factory.mktemp("prepared")).prepare()
+    endpoint.save("prepared")
+    return "prepared"
+
+
 @pytest.fixture
-def ready(world: World) -> World:
-    """A world in which a branch can be deployed: repositories, roles and images are there."""
-    world.prepare()
-    return world
+def ready(endpoint: Endpoint, prepared: str, tmp_path: Path) -> World:
+    """A world in which a branch can be deployed."""
+    endpoint.restore(prepared)
+    return World(endpoint, tmp_path)

@@ -128,8 +128,7 @@ def test_two_branches_at_once_do_not_disturb_each_other(ready: World) -> None:
     for ref in (BRANCH, other):
         ready.deploy(ref)
         alone[ref] = ready.aws.snapshot(environment_of(ref))
-        ready.aws.reset()
-        ready.prepare()
+        ready.aws.restore("prepared")
     shared = ready.aws.snapshot()
     results = {}
 

@@ -246,7 +246,7 @@ def test_masked_values_stay_masked(host: Host) -> None:
 def test_background_processes_end_with_their_stage(host: Host, how: str) -> None:
     result = host.play("leaves", script=f"{how} echo done")
     assert result.exit_code == 0
-    left = re.search(r"has left 1 process running, which was ended: sleep \((\d+)\)", result.log)
+    left = re.search(r"has left 1 process running, which was ended: (?:sleep|setsid|bash) \((\d+)\)", result.log)
     assert left, result.log
     assert not is_alive(int(left[1]))
 

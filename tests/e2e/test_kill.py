@@ -40,12 +40,6 @@ def make_executors(directory: Path) -> Path:
     return executors
 
 
-def prepare(world: World) -> None:
-    if not ALL:
-        world.keep_services("nats-server", "notifier")
-    world.prepare()
-
-
 def change(world: World) -> None:
     """A change of every sort: a service goes, another one changes, a third one comes."""
     spec = world.spec()
@@ -75,25 +69,21 @@ def calls_of_a_deploy(world: World) -> int:
 
 @pytest.mark.parametrize("changed", [False, True], ids=["from-nothing", "from-a-change"])
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_killed_at_every_call(world: World, tmp_path: Path, when: str, changed: bool) -> None:
+def test_killed_at_every_call(ready: World, tmp_path: Path, when: str, changed: bool) -> None:
+    world = ready
     executors = make_executors(tmp_path)
-    original = world.spec_path.read_text()
-
-    def start() -> None:
-        world.aws.reset()
-        world.spec_path.write_text(original)
-        prepare(world)
-        if changed:
-            world.deploy(pipeline=PIPELINE - 1)
-            change(world)
-
-    start()
+    if not ALL:
+        world.keep_services("nats-server", "notifier")
+    if changed:
+        world.deploy(pipeline=PIPELINE - 1)
+        change(world)
+    world.aws.save("start")
     calls = calls_of_a_deploy(world)
     undisturbed = world.aws.snapshot(ENVIRONMENT)
     stride = 1 if ALL else max(1, calls // 8)
     held = []
     for n in range(1, calls + 1, stride):
-        start()
+        world.aws.restore("start")
         if killed_at(world, executors, n, when):
             held.append(n)
         world.deploy(pipeline=PIPELINE)
