@@ -97,6 +97,19 @@ def test_what_aws_never_changes_in_place_is_refused_by_the_plan(ready: World) ->
     assert ready.writes() == []
 
 
+def test_every_list_is_read_to_its_last_page(ready: World) -> None:
+    ready.aws.pages(1)
+    ready.deploy()
+    spec = ready.spec()
+    del spec["services"]["t7-bridge"]
+    ready.write_spec(spec)
+    assert ("ecs.service/t7-bridge", "remove") in changes_of(ready.berth_json("plan"))
+    ready.deploy()
+    ready.aws.record_clear()
+    ready.deploy()
+    assert ready.writes() == []
+
+
 def test_desired_count_null_is_left_to_scaling(ready: World) -> None:
     ready.keep_services("notifier")
     spec = ready.spec()
