@@ -20,6 +20,9 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
+from .identity import ACCESS_KEY, SECRET_KEY
+from .seed import REGION
+
 if TYPE_CHECKING:
     from .front import Front, Handler
 
@@ -54,7 +57,11 @@ class Processes:
             os.close(self.life_write)
             os.close(self.alive_read)
             self.serve()
-        print(f"http://127.0.0.1:{self.front.server_address[1]}", flush=True)
+        url = f"http://127.0.0.1:{self.front.server_address[1]}"
+        print(url)
+        print(f"export AWS_ENDPOINT_URL={url} AWS_ACCESS_KEY_ID={ACCESS_KEY}"
+              f" AWS_SECRET_ACCESS_KEY={SECRET_KEY} AWS_REGION={REGION}"
+              f" AWS_DEFAULT_REGION={REGION}", flush=True)
         os.close(self.alive_write)
         self.front.socket.close()
         select.select([stop_read, self.alive_read], [], [])
