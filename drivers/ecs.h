@@ -57,6 +57,8 @@ int ecs_move_error(struct err *err, struct err *failure);
  */
 void ecs_service_put_resets(cJSON *want);
 void ecs_service_drop_resets(cJSON *input);
+/* Adds that the deployment of an earlier run must not have failed; see ecs_service_have(). */
+void ecs_service_want_rollout(cJSON *want);
 /* Those members of DescribeServices' answer that are wanted, in the form in which they are wanted.
  * The caller owns it. */
 cJSON *ecs_service_have(const struct resource *r, const cJSON *service);

@@ -107,8 +107,22 @@ static bool event_tells(const char *message)
     return false;
 }
 
-/* The newest events that tell something, without the full stop that ECS ends them with. What was
- * said before the deployment began is about another. */
+/* A sentence of ECS's within one of ours: without its full stop. */
+static void add_sentence(struct strbuf *why, const char *sentence)
+{
+    size_t n = strlen(sentence);
+    strbuf_add(why, sentence, str_ends(sentence, ".") ? n - 1 : n);
+}
+
+/* Events begin with "(service NAME) ", which whoever reads this knows. */
+static const char *without_service(const char *message)
+{
+    const char *end = str_starts(message, "(service ") ? strstr(message, ") ") : NULL;
+    return end != NULL ? end + 2 : message;
+}
+
+/* The newest events that tell something. What was said before the deployment began is about
+ * another. */
 static void add_events(const struct resource *r, struct strbuf *why)
 {
     int told = 0;
@@ -120,9 +134,8 @@ static void add_events(const struct resource *r, struct strbuf *why)
         bool earlier = created_at(event) > 0 && created_at(event) < since;
         if (earlier || !event_tells(message) || told == EVENTS_TOLD)
             continue;
-        size_t n = strlen(message);
         strbuf_adds(why, told++ == 0 ? "; ECS says: " : "; ");
-        strbuf_add(why, message, str_ends(message, ".") ? n - 1 : n);
+        add_sentence(why, without_service(message));
     }
 }
 
@@ -138,8 +151,10 @@ static enum readiness judge_replaced(const struct resource *r, struct strbuf *wh
                                            strcasestr(primary_reason, "circuit") != NULL);
     if (failed || back) {
         strbuf_addf(why, "its deployment failed and was rolled back to '%s'", revision_of(primary));
-        if (reason != NULL || primary_reason != NULL)
-            strbuf_addf(why, ": %s", reason ? reason : primary_reason);
+        if (reason != NULL || primary_reason != NULL) {
+            strbuf_adds(why, ": ");
+            add_sentence(why, reason ? reason : primary_reason);
+        }
         add_events(r, why);
         return FAILED;
     }
@@ -162,7 +177,8 @@ static enum readiness judge_primary(const struct resource *r, const cJSON *prima
     int64_t running = json_int(state, "runningCount", 0);
     if (str_eq(rollout, "FAILED")) {
         const char *reason = json_str(primary, "rolloutStateReason");
-        strbuf_addf(why, "its deployment failed: %s", reason ? reason : "ECS gives no reason");
+        strbuf_adds(why, "its deployment failed: ");
+        add_sentence(why, reason ? reason : "ECS gives no reason");
         add_events(r, why);
         return FAILED;
     }

@@ -172,7 +172,10 @@ static int service_update(struct session *s, struct resource *r, struct err *err
     const cJSON *change;
     cJSON_ArrayForEach (change, r->changes) {
         _cleanup_free_ char *member = changed_member(change);
-        json_copy(input, r->target, member);
+        if (strcmp(member, "rolloutState") == 0)
+            json_put_bool(input, "forceNewDeployment", true);
+        else
+            json_copy(input, r->target, member);
     }
     _cleanup_json_ cJSON *output = NULL;
     if (aws_call(s, "ecs", "UpdateService", input, &output, err) < 0)

@@ -92,6 +92,7 @@ void ecs_service_put_resets(cJSON *want)
 
 void ecs_service_drop_resets(cJSON *input)
 {
+    cJSON_DeleteItemFromObjectCaseSensitive(input, "rolloutState");
     drop_equal(input, service_resets());
     drop_equal(json_get(input, "deploymentConfiguration"), deployment_resets());
 }
@@ -160,6 +161,24 @@ static void copy_from_deployment(cJSON *have, const cJSON *service, const char *
         json_copy(have, primary, member);
 }
 
+/*
+ * A deployment that failed in an earlier run stays the primary one where there was nothing to roll
+ * back to, and ECS starts no more tasks for it. What failed may lie outside the spec (a secret, an
+ * image, a role), so running the job again has to try again.
+ */
+static const char *earlier_rollout(const struct resource *r, const cJSON *service)
+{
+    const cJSON *primary = json_find(json_get(service, "deployments"), "status", "PRIMARY");
+    bool failed = str_eq(json_str(primary, "rolloutState"), "FAILED");
+    bool begun_here = str_eq(json_str(r->memo, "deployment"), json_str(primary, "id"));
+    return failed && !begun_here ? "FAILED" : "COMPLETED";
+}
+
+void ecs_service_want_rollout(cJSON *want)
+{
+    json_put_str(want, "rolloutState", "COMPLETED");
+}
+
 cJSON *ecs_service_have(const struct resource *r, const cJSON *service)
 {
     static const char *const deployed[] = { "serviceConnectConfiguration", "volumeConfigurations",
@@ -179,5 +198,6 @@ cJSON *ecs_service_have(const struct resource *r, const cJSON *service)
     if (json_count(json_get(service, "capacityProviderStrategy")) > 0)
         json_copy(have, r->want, "launchType");
     put_defaults(have);
+    json_put_str(have, "rolloutState", earlier_rollout(r, service));
     return have;
 }

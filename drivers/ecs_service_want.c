@@ -144,6 +144,7 @@ int ecs_service_want(struct graph *g, const cJSON *spec, const cJSON *service, s
         cJSON_DeleteItemFromObjectCaseSensitive(want, "launchType");
     if (service_check(want, over ? path : origin, err) < 0)
         return -1;
+    ecs_service_want_rollout(want);
     struct resource *r = NULL;
     if (graph_add(g, &ecs_service_type, service->string, name, origin, steal_ptr(&want), &r, err) <
             0 ||

@@ -110,6 +110,23 @@ def test_every_list_is_read_to_its_last_page(ready: World) -> None:
     assert ready.writes() == []
 
 
+def test_a_failed_deployment_is_tried_again(ready: World) -> None:
+    """What was wrong may lie outside the spec. A first deployment has nothing to roll back to, so it
+    stays the primary one, failed."""
+    ready.keep_services("notifier")
+    ready.aws.fault(service="ecs", fault="unhealthy")
+    failed = ready.job()
+    assert failed.exit_code == 1
+    assert "its deployment failed" in failed.log.splitlines()[-2]
+    ready.aws.clear_faults()
+    planned = ready.berth_json("plan")
+    assert changes_of(planned) == {("ecs.service/notifier", "update")}
+    result = ready.deploy()
+    assert ready.service("notifier")["runningCount"] == 1
+    assert "1 updated" in result.log
+    assert changes_of(ready.berth_json("plan")) == set()
+
+
 def test_desired_count_null_is_left_to_scaling(ready: World) -> None:
     ready.keep_services("notifier")
     spec = ready.spec()

@@ -146,8 +146,7 @@ static void a_deployment_is_judged(void **state)
           DESCRIBED(DEPLOYMENT("d2", "PRIMARY", "IN_PROGRESS", 0, 3), 0,
                     "{\"message\":\"(service x) has started 1 tasks\"},"
                     "{\"message\":\"(service x) was unable to place a task\"}"),
-          WAITING,
-          "0 of 2 tasks of 'f:0' run, 3 failed; ECS says: (service x) was unable to place a task" },
+          WAITING, "0 of 2 tasks of 'f:0' run, 3 failed; ECS says: was unable to place a task" },
         { "d2", DESCRIBED(DEPLOYMENT("d2", "PRIMARY", "FAILED", 0, 3), 0, ""), FAILED,
           "its deployment failed: reason d2" },
         { NULL, DESCRIBED("", 0, ""), WAITING, "ECS has begun no deployment yet" },
@@ -157,7 +156,7 @@ static void a_deployment_is_judged(void **state)
                                                                                   "FAILED", 0, 3),
                     2, "{\"message\":\"(service x) rolling back to deployment d3.\"}"),
           FAILED,
-          "its deployment failed and was rolled back to 'f:2': reason d2; ECS says: (service x) "
+          "its deployment failed and was rolled back to 'f:2': reason d2; ECS says: "
           "rolling back to deployment d3" },
         { "d2", DESCRIBED(DEPLOYMENT("d9", "PRIMARY", "COMPLETED", 2, 0), 2, ""), FAILED,
           "its deployment was replaced by pipeline 200, which runs 'f:2'" },

@@ -55,7 +55,8 @@ static void a_service_is_wanted_with_every_default_said(void **state)
         "\"placementStrategy\":[],\"volumeConfigurations\":[],\"vpcLatticeConfigurations\":[],"
         "\"healthCheckGracePeriodSeconds\":0,\"serviceConnectConfiguration\":{\"enabled\":false},"
         "\"propagateTags\":\"SERVICE\",\"enableECSManagedTags\":true,"
-        "\"enableExecuteCommand\":false,\"availabilityZoneRebalancing\":\"ENABLED\"}");
+        "\"enableExecuteCommand\":false,\"availabilityZoneRebalancing\":\"ENABLED\","
+        "\"rolloutState\":\"COMPLETED\"}");
     const struct resource *r = script_resource(&t, SERVICE);
     bool logs = false, policy = false;
     for (size_t i = 0; i < r->n_needs; i++) {
