@@ -169,9 +169,10 @@ check-coverage:
 	@tail -n 3 build/coverage.txt
 
 .PHONY: demo bench chaos
-# Kills the deploy of all services before and after every one of its calls: takes long.
+# Every fault at the first and last call of every action, a cancel at every call, and a kill before and
+# after every call of the deploy of all services: takes long.
 chaos: deps all
-	@BERTH_KILL=all $(PYTEST) -s tests/e2e/test_kill.py
+	@BERTH_CHAOS=all BERTH_KILL=all $(PYTEST) -s tests/e2e/test_chaos.py tests/e2e/test_kill.py
 
 demo: deps
 	@$(MAKE) --no-print-directory all
