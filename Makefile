@@ -12,6 +12,8 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 # The interpreter that has tests/requirements.txt; tests/deps finds or makes it.
 PYTHON   = $(shell cat build/python 2>/dev/null || echo python3)
+# The unit tests ask botocore through `python3`.
+export PATH := $(CURDIR)/build/venv/bin:$(PATH)
 
 empty :=
 space := $(empty) $(empty)
