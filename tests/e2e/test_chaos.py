@@ -35,7 +35,7 @@ import pytest
 from test_kill import change
 from world import Endpoint, Result, World
 
-CASES = os.environ.get("BERTH_CHAOS", "6")
+CASES = os.environ.get("BERTH_CHAOS", "5")
 ALL = CASES == "all"
 SEED = int(os.environ.get("BERTH_CHAOS_SEED", "1"))
 PIPELINE = 4711
