@@ -58,8 +58,8 @@ class Processes:
             os.close(self.alive_read)
             self.serve()
         url = f"http://127.0.0.1:{self.front.server_address[1]}"
-        print(url)
-        print(f"export AWS_ENDPOINT_URL={url} AWS_ACCESS_KEY_ID={ACCESS_KEY}"
+        # In one write: who reads only the first line may have closed the pipe before a second one.
+        print(f"{url}\nexport AWS_ENDPOINT_URL={url} AWS_ACCESS_KEY_ID={ACCESS_KEY}"
               f" AWS_SECRET_ACCESS_KEY={SECRET_KEY} AWS_REGION={REGION}"
               f" AWS_DEFAULT_REGION={REGION}", flush=True)
         os.close(self.alive_write)
