@@ -59,9 +59,10 @@ class Processes:
             self.serve()
         url = f"http://127.0.0.1:{self.front.server_address[1]}"
         # In one write: who reads only the first line may have closed the pipe before a second one.
-        print(f"{url}\nexport AWS_ENDPOINT_URL={url} AWS_ACCESS_KEY_ID={ACCESS_KEY}"
-              f" AWS_SECRET_ACCESS_KEY={SECRET_KEY} AWS_REGION={REGION}"
-              f" AWS_DEFAULT_REGION={REGION}", flush=True)
+        lines = (f"{url}\nexport AWS_ENDPOINT_URL={url} AWS_ACCESS_KEY_ID={ACCESS_KEY}"
+                 f" AWS_SECRET_ACCESS_KEY={SECRET_KEY} AWS_REGION={REGION}"
+                 f" AWS_DEFAULT_REGION={REGION}\n")
+        os.write(1, lines.encode())
         os.close(self.alive_write)
         self.front.socket.close()
         select.select([stop_read, self.alive_read], [], [])
