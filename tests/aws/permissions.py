@@ -82,15 +82,50 @@ LOGS: Table = {
                     "log-group:{logGroupName}:log-stream:"),
     **dict.fromkeys(("TagResource", "UntagResource", "ListTagsForResource"), "{resourceArn}"),
 }
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticache.html
+ELASTICACHE: Table = {
+    "CreateCacheCluster": ("cluster:{CacheClusterId}", "subnetgroup:{CacheSubnetGroupName}"),
+    **dict.fromkeys(("DeleteCacheCluster", "DescribeCacheClusters", "ModifyCacheCluster"),
+                    "cluster:{CacheClusterId}"),
+    **dict.fromkeys(("CreateReplicationGroup", "DecreaseReplicaCount", "DeleteReplicationGroup",
+                     "DescribeReplicationGroups", "IncreaseReplicaCount",
+                     "ModifyReplicationGroup"), "replicationgroup:{ReplicationGroupId}"),
+    **dict.fromkeys(("CreateCacheSubnetGroup", "DeleteCacheSubnetGroup",
+                     "DescribeCacheSubnetGroups", "ModifyCacheSubnetGroup"),
+                    "subnetgroup:{CacheSubnetGroupName}"),
+    **dict.fromkeys(("AddTagsToResource", "ListTagsForResource", "RemoveTagsFromResource"),
+                    "{ResourceName}"),
+    "DescribeEvents": "*",
+}
+# .../list_awselasticloadbalancingv2.html
+ELB: Table = {
+    "CreateLoadBalancer": "loadbalancer/app/{Name}/*", "CreateTargetGroup": "targetgroup/{Name}/*",
+    **dict.fromkeys(("CreateListener", "DeleteLoadBalancer", "ModifyLoadBalancerAttributes",
+                     "SetIpAddressType", "SetSecurityGroups", "SetSubnets"), "{LoadBalancerArn}"),
+    **dict.fromkeys(("AddListenerCertificates", "CreateRule", "DeleteListener", "ModifyListener",
+                     "ModifyListenerAttributes", "RemoveListenerCertificates"), "{ListenerArn}"),
+    **dict.fromkeys(("DeleteRule", "ModifyRule"), "{RuleArn}"),
+    **dict.fromkeys(("DeleteTargetGroup", "DeregisterTargets", "ModifyTargetGroup",
+                     "ModifyTargetGroupAttributes", "RegisterTargets"), "{TargetGroupArn}"),
+    **dict.fromkeys(("AddTags", "RemoveTags"), "{ResourceArns}"), "SetRulePriorities": "*",
+    **dict.fromkeys(("DescribeListenerAttributes", "DescribeListenerCertificates",
+                     "DescribeListeners", "DescribeLoadBalancerAttributes",
+                     "DescribeLoadBalancers", "DescribeRules", "DescribeTags",
+                     "DescribeTargetGroupAttributes", "DescribeTargetGroups",
+                     "DescribeTargetHealth"), "*"),
+}
 TABLES: dict[str, Table] = {
+    "acm": {"DescribeCertificate": "{CertificateArn}", "ListCertificates": "*"},
+    "elasticache": ELASTICACHE, "elbv2": ELB,
     "ecs": ECS, "ec2": EC2, "servicediscovery": CLOUDMAP, "ecr": ECR, "iam": IAM, "logs": LOGS,
     "ssm": {"GetParameters": "parameter/{Names}", "DescribeParameters": "*",
             "ListTagsForResource": "parameter/{ResourceId}"},
-    "secretsmanager": {"DescribeSecret": "secret:{SecretId}"},
+    "secretsmanager": dict.fromkeys(("DescribeSecret", "GetSecretValue"), "secret:{SecretId}"),
     "sts": {"AssumeRole": "{RoleArn}"},
     "tagging": {"GetResources": "*"},
 }
-PREFIXES = {"tagging": "tag"}  # where actions are not named after the signing name
+# Where actions are not named after the signing name.
+PREFIXES = {"tagging": "tag", "elbv2": "elasticloadbalancing"}
 # Anyone may ask who they are: "No permissions are required to perform this operation."
 FREE = {("sts", "GetCallerIdentity"), ("sts", "AssumeRoleWithWebIdentity")}
 # Tags in a create call need this action too, on what is created.
