@@ -53,9 +53,15 @@ void wire_request_release(struct wire_request *r);
 void wire_error_release(struct wire_error *e);
 /* Copies an error's code without "namespace#" before and ":http..." behind. */
 void wire_error_set_code(struct wire_error *e, const char *code);
+/* A value of a kind without parts as the protocols that are not JSON write it; timestamps as ISO
+ * 8601. The caller frees it. */
+char *wire_text(const struct shape *shape, const cJSON *value);
+/* The read_error() of the protocols whose errors are XML. */
+void wire_read_xml_error(const struct http_response *response, struct wire_error *ret);
 
 extern const struct protocol json_protocol;
 extern const struct protocol query_protocol;
 extern const struct protocol ec2_protocol;
+extern const struct protocol restxml_protocol;
 
 #endif

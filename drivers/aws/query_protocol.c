@@ -9,11 +9,8 @@
 #include "drivers/aws/protocol.h"
 
 #include <ctype.h>
-#include <math.h>
-#include <stdio.h>
 
 #include "drivers/aws/xml.h"
-#include "executor/base/clock.h"
 #include "executor/base/json.h"
 
 struct form {
@@ -102,25 +99,6 @@ static void add_map(const struct form *form, const struct shape *shape, const cJ
     }
 }
 
-static void add_timestamp(const struct form *form, double seconds, const char *name)
-{
-    char text[48];
-    double whole = floor(seconds);
-    clock_iso_date((time_t)whole, text, sizeof(text));
-    if (seconds != whole) /* to the millisecond, before the Z */
-        snprintf(text + strlen(text) - 1, 8, ".%03dZ", (int)((seconds - whole) * 1000));
-    add_pair(form, name, text);
-}
-
-static void add_number(const struct form *form, const struct shape *shape, const cJSON *value,
-                       const char *name)
-{
-    char text[48];
-    snprintf(text, sizeof(text), shape->kind == SHAPE_DOUBLE ? "%.15g" : "%.0f",
-             value->valuedouble);
-    add_pair(form, name, text);
-}
-
 static void add_value(const struct form *form, const struct shape *shape, const cJSON *value,
                       const char *name)
 {
@@ -134,19 +112,10 @@ static void add_value(const struct form *form, const struct shape *shape, const 
     case SHAPE_MAP:
         add_map(form, shape, value, name);
         return;
-    case SHAPE_STRING:
-    case SHAPE_BLOB:
-        add_pair(form, name, value->valuestring);
-        return;
-    case SHAPE_BOOLEAN:
-        add_pair(form, name, cJSON_IsTrue(value) ? "true" : "false");
-        return;
-    case SHAPE_TIMESTAMP:
-        add_timestamp(form, value->valuedouble, name);
-        return;
-    default:
-        add_number(form, shape, value, name);
+    default:;
     }
+    _cleanup_free_ char *text = wire_text(shape, value);
+    add_pair(form, name, text);
 }
 
 static void form_write(const struct service *service, const struct operation *operation,
@@ -172,27 +141,13 @@ static void ec2_write(const struct service *service, const struct operation *ope
     form_write(service, operation, input, true, ret);
 }
 
-/* The root must be <ActionResponse>: an answer for something else means that the request went
- * astray, for example to a proxy that has pages of its own. */
-static int answer_root(const struct operation *operation, const xmlDoc *doc, const xmlNode **ret,
-                       struct err *err)
-{
-    const xmlNode *root = xmlDocGetRootElement((xmlDoc *)doc);
-    _cleanup_free_ char *wanted = xasprintf("%sResponse", operation->name);
-    if (strcmp((const char *)root->name, wanted) != 0)
-        return err_set(err, ERR_FAILED, "the answer is '%s' instead of '%s'",
-                       (const char *)root->name, wanted);
-    *ret = root;
-    return 0;
-}
-
 static int form_read(const struct operation *operation, const struct http_response *response,
                      cJSON **ret, struct err *err)
 {
     _cleanup_xml_ xmlDoc *doc = NULL;
     const xmlNode *node = NULL;
     if (xml_parse(response->body.buf, response->body.len, &doc, err) < 0 ||
-        answer_root(operation, doc, &node, err) < 0)
+        xml_answer(operation->name, doc, &node, err) < 0)
         return -1;
     if (operation->wrapper != NULL)
         node = xml_child(node, operation->wrapper);
@@ -203,34 +158,14 @@ static int form_read(const struct operation *operation, const struct http_respon
     return xml_structure(&shapes[operation->output], node, ret, err);
 }
 
-/* <ErrorResponse><Error><Code/>..., in EC2 <Response><Errors><Error><Code/>... */
-static void form_read_error(const struct http_response *response, struct wire_error *ret)
-{
-    _cleanup_err_ struct err ignored = ERR_INIT;
-    _cleanup_xml_ xmlDoc *doc = NULL;
-    if (xml_parse(response->body.buf, response->body.len, &doc, &ignored) < 0)
-        return;
-    const xmlNode *root = xmlDocGetRootElement(doc);
-    const xmlNode *errors = xml_child(root, "Errors");
-    const xmlNode *error = xml_child(errors != NULL ? errors : root, "Error");
-    _cleanup_free_ char *code = xml_text(xml_child(error, "Code"));
-    if (code != NULL)
-        wire_error_set_code(ret, code);
-    ret->message = xml_text(xml_child(error, "Message"));
-    const xmlNode *id = xml_child(root, "RequestId");
-    _cleanup_free_ char *text = xml_text(id != NULL ? id : xml_child(root, "RequestID"));
-    if (text != NULL)
-        snprintf(ret->request_id, sizeof(ret->request_id), "%s", text);
-}
-
 const struct protocol query_protocol = {
     .write = query_write,
     .read = form_read,
-    .read_error = form_read_error,
+    .read_error = wire_read_xml_error,
 };
 
 const struct protocol ec2_protocol = {
     .write = ec2_write,
     .read = form_read,
-    .read_error = form_read_error,
+    .read_error = wire_read_xml_error,
 };

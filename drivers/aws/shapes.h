@@ -54,6 +54,11 @@ struct shape {
 
 #define MEMBER_REQUIRED 1
 #define MEMBER_TOKEN    2 /* an idempotency token: filled in where the caller gave none */
+/* Where a REST protocol has a member, under its wire name, if not in the body. */
+#define MEMBER_PATH   4  /* "{name}" in the path */
+#define MEMBER_QUERY  8  /* behind the '?' */
+#define MEMBER_HEADER 16 /* a header, also of an answer */
+#define MEMBER_PLACES (MEMBER_PATH | MEMBER_QUERY | MEMBER_HEADER)
 
 struct shape_member {
     const char *name;
@@ -70,6 +75,14 @@ struct paging {
     const char *more;                /* a boolean that says whether there is more; or NULL */
 };
 
+/* What a REST protocol has in place of an action's name. */
+struct rest {
+    const char *method;
+    const char *path;  /* "/2013-04-01/hostedzone/{Id}/rrset" */
+    const char *root;  /* the body's element; NULL: requests have no body */
+    const char *xmlns; /* that element's namespace, or NULL */
+};
+
 #define OPERATION_WRITE    1 /* changes something */
 #define OPERATION_UNSIGNED 2 /* is sent without a signature: AssumeRoleWithWebIdentity */
 #define OPERATION_TOKEN    4 /* takes an idempotency token */
@@ -81,6 +94,7 @@ struct operation {
     uint16_t input, output;  /* shapes */
     uint8_t flags;
     const struct paging *paging; /* NULL: never more than one page */
+    const struct rest *rest;     /* NULL where the protocol is none of REST's */
 };
 
 enum protocol_id { PROTOCOL_JSON, PROTOCOL_QUERY, PROTOCOL_EC2, PROTOCOL_REST_XML, PROTOCOLS };

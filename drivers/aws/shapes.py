@@ -27,6 +27,7 @@ PARTITION_REGIONS = ("us-west-2", "cn-northwest-1", "us-gov-east-1")
 KINDS = {"structure": "STRUCTURE", "list": "LIST", "map": "MAP", "string": "STRING",
          "character": "STRING", "blob": "BLOB", "boolean": "BOOLEAN", "integer": "INTEGER",
          "long": "LONG", "float": "DOUBLE", "double": "DOUBLE", "timestamp": "TIMESTAMP"}
+PLACES = {"uri": "MEMBER_PATH", "querystring": "MEMBER_QUERY", "header": "MEMBER_HEADER"}
 READS = ("Describe", "List", "Get", "BatchGet", "BatchCheck", "Discover", "AssumeRole", "Filter")
 
 
@@ -110,6 +111,7 @@ class Tables:
             flags.append("MEMBER_REQUIRED")
         if shape.metadata.get("idempotencyToken"):
             flags.append("MEMBER_TOKEN")
+        flags += place_of(service, owner, name)
         return (f"{{ {quoted(name)}, {quoted(wire if wire != name else None)}, {quoted(query)}, "
                 f"{self.add(service, shape, is_input)}, {' | '.join(flags) or 0} }}")
 
@@ -151,6 +153,37 @@ class Tables:
                         len(words), (None, None), limits)
 
 
+def place_of(service: str, owner: Any, name: str) -> list[str]:
+    """Where a REST protocol has the member, [] for the body; what no action of ours has is refused.
+
+    https://smithy.io/2.0/spec/http-bindings.html, https://smithy.io/2.0/spec/protocol-traits.html
+    """
+    shape = owner.members[name]
+    place = shape.serialization.get("location")
+    known = place is None or place in PLACES and (
+        shape.type_name in ("string", "boolean", "integer", "long") or
+        place == "querystring" and shape.type_name == "list")
+    if not known or "xmlAttribute" in shape.serialization or "payload" in owner.serialization or \
+            "xmlNamespace" in shape.serialization:
+        raise ValueError(f"{service}: {owner.name}.{name} is {shape.serialization}: teach the "
+                         "codecs")
+    return [PLACES[place]] if place else []
+
+
+def rest_of(operation: OperationModel) -> str:
+    """The initializer of a REST action's `struct rest`."""
+    http, shape = operation.http, operation.input_shape
+    if "?" in http["requestUri"] or "+}" in http["requestUri"]:
+        raise ValueError(f"{operation.name}: the path is {http['requestUri']}: teach the codecs")
+    root = namespace = None
+    if shape is not None and any("location" not in m.serialization for m in
+                                 shape.members.values()):
+        root = shape.serialization["name"]
+        namespace = shape.serialization.get("xmlNamespace", {}).get("uri")
+    return (f"{{ {quoted(http['method'])}, {quoted(http['requestUri'])}, {quoted(root)}, "
+            f"{quoted(namespace)} }}")
+
+
 def read_actions() -> dict[str, list[str]]:
     """Service -> its actions, both sorted."""
     actions: dict[str, list[str]] = {}
@@ -186,7 +219,7 @@ def paging_of(session: Any, folder: str, operation: OperationModel) -> str | Non
 
 
 def operation_row(tables: Tables, service: str, operation: OperationModel,
-                  paging: str) -> str:
+                  paging: str, rest: str) -> str:
     """One action's row."""
     output = operation.output_shape
     wrapper = output.serialization.get("resultWrapper") if output else None
@@ -200,7 +233,8 @@ def operation_row(tables: Tables, service: str, operation: OperationModel,
     prefix = (operation.endpoint or {}).get("hostPrefix")
     return (f"{{ {quoted(operation.name)}, {quoted(wrapper)}, {quoted(prefix)}, "
             f"{tables.add(service, operation.input_shape, True)}, "
-            f"{tables.add(service, output, False)}, {' | '.join(flags) or 0}, {paging} }}")
+            f"{tables.add(service, output, False)}, {' | '.join(flags) or 0}, {paging}, "
+            f"{rest} }}")
 
 
 def endpoints_of(session: Any, folder: str) -> str:
@@ -236,11 +270,14 @@ def service_rows(session: Any, tables: Tables, service: str,
     for action in actions:
         operation = model.operation_model(action)
         paging = paging_of(session, folder, operation)
-        reference = "NULL"
+        reference = rest = "NULL"
         if paging is not None:
             reference = f"&{symbol}_{action}_paging"
             lines.append(f"static const struct paging {reference[1:]} = {paging};")
-        rows.append("    " + operation_row(tables, service, operation, reference) + ",")
+        if protocol.startswith("rest"):
+            rest = f"&{symbol}_{action}_rest"
+            lines.append(f"static const struct rest {rest[1:]} = {rest_of(operation)};")
+        rows.append("    " + operation_row(tables, service, operation, reference, rest) + ",")
     lines += [f"static const struct operation {symbol}_operations[] = {{", *rows, "};"]
     env = meta["serviceId"].upper().replace(" ", "_").replace("-", "_")
     row = (f"    {{ {quoted(service)}, {quoted(env)}, {quoted(model.signing_name)}, "

@@ -42,6 +42,17 @@ int xml_parse(const char *text, size_t len, xmlDoc **ret, struct err *err)
     return 0;
 }
 
+int xml_answer(const char *action, const xmlDoc *doc, const xmlNode **ret, struct err *err)
+{
+    const xmlNode *root = xmlDocGetRootElement((xmlDoc *)doc);
+    _cleanup_free_ char *wanted = xasprintf("%sResponse", action);
+    if (strcmp((const char *)root->name, wanted) != 0)
+        return err_set(err, ERR_FAILED, "the answer is '%s' instead of '%s'",
+                       (const char *)root->name, wanted);
+    *ret = root;
+    return 0;
+}
+
 static bool is_element(const xmlNode *node, const char *name)
 {
     return node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0;
@@ -199,7 +210,7 @@ int xml_structure(const struct shape *shape, const xmlNode *node, cJSON **ret, s
     for (size_t i = 0; i < shape->count; i++) {
         const struct shape_member *member = &shape_members[shape->first + i];
         const xmlNode *child = xml_child(node, element_name(member));
-        if (child == NULL)
+        if (child == NULL || (member->flags & MEMBER_PLACES))
             continue;
         cJSON *value = NULL;
         if (element(&shapes[member->shape], child, &value, err) < 0)

@@ -20,13 +20,18 @@
 int xml_parse(const char *text, size_t len, xmlDoc **ret, struct err *err);
 void xml_docp(xmlDoc **doc);
 
+/* The root of an answer, which must be <ActionResponse>: another means that the request went
+ * astray, for example to a proxy that has pages of its own. */
+int xml_answer(const char *action, const xmlDoc *doc, const xmlNode **ret, struct err *err);
+
 /* The first child element of that name in any namespace, or NULL; node may be NULL. */
 const xmlNode *xml_child(const xmlNode *node, const char *name);
 /* The text in an element; the caller frees it. NULL for NULL. */
 char *xml_text(const xmlNode *node);
 
 /* The element's content as its shape has it; the caller owns *ret. ERR_FAILED names the element
- * whose text is not of its type. */
+ * whose text is not of its type. Members that the protocol has elsewhere than in the body are left
+ * out. */
 int xml_structure(const struct shape *shape, const xmlNode *node, cJSON **ret, struct err *err);
 
 #endif

@@ -12,6 +12,7 @@ import base64
 import datetime
 import json
 import random
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ VARIANTS = 4
 DEPTH_MAX = 9
 TEXTS = ("a", "plain-name_1.2", "with blank", "a&b=c+d/e%f", "grün 漢字 ☃", "<tag> \"quoted\" 'x'",
          "line\nbreak\ttab", "~!*()@:,;$#[]{}|^`\\", " edges ")
+# ElementTree has a short form for what holds nothing.
+EMPTY = re.compile(r"<(\w+) />")
 
 
 class Maker:
@@ -189,8 +192,12 @@ def request_line(model: Any, protocol: str, operation: Any, value: Any) -> dict[
         body = "&".join(f"{quote(str(k), safe='-._~')}={quote(str(v), safe='-._~')}"
                         for k, v in body.items())
     else:
-        body = body.decode()
+        body = EMPTY.sub(r"<\1></\1>", body.decode())
+    query = [(k, v) for k, vs in request["query_string"].items()
+             for v in (vs if isinstance(vs, list) else [vs])] if request["query_string"] else []
     return {"method": request["method"], "path": request["url_path"],
+            "query": "&".join(f"{quote(k, safe='-._~')}={quote(str(v), safe='-._~')}"
+                              for k, v in query),
             "headers": dict(request["headers"]), "body": body}
 
 

@@ -96,6 +96,7 @@ static void requests_are_botocores(void **state)
         protocol_find(service->protocol)->write(service, op, json_get(line, "input"), &request);
         assert_string_equal(request.method, json_str(wanted, "method"));
         assert_string_equal(request.path.buf, json_str(wanted, "path"));
+        assert_string_equal(request.query.buf, json_str(wanted, "query"));
         expect_headers(line, json_get(wanted, "headers"), &request.headers);
         expect_body(line, service->protocol, json_str(wanted, "body"), request.body.buf);
     }
@@ -159,6 +160,8 @@ static void garbage_is_refused(void **state)
           "<DescribeSubnetsResponse><subnetSet><item><availableIpAddressCount>many"
           "</availableIpAddressCount></item></subnetSet></DescribeSubnetsResponse>",
           "'availableIpAddressCount' holds 'many'" },
+        { "route53", "GetChange", "<html/>", "'html' instead of 'GetChangeResponse'" },
+        { "route53", "GetChange", "", "not XML" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         _cleanup_json_ cJSON *output = NULL;
@@ -227,6 +230,17 @@ static void errors_are_found_in_every_form(void **state)
                  "</Error></Errors><RequestID>8</RequestID></Response>",
                  "InvalidGroup.InUse", "m", "8");
     expect_error("ec2", NULL, "not xml", "", NULL, "");
+    expect_error("route53", NULL,
+                 "<?xml version=\"1.0\"?><ErrorResponse xmlns=\"https://route53.amazonaws.com/doc/"
+                 "2013-04-01/\"><Error><Type>Sender</Type><Code>NoSuchHostedZone</Code><Message>No "
+                 "hosted zone found with ID: Z1</Message></Error><RequestId>9</RequestId>"
+                 "</ErrorResponse>",
+                 "NoSuchHostedZone", "No hosted zone found with ID: Z1", "9");
+    expect_error("route53", NULL,
+                 "<InvalidChangeBatch xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">"
+                 "<Messages><Message>Tried to delete x, but it was not found</Message></Messages>"
+                 "<RequestId>10</RequestId></InvalidChangeBatch>",
+                 "InvalidChangeBatch", "Tried to delete x, but it was not found", "10");
 }
 
 int main(void)
