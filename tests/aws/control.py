@@ -1,13 +1,14 @@
 """What tests may ask of the endpoint itself: JSON under /_berth/.
 
-  GET    health                  {"ok": true, "now": virtual time}
+  GET    health                  {"ok": true, "now": virtual time, "cpu": seconds of this process}
   POST   reset                   all that exists goes, the seed comes back, the record is empty
   POST   save, restore           {"name"}: keep this state; come back to it, see `processes`
   POST   spawn, stop             another server with a copy of this world; end that one
   GET    record, DELETE record   every AWS call in order, see `front`
   POST   clock                   {"advance": seconds} and/or {"speed": factor or "instant"}
   POST   faults, DELETE faults   a rule or a list of rules, see `faults`
-  POST   kill                    {"n": 1 is the next call, "when": "before" or "after", "pgid": P}
+  POST   kill                    {"n": 1 is the next call, "when": "before" or "after", "pgid": P};
+                                 "during": not killed, but sent SIGTERM while it waits for the answer
   POST   pages                   {"size": N or null}: no page of a list holds more
   POST   enforce                 {"on": bool} or {"principal", "policy"}: see `authorize`
   POST   expire                  {"key": access key id, or none for all sessions}: ended now
@@ -18,6 +19,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 from . import seed
@@ -59,7 +61,7 @@ class Control:
         return {}
 
     def health(self, _: Any) -> Any:
-        return {"ok": True, "now": self.front.world.clock.now()}
+        return {"ok": True, "now": self.front.world.clock.now(), "cpu": time.process_time()}
 
     def record(self, _: Any) -> Any:
         return self.front.record
@@ -88,10 +90,11 @@ class Control:
         return {}
 
     def kill_set(self, given: Any) -> Any:
-        if given["when"] not in ("before", "after"):
-            raise ValueError("when must be before or after")
-        self.kill = {"fault": "kill", "n": int(given["n"]), "when": given["when"],
-                     "pgid": int(given["pgid"])}
+        if given["when"] not in ("before", "during", "after"):
+            raise ValueError("when must be before, during or after")
+        self.kill = {"fault": "cancel" if given["when"] == "during" else "kill",
+                     "n": int(given["n"]), "when": given["when"], "pgid": int(given["pgid"]),
+                     "seconds": 0.3}
         return {}
 
     def spawn(self, _: Any) -> Any:

@@ -187,7 +187,8 @@ class Endpoint:
         self.control("DELETE", "faults")
 
     def kill_at(self, n: int, when: str, pgid: int) -> None:
-        """Kill a process group at the n-th AWS call from now, "before" or "after" it is done."""
+        """Kill a process group at the n-th AWS call from now, "before" or "after" it is done; or
+        send it SIGTERM "during" that call."""
         self.control("POST", "kill", {"n": n, "when": when, "pgid": pgid})
 
     def enforce(self, on: bool = True) -> None:

@@ -8,11 +8,13 @@ A rule: `service`, `action` (absent: any), `match` (members of the input), and w
   error      `code`, `message`, `status`, not carried out
   http       `status` with an HTML body, as a load balancer answers, not carried out
   reset      the connection is reset, not carried out
+  refused    the same, and for `seconds` (real ones) every new connection is refused
   lost       carried out, but the connection ends without an answer
   slow       carried out, answered `seconds` (real ones) later
   garbage    carried out, answered with what is neither JSON nor XML
   truncated  carried out, half of the answer, then the connection ends
   kill       `pgid` is killed, `when` "before" or "after" the call is carried out, no answer
+  cancel     `pgid` is sent SIGTERM, the call carried out and answered `seconds` (real ones) later
 
 and states of the world, which last until they are cleared and fit by `match` alone:
 
@@ -28,7 +30,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 STATES = {"unhealthy", "newborn"}
-CALLS = {"throttle", "error", "http", "reset", "lost", "slow", "garbage", "truncated", "kill"}
+CALLS = {"throttle", "error", "http", "reset", "refused", "lost", "slow", "garbage", "truncated",
+         "kill", "cancel"}
 KEYS = {"service", "action", "match", "nth", "from", "to", "probability", "seed", "times",
         "fault", "code", "message", "status", "seconds", "pgid", "when"}
 

@@ -78,8 +78,21 @@ class Front(ThreadingHTTPServer):
             self.failed[call] = number
         return number
 
-    def connections_close(self, but: socket.socket) -> None:
-        """End all connections but one; their clients then make new ones."""
+    def refuse(self, seconds: float) -> None:
+        """End all connections, and refuse new ones for a while."""
+        # Others have the socket, too: shut down it listens for none of them, and its port is free.
+        address = self.socket.getsockname()
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.connections_close()
+
+        def listen() -> None:
+            self.socket.bind(address)
+            self.socket.listen(self.request_queue_size)
+
+        threading.Timer(seconds, listen).start()
+
+    def connections_close(self, but: socket.socket | None = None) -> None:
+        """End all connections (but one); their clients then make new ones."""
         for connection in self.open - {but}:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -172,11 +185,11 @@ class Handler(BaseHTTPRequestHandler):
             entry["invocation"] = request.headers.get("amz-sdk-invocation-id")
             self.server.record.append(entry)
         if raw is None:
-            self.drop(hard=fault.get("fault") == "reset")
+            self.drop(hard=fault.get("fault") in ("reset", "refused"))
         elif fault.get("fault") == "lost" or fault.get("fault") == "kill":
             self.drop(hard=False)
         else:
-            if fault.get("fault") == "slow":
+            if fault.get("fault") in ("slow", "cancel"):
                 time.sleep(float(fault.get("seconds", 1)))
             self.answer(raw, cut=fault.get("fault") == "truncated")
 
@@ -205,15 +218,19 @@ class Handler(BaseHTTPRequestHandler):
                  or {})
         kind = entry["fault"] = fault.get("fault")
         if kind == "kill" and fault.get("when") == "before":
-            _kill(fault["pgid"])
+            _send(fault["pgid"], signal.SIGKILL)
             return fault, None
-        if kind == "reset":
+        if kind == "cancel":
+            _send(fault["pgid"], signal.SIGTERM)
+        if kind == "refused":
+            self.server.refuse(float(fault.get("seconds", 1)))
+        if kind in ("reset", "refused"):
             return fault, None
         if kind in ("throttle", "error", "http"):
             return fault, _with_id(_refusal(request, fault, request_id), request_id)
         raw = _with_id(self.server.dispatcher.carry_out(request, request_id), request_id)
         if kind == "kill":
-            _kill(fault["pgid"])
+            _send(fault["pgid"], signal.SIGKILL)
         if kind == "garbage":
             raw = Raw(200, [("Content-Type", "text/plain")], b"\x00\xff}{<garbage")
         return fault, raw
@@ -243,10 +260,10 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
 
 
-def _kill(group: int) -> None:
-    """Kill a process group; one that is gone already is as good as killed."""
+def _send(group: int, number: signal.Signals) -> None:
+    """Signal a process group; one that is gone already has ended as it should."""
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(group, signal.SIGKILL)
+        os.killpg(group, number)
 
 
 def _with_id(raw: Raw, request_id: str) -> Raw:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ConnectionClosedError, EndpointConnectionError
 
 from .build import Builder, arn_of, code_of, error_of, signed
 from .endpoint import ACCESS_KEY, SECRET_KEY, Endpoint
@@ -170,6 +171,22 @@ def test_faults_choose_their_calls(endpoint: Endpoint) -> None:
     assert time.monotonic() - start >= 0.2
 
 
+def test_connections_are_refused_for_a_while(endpoint: Endpoint) -> None:
+    create(endpoint, "E")
+    endpoint.fault(fault="refused", seconds=0.5, times=1)
+    with pytest.raises(ConnectionClosedError):
+        clusters(endpoint)
+    start = time.monotonic()
+    with pytest.raises(EndpointConnectionError):
+        clusters(endpoint)
+    while time.monotonic() - start < 10:
+        with contextlib.suppress(EndpointConnectionError):
+            clusters(endpoint)
+            break
+        time.sleep(0.02)
+    assert clusters(endpoint) == ["E"] and 0.2 < time.monotonic() - start < 5
+
+
 def test_wrong_rules_are_refused(endpoint: Endpoint) -> None:
     for rule in ({"fault": "nonsense"}, {"fault": "lost", "acton": "x"}):
         with pytest.raises(OSError):
@@ -188,6 +205,21 @@ def test_kill_at_a_call(endpoint: Endpoint, when: str) -> None:
     child.communicate(b"\n", timeout=60)
     assert child.returncode == -signal.SIGKILL
     assert clusters(endpoint) == (["a"] if when == "before" else ["a", "b"])
+
+
+def test_a_process_group_is_told_to_end_during_a_call(endpoint: Endpoint) -> None:
+    """It hears of it while it waits for the answer, which it gets."""
+    script = ("import boto3, signal, sys\nheard = []\n"
+              "signal.signal(signal.SIGTERM, lambda *_: heard.append(len(made)))\nmade = []\n"
+              "ecs = boto3.client('ecs')\n"
+              "for name in 'abc': made.append(ecs.create_cluster(clusterName=name))\n"
+              "sys.exit(0 if heard == [1] else 1)\n")
+    child = subprocess.Popen([sys.executable, "-c", "input()\n" + script],
+                             stdin=subprocess.PIPE, env=endpoint.environ(),
+                             start_new_session=True)
+    endpoint.kill_at(2, "during", child.pid)
+    child.communicate(b"\n", timeout=60)
+    assert child.returncode == 0 and clusters(endpoint) == ["a", "b", "c"]
 
 
 def test_record_says_what_was_called(endpoint: Endpoint) -> None:
