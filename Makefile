@@ -152,7 +152,7 @@ check-unit:
 	@$(MAKE) --no-print-directory unit
 check-sanitize:
 	@$(MAKE) --no-print-directory SANITIZE=address,undefined unit
-THREADED = apply observe client
+THREADED = apply observe client replace
 check-thread:
 	@$(MAKE) --no-print-directory SANITIZE=thread UNIT_TESTS='$(THREADED:%=build/thread/tests/unit/test_%)' unit
 check-valgrind:

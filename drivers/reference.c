@@ -89,7 +89,7 @@ static bool is_stable(const struct resource_type *type, const char *output)
 /* Whether an action that is still to come may change the output. */
 static bool may_change(const struct resource *r, const char *output)
 {
-    if (r->action == ACTION_NONE || is_stable(r->type, output))
+    if (r->action == ACTION_NONE || (r->action == ACTION_UPDATE && is_stable(r->type, output)))
         return false;
     return r->progress == PROGRESS_PENDING || r->progress == PROGRESS_RUNNING;
 }

@@ -104,6 +104,16 @@ static struct resource *find_name(const struct graph *g, const struct resource_t
     return NULL;
 }
 
+/* A wanted one may have the label under another name: an address is nobody's twice. */
+static void address_make_unique(struct resource *r)
+{
+    for (unsigned i = 1; find_address(r->graph, r->address) != NULL; i++) {
+        free(r->address);
+        r->address = i == 1 ? xasprintf("%s/%s", r->type->name, r->name)
+                            : xasprintf("%s/%s#%u", r->type->name, r->name, i);
+    }
+}
+
 int graph_add(struct graph *g, const struct resource_type *type, const char *label,
               const char *name, const char *origin, cJSON *want, struct resource **ret,
               struct err *err)
@@ -142,16 +152,37 @@ struct resource *graph_found(struct graph *g, const struct resource_type *type, 
     struct resource *r = find_name(g, type, name);
     if (r == NULL) {
         r = resource_new(g, type, label ? label : name, name, "");
-        /* A wanted one may have the label under another name: an address is nobody's twice. */
-        for (unsigned i = 1; find_address(g, r->address) != NULL; i++) {
-            free(r->address);
-            r->address = i == 1 ? xasprintf("%s/%s", type->name, name)
-                                : xasprintf("%s/%s#%u", type->name, name, i);
-        }
+        address_make_unique(r);
         append(g, r);
     }
     uv_mutex_unlock(&g->mutex);
     return r;
+}
+
+/* Moves an object of one resource to another, and leaves an empty one. */
+static void resource_take(cJSON **to, cJSON **from)
+{
+    cJSON_Delete(*to);
+    *to = *from;
+    *from = cJSON_CreateObject();
+}
+
+struct resource *graph_split(struct resource *r, char *second_name)
+{
+    struct graph *g = r->graph;
+    struct resource *old = resource_new(g, r->type, r->name, r->name, "");
+    free(r->name);
+    r->name = second_name;
+    old->have = steal_ptr(&r->have);
+    old->tags = steal_ptr(&r->tags);
+    resource_take(&old->outputs, &r->outputs);
+    resource_take(&old->memo, &r->memo);
+    old->observed = true;
+    uv_mutex_lock(&g->mutex);
+    address_make_unique(old);
+    append(g, old);
+    uv_mutex_unlock(&g->mutex);
+    return old;
 }
 
 void graph_keep(struct graph *g, bool (*is_kept)(const struct resource *r))

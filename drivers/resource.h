@@ -41,8 +41,12 @@ enum scope {
 };
 
 enum replace {
-    REPLACE_REFUSE,       /* an immutable field that differs is the user's error */
-    REPLACE_CREATE_FIRST, /* under a second name */
+    REPLACE_REFUSE, /* an immutable field that differs is the user's error */
+    /* Under a second name; the old one is removed when all that used it uses the new one. Its
+     * immutable fields refer to nothing but lookups. */
+    REPLACE_CREATE_FIRST,
+    /* What uses the old one lets go of it or is removed, the old one is removed, the new one is
+     * created, and what used it comes back. */
     REPLACE_REMOVE_FIRST,
 };
 
@@ -76,6 +80,9 @@ struct resource_type {
     const char *const *immutable; /* NULL-ended JSON paths in want; or NULL */
     const char *const *after;     /* NULL-ended names of types observed before this one; or NULL */
     const char *parent;           /* SCOPE_CHILD: the name of its parent's type ("iam.role") */
+    /* NULL-ended names of types: while this is there, those of them that it needs cannot be
+     * removed, so it is replaced with them. A child is bound to its parent anyway. NULL: none. */
+    const char *const *bound;
     /*
      * NULL-ended names of outputs that update() leaves as they are (an id, an ARN without a
      * revision). A reference to any other output of a resource that will be updated is known only
@@ -115,6 +122,16 @@ struct resource_type {
      * create() and update() may answer ERR_BUSY too, with the same effect.
      */
     int (*remove)(struct session *s, struct resource *r, struct err *err);
+    /*
+     * Makes r no longer use `other`, which it needs and which is about to be removed and created
+     * anew; update() brings it back after that. Sets `have` to what is there then, or to NULL: the
+     * engine then observes. NULL function: AWS lets the other go all the same.
+     */
+    int (*let_go)(struct session *s, struct resource *r, const struct resource *other,
+                  struct err *err);
+    /* REPLACE_CREATE_FIRST: the name of the new one, made from the immutable fields in r->target,
+     * so that every run finds the same. Pure; the caller owns it. */
+    char *(*second_name)(const struct resource *r);
 };
 
 /* What a run is about. Strings live as long as the graph. */
@@ -226,6 +243,12 @@ int graph_add(struct graph *g, const struct resource_type *type, const char *lab
  * (the name serves), and is not used if a wanted one has it. Thread-safe. */
 struct resource *graph_found(struct graph *g, const struct resource_type *type, const char *label,
                              const char *name);
+/*
+ * Splits what is there off a resource that is to be created anew: the result, not wanted, has its
+ * name, `have`, tags, outputs and memo; r has none of them and is called second_name, which is
+ * taken. Not while others use the graph.
+ */
+struct resource *graph_split(struct resource *r, char *second_name);
 /* Drops, and frees, every resource that is not to be kept. Not while others use the graph. */
 void graph_keep(struct graph *g, bool (*is_kept)(const struct resource *r));
 /* By address ("ecs.service/notifier") or alias; NULL if there is none. */

@@ -23,6 +23,10 @@ void step_finish(struct step *step)
         return;
     }
     free(steal_ptr(&r->waiting_for));
+    if (step->task == TASK_LET_GO || (step->task == TASK_REMOVE && r->want != NULL)) {
+        replace_task_ended(step);
+        return;
+    }
     r->ended = clock_now();
     step_progress(step, PROGRESS_DONE);
 }
@@ -41,6 +45,11 @@ void step_fail(struct step *step, struct err *err)
 
 static void skip(struct step *step, enum err_class class, const char *why)
 {
+    const struct resource *r = step->r;
+    if (r->action == ACTION_REPLACE && step->changed && r->have == NULL)
+        why = "the old one is removed, and the new one not created yet; run the job again";
+    else if (step->has_let_go)
+        why = "it has let go of what is replaced, and is not back yet; run the job again";
     err_set(&step->r->error, class, "%s", why);
     step->apply->failed = true;
     step_progress(step, PROGRESS_SKIPPED);
@@ -54,7 +63,7 @@ struct look *look_of(struct apply *a, const struct resource_type *type)
     return &a->looks[i];
 }
 
-static struct step *step_of(struct apply *a, const struct resource *r)
+struct step *step_of(struct apply *a, const struct resource *r)
 {
     return &a->steps[r->index];
 }
@@ -76,10 +85,13 @@ static bool is_open(const struct resource *r)
            r->progress == PROGRESS_SETTLING;
 }
 
-static void begin_step(struct step *step)
+void step_begin(struct step *step, enum task task)
 {
-    step->r->started = clock_now();
-    step->deadline = step->r->started + type_deadline(step->r->type);
+    double now = clock_now();
+    step->task = task;
+    if (step->r->started <= 0)
+        step->r->started = now;
+    step->deadline = now + type_deadline(step->r->type);
 }
 
 /* Whether everything that r needs is there; if something failed, *ret_failed is that. */
@@ -95,19 +107,19 @@ static bool needs_are_met(struct apply *a, const struct resource *r,
         }
         /* While it is being looked at, `have` and the outputs are the worker's. */
         bool exists = other->progress == PROGRESS_SETTLING && !step_of(a, other)->with_worker &&
-                      other->have != NULL;
+                      step_of(a, other)->task == TASK_BRING && other->have != NULL;
         if (other->progress != PROGRESS_DONE && !(r->needs[i].kind == NEED_EXISTS && exists))
             met = false;
     }
     return met;
 }
 
-static void skip_dependent(struct step *step, const struct resource *needed)
+static void skip_since(struct step *step, const char *what, const struct resource *other)
 {
     _cleanup_free_ char *why =
-        xasprintf("needs %s '%s', which %s", needed->type->singular, needed->name,
-                  needed->progress == PROGRESS_FAILED ? "failed" : "was not tried");
-    skip(step, needed->error.class, why);
+        xasprintf("%s %s '%s', which %s", what, other->type->singular, other->name,
+                  other->progress == PROGRESS_FAILED ? "failed" : "was not tried");
+    skip(step, other->error.class, why);
 }
 
 /* Names the first reference that is still there though all that r needs is. */
@@ -133,33 +145,35 @@ static void fail_unresolved(struct step *step)
     step_fail(step, &err);
 }
 
+/* Nothing to write, but it may have to be awaited. */
+static void start_wait(struct step *step)
+{
+    step_begin(step, TASK_BRING);
+    step_judge(step);
+    step_settle(step);
+}
+
 /* What was unknown is known now: there may be nothing to do after all. */
 static void start_change(struct step *step)
 {
     struct resource *r = step->r;
+    const struct resource *failed = NULL;
     bool known;
-    begin_step(step);
     cJSON_Delete(r->target);
     r->target = ref_resolve(r->graph, r->want, &known);
     if (!known) {
         fail_unresolved(step);
-        return;
+    } else if (r->have != NULL && !resource_compare(r)) {
+        start_wait(step);
+    } else if (r->action == ACTION_REPLACE && r->have != NULL && resource_immutable_change(r)) {
+        replace_advance(step, &failed);
+    } else {
+        step_begin(step, TASK_BRING);
+        step_progress(step, PROGRESS_RUNNING);
+        step_submit(step);
     }
-    if (r->have != NULL && !resource_compare(r)) {
-        outcome_judge(&step->outcome, r);
-        step_settle(step);
-        return;
-    }
-    step_progress(step, PROGRESS_RUNNING);
-    step_submit(step);
-}
-
-/* Waits for what is as wanted, but not ready. It needs nothing: it is there. */
-static void start_wait(struct step *step)
-{
-    begin_step(step);
-    outcome_judge(&step->outcome, step->r);
-    step_settle(step);
+    if (failed != NULL)
+        skip_since(step, "not replaced: in the way is", failed);
 }
 
 /* Starts what can start, in an order in which needs come first; returns how much is open. */
@@ -176,7 +190,7 @@ static size_t build(struct apply *a)
                  workers_free(&a->workers) > 0)
             start_change(step);
         else if (failed != NULL)
-            skip_dependent(step, failed);
+            skip_since(step, "needs", failed);
         open += is_open(r);
     }
     return open;
@@ -205,7 +219,7 @@ static size_t remove_type(struct apply *a, const struct look *look)
         if (!is_removal(r, look))
             continue;
         if (r->progress == PROGRESS_PENDING && workers_free(&a->workers) > 0) {
-            begin_step(step_of(a, r));
+            step_begin(step_of(a, r), TASK_REMOVE);
             step_progress(step_of(a, r), PROGRESS_RUNNING);
             step_submit(step_of(a, r));
         }
@@ -337,6 +351,7 @@ static bool prepare(struct apply *a)
 {
     struct graph *g = a->g;
     bool writes = false;
+    replace_split(g);
     a->n = g->n;
     a->steps = xcalloc(a->n + 1, sizeof(*a->steps));
     for (size_t i = 0; i < a->n; i++) {

@@ -22,10 +22,20 @@ struct outcome {
     double written; /* 0: nothing was written */
 };
 
+/* What is done to a resource: one that is replaced is removed, and then brought up. */
+enum task {
+    TASK_BRING, /* created, updated, or only awaited */
+    TASK_REMOVE,
+    TASK_LET_GO, /* of step->other */
+};
+
 struct step {
     struct job job; /* first: the workers hand this back */
     struct apply *apply;
     struct resource *r;
+    enum task task;
+    const struct resource *other;
+    bool has_let_go;
     bool with_worker;
     bool retry;      /* the driver said ERR_BUSY: try again at the next look */
     bool changed;    /* this run has written it */
@@ -76,13 +86,29 @@ void step_finish(struct step *step);
 void step_fail(struct step *step, struct err *err);
 struct look *look_of(struct apply *a, const struct resource_type *type);
 
-/* step.c: starts the create, update or removal of a resource on a worker. */
+/* A task begins: its deadline runs from now on. */
+void step_begin(struct step *step, enum task task);
+struct step *step_of(struct apply *a, const struct resource *r);
+
+/* replace.c */
+/* Before anything starts: what is there is split off what is created anew under a second name. */
+void replace_split(struct graph *g);
+/*
+ * Removes what is there of a resource that is replaced by removing it first; before that, what
+ * stands in its way. To be called again, whenever something has ended, while it is pending. If what
+ * stands in the way cannot be removed, *ret_failed is that.
+ */
+void replace_advance(struct step *step, const struct resource **ret_failed);
+/* It has let go of another, or is removed: it waits for its turn to be brought up (again). */
+void replace_task_ended(struct step *step);
+
+/* step.c: starts the step's task on a worker. */
 void step_submit(struct step *step);
 /* Deals with what a worker brought back; on the loop's thread. */
 void step_settle(struct step *step);
-/* Whether the resource is as it should be: ready, or, if it is to be removed, gone. Any thread that
- * has the resource. */
-void outcome_judge(struct outcome *outcome, const struct resource *r);
+/* Whether the resource is as the task wants it: ready, or gone. Any thread that has the resource.
+ */
+void step_judge(struct step *step);
 
 /* look.c */
 void look_init(struct look *look, struct apply *a, const struct resource_type *type);

@@ -22,10 +22,19 @@ bool resource_may_update(const struct resource *r);
 /* Sets r->changes to what differs between r->target and r->have; whether anything does. */
 bool resource_compare(struct resource *r);
 /*
- * ERR_USER if a change in r->changes cannot be made in place: one of an immutable member, or any
- * if the type has no update(). Changes to values known only after apply do not count.
+ * The change in r->changes that only a new resource can have: one of an immutable member, or any if
+ * the type has no update(). Of those to values known only after apply, only where the type is
+ * replaced by removing first: a plan may overstate, never understate. NULL: there is none.
  */
+const cJSON *resource_immutable_change(const struct resource *r);
+/* ERR_USER if there is one to a value that is known. */
 int resource_check_changes(const struct resource *r, struct err *err);
+/* Whether limits.allowReplace lets it be replaced or removed: what is not precious always. */
+bool limits_allow_replace(const struct resource *r);
+/* Whether r must be removed before `other` can be. Of what is not wanted its type decides. */
+bool resource_is_bound(const struct resource *r, const struct resource *other);
+/* Whether r must let go of `other` before that can be removed. */
+bool resource_lets_go(const struct resource *r, const struct resource *other);
 /* Seconds until what is begun for a resource of the type must be done. */
 double type_deadline(const struct resource_type *type);
 /* READY without a judge(); never called while `have` is NULL. */

@@ -32,7 +32,7 @@ static bool is_waiting(const struct step *step, const struct look *look)
            (step->r->progress == PROGRESS_SETTLING || step->retry);
 }
 
-static struct step *step_of(struct apply *a, size_t i)
+static struct step *step_at(struct apply *a, size_t i)
 {
     return &a->steps[a->g->v[i]->index];
 }
@@ -42,7 +42,7 @@ static double earliest_deadline(const struct look *look)
 {
     double earliest = 0;
     for (size_t i = 0; i < look->apply->n; i++) {
-        const struct step *step = step_of(look->apply, i);
+        const struct step *step = step_at(look->apply, i);
         if (is_waiting(step, look) && (earliest <= 0 || step->deadline < earliest))
             earliest = step->deadline;
     }
@@ -101,7 +101,7 @@ static void glance_work(struct job *job)
     if (glance->look->type->observe(a->session, glance->v, glance->n, &glance->err) < 0)
         return;
     for (size_t i = 0; i < glance->n; i++)
-        outcome_judge(&a->steps[glance->v[i]->index].outcome, glance->v[i]);
+        step_judge(&a->steps[glance->v[i]->index]);
 }
 
 static void glance_done(struct job *job)
@@ -145,7 +145,7 @@ void look_now(struct look *look)
     struct resource **v = NULL;
     look->fresh = false;
     for (size_t i = 0; i < a->n; i++) {
-        struct step *step = step_of(a, i);
+        struct step *step = step_at(a, i);
         if (!is_waiting(step, look))
             continue;
         if (step->retry) {

@@ -7,6 +7,11 @@ static const char note_differs[] = "differs; not part of this job";
 static const char note_unwanted[] = "no longer wanted; not part of this job";
 static const char note_orphan[] = "no longer wanted";
 static const char note_unknown[] = "differs only in what is known after apply";
+static const char note_new_first[] = "the new one first, then the old one goes";
+static const char note_old_first[] = "the old one goes first, then comes the new one";
+static const char note_precious[] = "THE OLD ONE GOES FIRST, WITH ALL IT HOLDS";
+static const char note_bound[] = "replaced with what it belongs to";
+static const char note_lets_go[] = "lets go of what is replaced, and comes back";
 
 /* What is wrong, one per line, so that a person corrects all of it at once. */
 static void add_problem(struct err *problems, const struct err *problem)
@@ -26,9 +31,90 @@ static bool all_unknown(const cJSON *changes)
     return true;
 }
 
+static bool is_removed_first(const struct resource *r)
+{
+    return r->action == ACTION_REPLACE && r->type->replace != REPLACE_CREATE_FIRST;
+}
+
+/* What r needs, will be removed and created anew, and cannot be while r uses it; NULL: nothing. */
+static const struct resource *displaced_by(const struct resource *r)
+{
+    const struct resource *found = NULL;
+    for (size_t i = 0; i < r->n_needs; i++) {
+        const struct resource *other = r->needs[i].resource;
+        if (!is_removed_first(other))
+            continue;
+        if (resource_is_bound(r, other))
+            return other;
+        if (resource_lets_go(r, other))
+            found = other;
+    }
+    return found;
+}
+
+static void add_replace_refused(const struct resource *r, struct err *problems)
+{
+    const cJSON *change = resource_immutable_change(r);
+    _cleanup_free_ char *why = change != NULL
+                                   ? xasprintf("'%s' differs, which AWS allows only in a new one",
+                                               json_str(change, "path"))
+                                   : xstrdup(note_bound);
+    _cleanup_err_ struct err err = ERR_INIT;
+    err_set(&err, ERR_REFUSED,
+            "%s: %s '%s' would have to be replaced (%s), but holds data or an address and IS NOT "
+            "REPLACED unless the host config lists '%s' in limits.%s.allowReplace: set it back, or "
+            "ask the host's administrator",
+            resource_origin(r), r->type->singular, r->name, why, r->type->name,
+            r->graph->context.kind);
+    add_problem(problems, &err);
+}
+
+static void decide_replace(struct resource *r, const char *note, struct err *problems)
+{
+    r->action = ACTION_REPLACE;
+    r->note = r->type->flags & TYPE_PRECIOUS ? note_precious : note;
+    if (!limits_allow_replace(r))
+        add_replace_refused(r, problems);
+}
+
+/* What differs, or has to make way, and may be changed by this job. */
+static void decide_change(struct resource *r, const struct resource *displaced_by,
+                          struct err *problems)
+{
+    if (displaced_by != NULL && resource_is_bound(r, displaced_by)) {
+        decide_replace(r, note_bound, problems);
+        return;
+    }
+    if (resource_immutable_change(r) != NULL && r->type->replace != REPLACE_REFUSE) {
+        bool new_first = r->type->replace == REPLACE_CREATE_FIRST;
+        decide_replace(r, new_first ? note_new_first : note_old_first, problems);
+        return;
+    }
+    _cleanup_err_ struct err err = ERR_INIT;
+    if (resource_check_changes(r, &err) < 0)
+        add_problem(problems, &err);
+    r->action = ACTION_UPDATE;
+    if (displaced_by != NULL)
+        r->note = note_lets_go;
+    else
+        r->note = all_unknown(r->changes) ? note_unknown : NULL;
+}
+
+static void add_not_selected(const struct resource *r, const struct resource *other,
+                             struct err *problems)
+{
+    _cleanup_err_ struct err err = ERR_INIT;
+    err_set(&err, ERR_USER,
+            "%s: %s '%s' is to be replaced, for which %s '%s' must make way, which is not part of "
+            "this job: run the job 'deploy'",
+            resource_origin(other), other->type->singular, other->name, r->type->singular, r->name);
+    add_problem(problems, &err);
+}
+
 static void decide_existing(struct resource *r, struct err *problems)
 {
-    if (!resource_compare(r)) {
+    const struct resource *other = displaced_by(r);
+    if (!resource_compare(r) && other == NULL) {
         _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
         if (r->selected && resource_judge(r, &why) != READY) {
             r->wait = true;
@@ -42,13 +128,11 @@ static void decide_existing(struct resource *r, struct err *problems)
     }
     if (!r->selected) {
         r->note = note_differs;
+        if (other != NULL)
+            add_not_selected(r, other, problems);
         return;
     }
-    _cleanup_err_ struct err err = ERR_INIT;
-    if (resource_check_changes(r, &err) < 0)
-        add_problem(problems, &err);
-    r->action = ACTION_UPDATE;
-    r->note = all_unknown(r->changes) ? note_unknown : NULL;
+    decide_change(r, other, problems);
 }
 
 static void decide_wanted(struct resource *r, struct err *problems)
@@ -66,21 +150,13 @@ static void decide_wanted(struct resource *r, struct err *problems)
     }
 }
 
-static bool limits_allow_removal(const struct resource *r)
-{
-    const cJSON *allowed = json_get(r->graph->context.limits, "allowReplace");
-    const struct driver *driver = engine_driver_of(r->graph, r->type);
-    return json_array_has(allowed, r->type->name) ||
-           (driver != NULL && json_array_has(allowed, driver->name));
-}
-
 static void decide_orphan(struct resource *r, struct err *problems)
 {
     if (!r->selected) {
         r->note = note_unwanted;
         return;
     }
-    if ((r->type->flags & TYPE_PRECIOUS) && !limits_allow_removal(r)) {
+    if (!limits_allow_replace(r)) {
         _cleanup_err_ struct err err = ERR_INIT;
         err_set(&err, ERR_REFUSED,
                 "%s '%s' is no longer wanted, but holds data or an address and IS NOT REMOVED "

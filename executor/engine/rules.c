@@ -88,23 +88,62 @@ static char *value_text(const cJSON *value)
     return value != NULL ? json_print(value) : xstrdup("nothing");
 }
 
+const cJSON *resource_immutable_change(const struct resource *r)
+{
+    const cJSON *change, *unknown = NULL;
+    cJSON_ArrayForEach (change, r->changes) {
+        if (!is_immutable(r->type, json_str(change, "path")))
+            continue;
+        if (!ref_in(json_get(change, "to")))
+            return change;
+        unknown = change;
+    }
+    return r->type->replace == REPLACE_REMOVE_FIRST ? unknown : NULL;
+}
+
 int resource_check_changes(const struct resource *r, struct err *err)
 {
-    const cJSON *change;
-    cJSON_ArrayForEach (change, r->changes) {
-        const char *path = json_str(change, "path");
-        if (ref_in(json_get(change, "to")) || !is_immutable(r->type, path))
-            continue;
-        _cleanup_free_ char *from = value_text(json_get(change, "from"));
-        _cleanup_free_ char *to = value_text(json_get(change, "to"));
-        return err_set(err, ERR_USER,
-                       "%s: %s '%s' cannot be changed in place: '%s' is %s and should become %s, "
-                       "which AWS allows only in a new one; set it back to %s, or remove '%s' "
-                       "and run the job again",
-                       resource_origin(r), r->type->singular, r->name, path, from, to, from,
-                       r->name);
-    }
-    return 0;
+    const cJSON *change = resource_immutable_change(r);
+    if (change == NULL || ref_in(json_get(change, "to")))
+        return 0;
+    _cleanup_free_ char *from = value_text(json_get(change, "from"));
+    _cleanup_free_ char *to = value_text(json_get(change, "to"));
+    return err_set(err, ERR_USER,
+                   "%s: %s '%s' cannot be changed in place: '%s' is %s and should become %s, "
+                   "which AWS allows only in a new one; set it back to %s, or remove '%s' "
+                   "and run the job again",
+                   resource_origin(r), r->type->singular, r->name, json_str(change, "path"), from,
+                   to, from, r->name);
+}
+
+bool limits_allow_replace(const struct resource *r)
+{
+    const cJSON *allowed = json_get(r->graph->context.limits, "allowReplace");
+    const struct driver *driver = engine_driver_of(r->graph, r->type);
+    return (r->type->flags & TYPE_PRECIOUS) == 0 || json_array_has(allowed, r->type->name) ||
+           (driver != NULL && json_array_has(allowed, driver->name));
+}
+
+static bool needs(const struct resource *r, const struct resource *other)
+{
+    for (size_t i = 0; i < r->n_needs; i++)
+        if (r->needs[i].resource == other)
+            return true;
+    return false;
+}
+
+bool resource_is_bound(const struct resource *r, const struct resource *other)
+{
+    const char *name = other->type->name;
+    bool bound = str_eq(r->type->parent, name);
+    for (const char *const *b = r->type->bound; !bound && b != NULL && *b != NULL; b++)
+        bound = str_eq(*b, name);
+    return bound && (r->want == NULL || needs(r, other));
+}
+
+bool resource_lets_go(const struct resource *r, const struct resource *other)
+{
+    return r->want != NULL && r->type->let_go != NULL && needs(r, other);
 }
 
 double type_deadline(const struct resource_type *type)

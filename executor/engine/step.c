@@ -2,10 +2,14 @@
 /* What is done for one resource: written by a worker, judged, and taken note of. */
 #include "executor/engine/apply.h"
 
-void outcome_judge(struct outcome *outcome, const struct resource *r)
+void step_judge(struct step *step)
 {
+    const struct resource *r = step->r;
+    struct outcome *outcome = &step->outcome;
     strbuf_reset(&outcome->why);
-    if (r->action == ACTION_REMOVE) {
+    if (step->task == TASK_LET_GO) {
+        outcome->readiness = READY;
+    } else if (step->task == TASK_REMOVE) {
         outcome->readiness = r->have == NULL ? READY : WAITING;
         if (r->have != NULL)
             strbuf_adds(&outcome->why, "still there");
@@ -70,6 +74,21 @@ static int create(struct step *step)
     return 0;
 }
 
+static int let_go(struct step *step)
+{
+    struct resource *r = step->r;
+    if (r->type->let_go(step->apply->session, r, step->other, &step->outcome.err) < 0)
+        return -1;
+    step->outcome.written = clock_now();
+    return r->have == NULL ? observe_one(step) : 0;
+}
+
+static int bring(struct step *step)
+{
+    int status = step->r->have == NULL ? create(step) : change(step);
+    return status == 0 && step->r->have == NULL ? observe_one(step) : status;
+}
+
 static int remove_one(struct step *step)
 {
     struct resource *r = step->r;
@@ -84,16 +103,11 @@ static int remove_one(struct step *step)
 static void step_work(struct job *job)
 {
     struct step *step = (struct step *)job;
-    struct resource *r = step->r;
-    int status;
-    if (r->action == ACTION_REMOVE)
-        status = remove_one(step);
-    else
-        status = r->have == NULL ? create(step) : change(step);
-    if (status == 0 && r->have == NULL && r->action != ACTION_REMOVE)
-        status = observe_one(step);
-    if (status == 0)
-        outcome_judge(&step->outcome, r);
+    int (*const tasks[])(struct step *) = {
+        [TASK_BRING] = bring, [TASK_REMOVE] = remove_one, [TASK_LET_GO] = let_go
+    };
+    if (tasks[step->task](step) == 0)
+        step_judge(step);
 }
 
 static void step_done(struct job *job)
@@ -117,10 +131,9 @@ void step_submit(struct step *step)
 
 static const char *verb(const struct step *step)
 {
-    const struct resource *r = step->r;
-    if (r->action == ACTION_REMOVE)
+    if (step->task == TASK_REMOVE)
         return "remove";
-    return r->action == ACTION_CREATE ? "create" : "update";
+    return step->task == TASK_BRING && step->r->have == NULL ? "create" : "update";
 }
 
 static void fail_waiting(struct step *step, enum err_class class, const char *what)
@@ -142,7 +155,7 @@ static void fail_late(struct step *step)
 {
     char span[32];
     clock_span(type_deadline(step->r->type), span, sizeof(span));
-    bool removal = step->r->action == ACTION_REMOVE;
+    bool removal = step->task == TASK_REMOVE;
     _cleanup_free_ char *what =
         xasprintf("is %s after %s", removal ? "not gone" : "not ready", span);
     bool application = !removal && !step->retry;

@@ -257,6 +257,24 @@ static int fake_remove(struct session *s, struct resource *r, struct err *err)
     return write_end(event, t, 0);
 }
 
+int fake_let_go(struct session *s, struct resource *r, const struct resource *other,
+                struct err *err)
+{
+    (void)s, (void)other;
+    struct fake_thing *t;
+    size_t event = write_begin(FAKE_LET_GO, r, &t);
+    if (write_fails(t, err) < 0)
+        return write_end(event, t, -1);
+    json_put_str(t->state, "Uses", "nothing");
+    show(r, t);
+    return write_end(event, t, 0);
+}
+
+char *fake_second_name(const struct resource *r)
+{
+    return xasprintf("E-%s-%s", r->label, json_str(r->target, "Kind"));
+}
+
 static int fake_begin(struct session *s, struct graph *g, struct err *err)
 {
     (void)s, (void)g;

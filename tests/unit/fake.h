@@ -14,7 +14,15 @@
 
 #include "executor/engine/engine.h"
 
-enum fake_op { FAKE_OBSERVE, FAKE_CREATE, FAKE_UPDATE, FAKE_REMOVE, FAKE_DISCOVER, FAKE_BEGIN };
+enum fake_op {
+    FAKE_OBSERVE,
+    FAKE_CREATE,
+    FAKE_UPDATE,
+    FAKE_REMOVE,
+    FAKE_LET_GO,
+    FAKE_DISCOVER,
+    FAKE_BEGIN
+};
 
 struct fake_event {
     enum fake_op op;
@@ -61,6 +69,11 @@ struct graph *fake_graph(const char *text);
 int fake_graph_try(const char *text, struct graph **ret, struct err *err);
 /* The thing "type/name", made absent and well-behaved if it is not known. */
 struct fake_thing *fake_thing(const char *name);
+/* For types that a test has replaced. Letting go of another takes the member "Uses" away. */
+int fake_let_go(struct session *s, struct resource *r, const struct resource *other,
+                struct err *err);
+/* "E-<label>-<Kind>" */
+char *fake_second_name(const struct resource *r);
 /* Puts a thing there: state as JSON text; ours or nobody's. */
 struct fake_thing *fake_put(const char *name, const char *state, bool ours);
 
