@@ -176,6 +176,8 @@ def arn_of(call: Call, template: str, member: str, value: str) -> str:
     cluster = str(call.input.get("cluster", "default")).rpartition("/")[2]
     text = template.replace(f"{{{member}}}", value).replace("{cluster}", cluster)
     text = re.sub(r"\{(\w+)\}", lambda m: str(call.input.get(m.group(1), "*")), text)
+    if call.service == "route53":
+        return f"arn:aws:route53:::{text}"
     region = "" if call.service == "iam" else call.region
     return f"arn:aws:{call.service}:{region}:{call.account}:{text}"
 

@@ -35,6 +35,8 @@ DURATIONS: dict[str, float] = {
     "cloudmap.namespace": 20.0,
     "cloudmap.service": 4.0,
     "cloudmap.instance": 1.0,
+    # "Changes generally propagate to all Route 53 name servers within 60 seconds": API_GetChange.
+    "route53.sync": 45.0,
     # The tagging API's index follows "eventually"; minutes have been seen.
     "tagging.index": 60.0,
 }

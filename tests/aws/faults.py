@@ -4,7 +4,8 @@ A rule: `service`, `action` (absent: any), `match` (members of the input), and w
 `from`/`to` (counted over the calls that the rule fits, from 1), or `probability` with `seed`;
 `times` bounds how often it strikes. What: `fault`, one of
 
-  throttle   the service's own throttling error, not carried out
+  throttle   the service's own throttling error, not carried out; with `rate`, of the calls beyond
+             so many in a second (real ones), which is how AWS limits an account
   error      `code`, `message`, `status`, not carried out
   http       `status` with an HTML body, as a load balancer answers, not carried out
   reset      the connection is reset, not carried out
@@ -26,6 +27,8 @@ and states of the world, which last until they are cleared and fit by `match` al
 from __future__ import annotations
 
 import random
+import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +36,7 @@ STATES = {"unhealthy", "newborn"}
 CALLS = {"throttle", "error", "http", "reset", "refused", "lost", "slow", "garbage", "truncated",
          "kill", "cancel"}
 KEYS = {"service", "action", "match", "nth", "from", "to", "probability", "seed", "times",
-        "fault", "code", "message", "status", "seconds", "pgid", "when"}
+        "fault", "code", "message", "status", "seconds", "pgid", "when", "rate"}
 
 
 @dataclass
@@ -44,6 +47,7 @@ class Rule:
     seen: int = 0
     struck: int = 0
     random: random.Random = field(default_factory=random.Random)
+    let: deque[float] = field(default_factory=deque)  # when calls were let through, of late
 
     def fits(self, service: str, action: str, members: dict[str, Any]) -> bool:
         rule = self.given
@@ -63,7 +67,19 @@ class Rule:
             return False
         if "probability" in rule and self.random.random() >= rule["probability"]:
             return False
+        if "rate" in rule and self.has_room(rule["rate"]):
+            return False
         self.struck += 1
+        return True
+
+    def has_room(self, rate: int) -> bool:
+        """Whether this second has not yet seen RATE calls; if so, this one is of them."""
+        now = time.monotonic()
+        while self.let and now - self.let[0] >= 1:
+            self.let.popleft()
+        if len(self.let) >= rate:
+            return False
+        self.let.append(now)
         return True
 
 

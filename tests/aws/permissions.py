@@ -114,10 +114,18 @@ ELB: Table = {
                      "DescribeTargetGroupAttributes", "DescribeTargetGroups",
                      "DescribeTargetHealth"), "*"),
 }
+# .../list_amazonroute53.html
+ROUTE53: Table = {
+    **dict.fromkeys(("ChangeResourceRecordSets", "ListResourceRecordSets"),
+                    "hostedzone/{HostedZoneId}"),
+    "GetHostedZone": "hostedzone/{Id}", "GetChange": "change/{Id}",
+    **dict.fromkeys(("ListHostedZones", "ListHostedZonesByName"), "*"),
+}
 TABLES: dict[str, Table] = {
     "acm": {"DescribeCertificate": "{CertificateArn}", "ListCertificates": "*"},
     "elasticache": ELASTICACHE, "elbv2": ELB,
     "ecs": ECS, "ec2": EC2, "servicediscovery": CLOUDMAP, "ecr": ECR, "iam": IAM, "logs": LOGS,
+    "route53": ROUTE53,
     "ssm": {"GetParameters": "parameter/{Names}", "DescribeParameters": "*",
             "ListTagsForResource": "parameter/{ResourceId}"},
     "secretsmanager": dict.fromkeys(("DescribeSecret", "GetSecretValue"), "secret:{SecretId}"),

@@ -20,6 +20,7 @@ MODULES = {  # by signing name
     "ecs": "ecs",
     "iam": "iam",
     "logs": "logs",
+    "route53": "route53",
     "secretsmanager": "secretsmanager",
     "servicediscovery": "cloudmap",
     "ssm": "ssm",

@@ -45,8 +45,8 @@ def input_check(model: ServiceModel, invalid: str, request: Request) -> None:
         if request.input is None:
             raise AwsError("InvalidParameterValue" if ec2 else "MalformedQueryString",
                            "The parameters cannot be read as this action's.")
-    else:
-        return  # a REST service's members are not all read
+    elif request.service != "route53":
+        return  # another REST service's members are not all read
     try:
         if shape is not None:
             value_check(shape, request.input or {}, "", strict_types=model.protocol == "json")

@@ -16,8 +16,9 @@ from xml.sax.saxutils import escape
 
 import botocore.loaders
 from moto.core.model import ServiceModel
-from moto.core.parse import EC2QueryParser, QueryParser
-from moto.core.serialize import EC2Serializer, QuerySerializer, SerializationContext
+from moto.core.parse import EC2QueryParser, QueryParser, RequestParserError, RestXMLParser
+from moto.core.serialize import (EC2Serializer, QuerySerializer, RestXMLSerializer,
+                                 SerializationContext)
 
 from .errors import AwsError
 from .registry import MODEL_NAMES, MODULES
@@ -170,9 +171,23 @@ def _read_rest(request: Request, model: ServiceModel) -> None:
         given = urlsplit(request.target).query
         if method == request.method and found and (not query or query in given):
             request.action = action
-            request.input = {name: unquote(value) for name, value in found.groupdict().items()}
+            labels = {name: unquote(value) for name, value in found.groupdict().items()}
+            request.input = labels
+            if model.protocol == "rest-xml" and request.service == "route53":
+                request.input = _rest_input(request, model.operation_model(action), labels)
             return
     raise AwsError("UnknownOperationException", "", 404)
+
+
+def _rest_input(request: Request, operation: Any, labels: dict[str, str]) -> dict[str, Any]:
+    """Members from the path, the query and the body, each of its type."""
+    query = dict(parse_qsl(urlsplit(request.target).query, keep_blank_values=True))
+    try:
+        return dict(RestXMLParser(operation).parse({  # type: ignore[arg-type]
+            "values": _Form(query), "url_params": labels, "headers": request.headers,
+            "body": request.body}))
+    except (RequestParserError, ValueError, TypeError) as error:
+        raise AwsError("InvalidInput", f"Invalid XML ; {error}") from None
 
 
 @functools.lru_cache(None)
@@ -197,7 +212,8 @@ def result_write(request: Request, output: dict[str, Any], request_id: str,
         version = model.metadata.get("jsonVersion", "1.1")
         return 200, [("Content-Type", f"application/x-amz-json-{version}")], json.dumps(
             output).encode()
-    kind = EC2Serializer if protocol == "ec2" else QuerySerializer
+    kind: Any = {"ec2": EC2Serializer, "rest-xml": RestXMLSerializer}.get(protocol,
+                                                                          QuerySerializer)
     answer = kind(model.operation_model(request.action),
                   SerializationContext(request_id)).serialize(output)
     body = answer["body"]
