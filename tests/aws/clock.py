@@ -37,6 +37,16 @@ DURATIONS: dict[str, float] = {
     "cloudmap.instance": 1.0,
     # "Changes generally propagate to all Route 53 name servers within 60 seconds": API_GetChange.
     "route53.sync": 45.0,
+    # A node of Redis and its end take 395 to 460 s together, a replication group's 708 to 1166:
+    # hashicorp/terraform-provider-aws#49114, #22183, #29274.
+    "cache.creating": 300.0,
+    "cache.deleting": 120.0,
+    "cache.group": 540.0,
+    "cache.group.deleting": 240.0,
+    "cache.modifying": 60.0,
+    "cache.scaling": 360.0,
+    "cache.tagging": 10.0,
+    "cache.interface": 30.0,
     # The tagging API's index follows "eventually"; minutes have been seen.
     "tagging.index": 60.0,
 }

@@ -21,6 +21,8 @@ and states of the world, which last until they are cleared and fit by `match` al
 
   newborn    what a create call (`service`, `action`, `match`) makes is not found by others for
              `seconds` of the virtual clock, see `newborn`
+  failed     what is created does not come up: it ends in the status `code`, for the reason
+             `message` (`match` names it as its create call does)
   unhealthy  tasks start but never get healthy (those without a health check exit with 1)
 """
 
@@ -32,7 +34,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-STATES = {"unhealthy", "newborn"}
+STATES = {"unhealthy", "newborn", "failed"}
 CALLS = {"throttle", "error", "http", "reset", "refused", "lost", "slow", "garbage", "truncated",
          "kill", "cancel"}
 KEYS = {"service", "action", "match", "nth", "from", "to", "probability", "seed", "times",
@@ -116,7 +118,10 @@ class Faults:
                     if rule.given["fault"] == state and rule.fits(service, action, members)),
                    default=0.0)
 
+    def found(self, state: str, service: str, **members: Any) -> dict[str, Any] | None:
+        """The rule that sets a state of the world for what these members describe."""
+        return next((rule.given for rule in self.rules if rule.given["fault"] == state
+                     and rule.fits(service, "", members)), None)
+
     def holds(self, state: str, service: str, **members: Any) -> bool:
-        """Whether a state of the world is set for what these members describe."""
-        return any(rule.given["fault"] == state and rule.fits(service, "", members)
-                   for rule in self.rules)
+        return self.found(state, service, **members) is not None

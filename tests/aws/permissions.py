@@ -138,7 +138,8 @@ PREFIXES = {"tagging": "tag", "elbv2": "elasticloadbalancing"}
 FREE = {("sts", "GetCallerIdentity"), ("sts", "AssumeRoleWithWebIdentity")}
 # Tags in a create call need this action too, on what is created.
 TAGGING = {"ecs": "ecs:TagResource", "ec2": "ec2:CreateTags", "ecr": "ecr:TagResource",
-           "logs": "logs:TagResource", "iam": "iam:TagRole",
+           "elasticache": "elasticache:AddTagsToResource", "logs": "logs:TagResource",
+           "iam": "iam:TagRole",
            "servicediscovery": "servicediscovery:TagResource"}
 EC2_KINDS = {"sg": "security-group", "sgr": "security-group-rule", "vpc": "vpc",
              "subnet": "subnet", "eni": "network-interface"}

@@ -18,6 +18,7 @@ MODULES = {  # by signing name
     "ec2": "ec2",
     "ecr": "ecr",
     "ecs": "ecs",
+    "elasticache": "elasticache",
     "iam": "iam",
     "logs": "logs",
     "route53": "route53",

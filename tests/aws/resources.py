@@ -10,7 +10,7 @@ Tagged = tuple[str, dict[str, str]]
 
 
 def all_resources(world: World, account: str, region: str) -> Iterator[Tagged]:
-    for source in (_ecs, _ec2, _cloudmap, _ecr, _logs, _iam):
+    for source in (_ecs, _ec2, _cloudmap, _ecr, _logs, _iam, _elasticache):
         yield from source(world, account, region)
 
 
@@ -18,7 +18,7 @@ def tags_of(world: World, account: str, region: str, arn: str) -> dict[str, str]
     """The tags of one resource; none if it is not there."""
     service = arn.split(":")[2] if arn.count(":") >= 5 else ""
     source = {"ecs": _ecs, "ec2": _ec2, "servicediscovery": _cloudmap, "ecr": _ecr,
-              "logs": _logs, "iam": _iam}.get(service)
+              "logs": _logs, "iam": _iam, "elasticache": _elasticache}.get(service)
     if service == "logs":  # actions on a group are checked against its streams
         arn = arn.partition(":log-stream:")[0]
     found = source(world, account, region) if source else iter(())
@@ -75,3 +75,11 @@ def _iam(_: World, account: str, __: str) -> Iterator[Tagged]:
     from .identity import iam_of
     for role in iam_of(account).roles.values():
         yield role.arn, {t["Key"]: t["Value"] for t in role.tags or []}
+
+
+def _elasticache(world: World, account: str, region: str) -> Iterator[Tagged]:
+    from .elasticache.model import Cache
+    store = world.store(Cache, account, region)
+    for resource in [*store.subnet_groups.values(), *store.clusters.values(),
+                     *store.groups.values()]:
+        yield resource.fields["ARN"], {t["Key"]: t["Value"] for t in resource.tags}

@@ -19,7 +19,9 @@ HISTORY = {"createdAt", "updatedAt", "registeredAt", "deregisteredAt", "register
            "creationTime", "CreateDate", "CreatorRequestId", "imagePushedAt", "events", "RoleId",
            "currentServiceDeployment", "currentServiceRevisions", "RoleLastUsed", "id", "revision",
            "rolloutStateReason", "failedTasks", "version", "ResponseMetadata", "statistics",
-           "CallerReference", "storedBytes", "Id", "HostedZoneId", "requiresAttributes"}
+           "CacheClusterCreateTime", "CacheNodeCreateTime", "ReplicationGroupCreateTime",
+           "AuthTokenLastModifiedDate", "CallerReference", "storedBytes", "Id", "HostedZoneId",
+           "requiresAttributes"}
 
 
 class Snapshot:
@@ -36,7 +38,7 @@ class Snapshot:
     def take(self) -> dict[str, Any]:
         parts = {name: dict(getattr(self, name)()) for name in (
             "networks", "security_groups", "namespaces", "discovery", "log_groups", "roles",
-            "repositories", "clusters", "task_definitions", "services", "zones")}
+            "repositories", "caches", "clusters", "task_definitions", "services", "zones")}
         return {name: {key: self.clean(value) for key, value in sorted(part.items())
                        if self.environment is None or self.environment in key}
                 for name, part in parts.items() if name != "networks"}
@@ -123,6 +125,19 @@ class Snapshot:
                                      repositoryName=one["repositoryName"]))
             tags = ecr.list_tags_for_resource(resourceArn=one["repositoryArn"])["tags"]
             yield one["repositoryName"], {**one, "tags": tags, "images": images}
+
+    def caches(self) -> Iterator[tuple[str, Any]]:
+        cache = self.client("elasticache")
+        for action, member, name, given in (
+                ("describe_cache_subnet_groups", "CacheSubnetGroups", "CacheSubnetGroupName", {}),
+                ("describe_replication_groups", "ReplicationGroups", "ReplicationGroupId", {}),
+                ("describe_cache_clusters", "CacheClusters", "CacheClusterId",
+                 {"ShowCacheNodeInfo": True})):
+            for one in self.pages("elasticache", action, member, **given):
+                steady = one.get("Status", one.get("CacheClusterStatus", "available"))
+                tags = cache.list_tags_for_resource(ResourceName=one["ARN"])["TagList"] \
+                    if steady == "available" else []
+                yield f"{member}/{one[name]}", {**one, "Tags": tags}
 
     def clusters(self) -> Iterator[tuple[str, Any]]:
         arns = list(self.pages("ecs", "list_clusters", "clusterArns"))

@@ -28,8 +28,8 @@ def group_vpc(account: str, region: str, name: str) -> str | None:
 
 
 def interface_create(account: str, region: str, subnet: str, groups: list[str],
-                     description: str) -> NetworkInterface:
-    """The interface of a task: it holds its security groups until it is deleted."""
+                     description: str, owner: str = "amazon-ecs") -> NetworkInterface:
+    """An interface of OWNER, a task's: it holds its security groups until it is deleted."""
     ec2 = backend(account, region)
     taken = {eni.private_ip_address for eni in ec2.enis.values() if eni.subnet.id == subnet}
     network = ipaddress.ip_network(ec2.get_subnet(subnet).cidr_block)
@@ -41,7 +41,7 @@ def interface_create(account: str, region: str, subnet: str, groups: list[str],
                                              description=description)
     interface.status = "in-use"
     interface.requester_managed = True
-    interface.requester_id = f"{account}:ecs"
+    interface.requester_id = f"{account}:ecs" if owner == "amazon-ecs" else owner
     return interface  # type: ignore[no-any-return]
 
 
@@ -155,7 +155,9 @@ def interface_show(interface: NetworkInterface) -> dict[str, Any]:
         "Groups": [{"GroupId": g.id, "GroupName": g.name} for g in interface.group_set],
         "TagSet": tags_show(interface)}
     if interface.requester_managed:
+        owner = interface.requester_id
+        owner = "amazon-ecs" if owner.endswith(":ecs") else owner
         shown["Attachment"] = {"AttachmentId": "ela-attach-" + interface.id[4:],
                                "DeleteOnTermination": False, "DeviceIndex": 1,
-                               "InstanceOwnerId": "amazon-ecs", "Status": "attached"}
+                               "InstanceOwnerId": owner, "Status": "attached"}
     return shown
