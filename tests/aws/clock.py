@@ -47,6 +47,14 @@ DURATIONS: dict[str, float] = {
     "cache.scaling": 360.0,
     "cache.tagging": 10.0,
     "cache.interface": 30.0,
+    # Tests that make and delete an ALB take 160 to 250 s: hashicorp/terraform-provider-aws#22551.
+    "elb.provisioning": 120.0,
+    # Its interfaces go minutes after it: hashicorp/terraform#3758.
+    "elb.interface": 60.0,
+    # A target group is "in use" a while after its listener is gone; terraform-provider-aws retries.
+    "elb.detach": 10.0,
+    # From a DNS record to an issued certificate: minutes.
+    "acm.validation": 120.0,
     # The tagging API's index follows "eventually"; minutes have been seen.
     "tagging.index": 60.0,
 }
@@ -92,6 +100,10 @@ class Clock:
     def duration(self, name: str) -> float:
         """How long the state NAME of DURATIONS takes; nothing does in an instant world."""
         return 0.0 if self.instant else DURATIONS[name]
+
+    def span(self, seconds: float) -> float:
+        """A time that a resource's own settings say; nothing in an instant world."""
+        return 0.0 if self.instant else seconds
 
     def after(self, seconds: float, event: Callable[[], None]) -> None:
         heapq.heappush(self._events, (self.now() + seconds, next(self._order), event))

@@ -23,7 +23,10 @@ and states of the world, which last until they are cleared and fit by `match` al
              `seconds` of the virtual clock, see `newborn`
   failed     what is created does not come up: it ends in the status `code`, for the reason
              `message` (`match` names it as its create call does)
-  unhealthy  tasks start but never get healthy (those without a health check exit with 1)
+  unhealthy  tasks start but never get healthy (those without a health check exit with 1); of the
+             service elasticloadbalancing, targets do (`match` TargetGroupName), with the reason
+             `code` and its `message`
+  unvalidated  certificates that are requested (`match` DomainName) stay without validation
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-STATES = {"unhealthy", "newborn", "failed"}
+STATES = {"unhealthy", "newborn", "failed", "unvalidated"}
 CALLS = {"throttle", "error", "http", "reset", "refused", "lost", "slow", "garbage", "truncated",
          "kill", "cancel"}
 KEYS = {"service", "action", "match", "nth", "from", "to", "probability", "seed", "times",

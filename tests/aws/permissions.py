@@ -123,7 +123,7 @@ ROUTE53: Table = {
 }
 TABLES: dict[str, Table] = {
     "acm": {"DescribeCertificate": "{CertificateArn}", "ListCertificates": "*"},
-    "elasticache": ELASTICACHE, "elbv2": ELB,
+    "elasticache": ELASTICACHE, "elasticloadbalancing": ELB,
     "ecs": ECS, "ec2": EC2, "servicediscovery": CLOUDMAP, "ecr": ECR, "iam": IAM, "logs": LOGS,
     "route53": ROUTE53,
     "ssm": {"GetParameters": "parameter/{Names}", "DescribeParameters": "*",
@@ -133,14 +133,15 @@ TABLES: dict[str, Table] = {
     "tagging": {"GetResources": "*"},
 }
 # Where actions are not named after the signing name.
-PREFIXES = {"tagging": "tag", "elbv2": "elasticloadbalancing"}
+PREFIXES = {"tagging": "tag"}
 # Anyone may ask who they are: "No permissions are required to perform this operation."
 FREE = {("sts", "GetCallerIdentity"), ("sts", "AssumeRoleWithWebIdentity")}
 # Tags in a create call need this action too, on what is created.
 TAGGING = {"ecs": "ecs:TagResource", "ec2": "ec2:CreateTags", "ecr": "ecr:TagResource",
            "elasticache": "elasticache:AddTagsToResource", "logs": "logs:TagResource",
            "iam": "iam:TagRole",
-           "servicediscovery": "servicediscovery:TagResource"}
+           "servicediscovery": "servicediscovery:TagResource",
+           "elasticloadbalancing": "elasticloadbalancing:AddTags"}
 EC2_KINDS = {"sg": "security-group", "sgr": "security-group-rule", "vpc": "vpc",
              "subnet": "subnet", "eni": "network-interface"}
 

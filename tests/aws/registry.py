@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from .world import World
 
 MODULES = {  # by signing name
+    "acm": "acm",
     "ec2": "ec2",
     "ecr": "ecr",
     "ecs": "ecs",
     "elasticache": "elasticache",
+    "elasticloadbalancing": "elb",
     "iam": "iam",
     "logs": "logs",
     "route53": "route53",

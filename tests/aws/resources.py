@@ -10,7 +10,7 @@ Tagged = tuple[str, dict[str, str]]
 
 
 def all_resources(world: World, account: str, region: str) -> Iterator[Tagged]:
-    for source in (_ecs, _ec2, _cloudmap, _ecr, _logs, _iam, _elasticache):
+    for source in (_ecs, _ec2, _cloudmap, _ecr, _logs, _iam, _elasticache, _elb, _acm):
         yield from source(world, account, region)
 
 
@@ -18,7 +18,8 @@ def tags_of(world: World, account: str, region: str, arn: str) -> dict[str, str]
     """The tags of one resource; none if it is not there."""
     service = arn.split(":")[2] if arn.count(":") >= 5 else ""
     source = {"ecs": _ecs, "ec2": _ec2, "servicediscovery": _cloudmap, "ecr": _ecr,
-              "logs": _logs, "iam": _iam, "elasticache": _elasticache}.get(service)
+              "logs": _logs, "iam": _iam, "elasticache": _elasticache,
+              "elasticloadbalancing": _elb, "acm": _acm}.get(service)
     if service == "logs":  # actions on a group are checked against its streams
         arn = arn.partition(":log-stream:")[0]
     found = source(world, account, region) if source else iter(())
@@ -83,3 +84,19 @@ def _elasticache(world: World, account: str, region: str) -> Iterator[Tagged]:
     for resource in [*store.subnet_groups.values(), *store.clusters.values(),
                      *store.groups.values()]:
         yield resource.fields["ARN"], {t["Key"]: t["Value"] for t in resource.tags}
+
+
+def _elb(world: World, account: str, region: str) -> Iterator[Tagged]:
+    from .elb.model import Elb
+    elb = world.store(Elb, account, region)
+    for resource in [*elb.balancers.values(), *elb.groups.values(), *elb.listeners()]:
+        yield resource.arn, resource.tags
+    for listener in elb.listeners():
+        for rule in listener.rules:
+            yield rule.arn, rule.tags
+
+
+def _acm(world: World, account: str, region: str) -> Iterator[Tagged]:
+    from .acm import Acm
+    for certificate in world.store(Acm, account, region).certificates.values():
+        yield certificate.arn, {t["Key"]: t.get("Value", "") for t in certificate.tags}

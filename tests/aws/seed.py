@@ -7,9 +7,7 @@ a role that host configurations may assume.
 
 from __future__ import annotations
 
-import copy
 import json
-from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT
 
@@ -23,7 +21,6 @@ SUBNETS = {  # third octet: (kind, zone)
 }
 SECRETS = ("BRUIN_CLIENT_SECRET", "SLACK_URL", "EMAIL_ACC_PWD", "T7_TOKEN",
            "VELOCLOUD_CREDENTIALS", "GF_SECURITY_ADMIN_PASSWORD")
-_certificate: Any = None
 
 
 def moto_reset() -> None:
@@ -35,16 +32,15 @@ def moto_reset() -> None:
     mock_random.seed(20191201)
 
 
-def plant(_: World) -> None:
+def plant(world: World) -> None:
     """Make all that is presumed, in the account and region of the examples."""
     from moto.moto_api._internal import mock_random
 
     plant_networks()
-    plant_zone()
+    plant_zone(world)
     plant_secrets()
     plant_role()
-    # What comes next gets the same ids, whether or not the certificate was at hand; but not those
-    # that stand above, which the same seed again would give to other resources.
+    # Not the ids that stand above, which the same seed again would give to other resources.
     mock_random.seed(20191202)
 
 
@@ -62,20 +58,13 @@ def plant_networks() -> None:
                 tags={"subnet": {"Name": f"mettel-automation-{kind}-subnet-{zone}-{name}"}})
 
 
-def plant_zone() -> None:
-    from moto.acm.models import acm_backends
+def plant_zone(world: World) -> None:
+    from . import acm
     from moto.route53 import route53_backends
 
     route53_backends[ACCOUNT]["aws"].create_hosted_zone(
         ZONE + ".", private_zone=False, caller_reference="berth-seed")
-    acm = acm_backends[ACCOUNT][REGION]
-    global _certificate
-    if _certificate is None:  # its key takes longer to make than all the rest
-        arn = acm.request_certificate(domain_name=f"*.{ZONE}", idempotency_token="",
-                                      subject_alt_names=[], tags=[], cert_authority_arn=None)
-        _certificate = acm.get_certificate(arn)
-        _certificate.status = "ISSUED"
-    acm._certificates[_certificate.arn] = copy.copy(_certificate)
+    acm.plant(world, ACCOUNT, REGION, f"*.{ZONE}")
 
 
 def plant_role() -> None:

@@ -21,7 +21,7 @@ HISTORY = {"createdAt", "updatedAt", "registeredAt", "deregisteredAt", "register
            "rolloutStateReason", "failedTasks", "version", "ResponseMetadata", "statistics",
            "CacheClusterCreateTime", "CacheNodeCreateTime", "ReplicationGroupCreateTime",
            "AuthTokenLastModifiedDate", "CallerReference", "storedBytes", "Id", "HostedZoneId",
-           "requiresAttributes"}
+           "requiresAttributes", "CreatedTime", "CreatedAt", "IssuedAt", "NotBefore", "NotAfter"}
 
 
 class Snapshot:
@@ -38,7 +38,8 @@ class Snapshot:
     def take(self) -> dict[str, Any]:
         parts = {name: dict(getattr(self, name)()) for name in (
             "networks", "security_groups", "namespaces", "discovery", "log_groups", "roles",
-            "repositories", "caches", "clusters", "task_definitions", "services", "zones")}
+            "repositories", "caches", "certificates", "target_groups", "load_balancers",
+            "clusters", "task_definitions", "services", "zones")}
         return {name: {key: self.clean(value) for key, value in sorted(part.items())
                        if self.environment is None or self.environment in key}
                 for name, part in parts.items() if name != "networks"}
@@ -56,6 +57,10 @@ class Snapshot:
 
     def named(self, text: str) -> str:
         text = re.sub(r"(task-definition/[\w-]+):\d+", r"\1", text)
+        # Load balancers, what belongs to them, and their DNS names.
+        text = re.sub(r"\b((?:app|targetgroup)/[\w-]+)(?:/[0-9a-f]{16})+", r"\1", text)
+        text = re.sub(r"-\d{10}(\.[a-z0-9-]+\.elb\.)", r"\1", text)
+        text = re.sub(r"(:certificate/)[0-9a-f-]{36}", r"\1", text)
         return re.sub(r"(?:sg|subnet|vpc|srv|ns|eni)-[a-z0-9]+",
                       lambda found: self.names.get(found.group(), found.group()), text)
 
@@ -138,6 +143,47 @@ class Snapshot:
                 tags = cache.list_tags_for_resource(ResourceName=one["ARN"])["TagList"] \
                     if steady == "available" else []
                 yield f"{member}/{one[name]}", {**one, "Tags": tags}
+
+    def certificates(self) -> Iterator[tuple[str, Any]]:
+        for one in self.pages("acm", "list_certificates", "CertificateSummaryList"):
+            yield f"{one['DomainName']}/{one['Status']}", one
+
+    def _tags(self, arn: str) -> Any:
+        return self.client("elbv2").describe_tags(ResourceArns=[arn])["TagDescriptions"][0][
+            "Tags"]
+
+    def target_groups(self) -> Iterator[tuple[str, Any]]:
+        elb = self.client("elbv2")
+        for one in self.pages("elbv2", "describe_target_groups", "TargetGroups"):
+            arn = one["TargetGroupArn"]
+            health = elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
+            yield one["TargetGroupName"], {
+                **one, "Tags": self._tags(arn),
+                "attributes": elb.describe_target_group_attributes(TargetGroupArn=arn)[
+                    "Attributes"],
+                "targets": [(t["Target"]["Port"], t["TargetHealth"]["State"]) for t in health
+                            if t["TargetHealth"]["State"] != "draining"]}
+
+    def load_balancers(self) -> Iterator[tuple[str, Any]]:
+        elb = self.client("elbv2")
+        for one in self.pages("elbv2", "describe_load_balancers", "LoadBalancers"):
+            arn = one["LoadBalancerArn"]
+            yield one["LoadBalancerName"], {
+                **one, "Tags": self._tags(arn), "listeners": list(self._listeners(arn)),
+                "attributes": elb.describe_load_balancer_attributes(LoadBalancerArn=arn)[
+                    "Attributes"]}
+
+    def _listeners(self, balancer: str) -> Iterator[Any]:
+        elb = self.client("elbv2")
+        for one in self.pages("elbv2", "describe_listeners", "Listeners",
+                              LoadBalancerArn=balancer):
+            arn = one["ListenerArn"]
+            certificates = elb.describe_listener_certificates(ListenerArn=arn)["Certificates"]
+            attributes = elb.describe_listener_attributes(ListenerArn=arn)["Attributes"]
+            rules = list(self.pages("elbv2", "describe_rules", "Rules", ListenerArn=arn))
+            yield {**one, "certificates": certificates, "attributes": attributes,
+                   "rules": [{**r, "Tags": self._tags(r["RuleArn"])} for r in rules],
+                   "Tags": self._tags(arn)}
 
     def clusters(self) -> Iterator[tuple[str, Any]]:
         arns = list(self.pages("ecs", "list_clusters", "clusterArns"))

@@ -15,9 +15,10 @@ import pytest
 from . import patterns, wire
 from .build import signed
 from .endpoint import Endpoint
-from .registry import service_find
+from .registry import MODEL_NAMES, service_find
 
-ACTIONS = [tuple(line.split()) for line in (
+SIGNING = {model: signing for signing, model in MODEL_NAMES.items()}
+ACTIONS = [(SIGNING.get(line.split()[0], line.split()[0]), line.split()[1]) for line in (
     Path(__file__).parents[2] / "drivers" / "aws" / "actions.txt").read_text().splitlines()
     if line and not line.startswith("#")]
 

@@ -16,15 +16,28 @@ from .common import ACTIONS, backend, filtered, page_of, refuse, tags_show
 
 
 def subnet_vpc(account: str, region: str, name: str) -> str | None:
-    for zone in backend(account, region).subnets.values():
-        if name in zone:
-            return str(zone[name].vpc_id)
-    return None
+    subnet = subnet_find(account, region, name)
+    return str(subnet.vpc_id) if subnet else None
+
+
+def subnet_find(account: str, region: str, name: str) -> Any:
+    zones = backend(account, region).subnets.values()
+    return next((zone[name] for zone in zones if name in zone), None)
 
 
 def group_vpc(account: str, region: str, name: str) -> str | None:
     group = backend(account, region).get_security_group_from_id(name)
     return group.vpc_id if group else None
+
+
+def group_default(account: str, region: str, vpc: str) -> str:
+    return str(backend(account, region).get_default_security_group(vpc).id)
+
+
+def interface_groups(account: str, region: str, name: str, groups: list[str]) -> None:
+    """Give an interface other security groups."""
+    ec2 = backend(account, region)
+    ec2.enis[name].group_set[:] = [ec2.get_security_group_from_id(g) for g in groups]
 
 
 def interface_create(account: str, region: str, subnet: str, groups: list[str],

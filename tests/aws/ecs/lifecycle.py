@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from .. import cloudmap, ec2
-from . import scheduler
+from . import scheduler, targets
 from .model import Cluster, Definition, Deployment, Ecs, Service, Task
 
 # Stopped tasks stay visible for an hour:
@@ -106,9 +106,24 @@ def _running(ecs: Ecs, task: Task) -> None:
     for container in task.fields["containers"]:
         container.update(lastStatus="RUNNING", runtimeId=f"{task.id}-{ecs.world.digits(10)}")
     _register(ecs, task)
+    targets.register(ecs, task, lambda: _target_healthy(ecs, task),
+                     lambda why: _target_unhealthy(ecs, task, why))
     _await_health(ecs, task)
     if task.service:
         scheduler.reconcile(ecs, task.service)
+
+
+def _target_healthy(ecs: Ecs, task: Task) -> None:
+    if task.service and task.wanted:
+        scheduler.reconcile(ecs, task.service)
+
+
+def _target_unhealthy(ecs: Ecs, task: Task, why: str) -> None:
+    """The scheduler stops it and starts another."""
+    if task.service and task.wanted:
+        scheduler.event(ecs, task.service, f"(task {task.id}) {why}.")
+        task_fail(ecs, task, "ServiceSchedulerInitiated", "Task failed ELB health checks in "
+                  + why.partition(" in ")[2].partition(" due to")[0])
 
 
 def _await_health(ecs: Ecs, task: Task) -> None:
@@ -181,7 +196,8 @@ def task_stop(ecs: Ecs, task: Task, code: str, reason: str, exit_code: int | Non
         clock.after(clock.duration("task.deprovisioning"),
                     lambda: _stopped(ecs, task, exit_code, started))
 
-    clock.after(clock.duration("task.deactivating"), stopping)
+    drain = targets.deregister(ecs, task)
+    clock.after(clock.duration("task.deactivating") + drain, stopping)
 
 
 def _stopped(ecs: Ecs, task: Task, exit_code: int | None, started: bool) -> None:

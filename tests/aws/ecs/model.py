@@ -65,6 +65,7 @@ class Task:
     interface: str | None = None
     address: str = ""
     groups: list[str] = field(default_factory=list)
+    targets: dict[tuple[str, int], str] = field(default_factory=dict)  # their states, see lifecycle
 
     @property
     def id(self) -> str:
@@ -84,9 +85,10 @@ class Task:
 
     @property
     def healthy(self) -> bool:
-        """RUNNING and, where a container has a health check, HEALTHY."""
+        """RUNNING and, where a container has a health check, HEALTHY; as targets, healthy."""
         return self.wanted and self.status == "RUNNING" and (
-            not self.has_health_check or self.fields["healthStatus"] == "HEALTHY")
+            not self.has_health_check or self.fields["healthStatus"] == "HEALTHY") and all(
+                state == "healthy" for state in self.targets.values())
 
 
 @dataclass

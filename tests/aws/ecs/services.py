@@ -6,7 +6,7 @@ import copy
 import re
 from typing import Any
 
-from .. import cloudmap, ec2
+from .. import cloudmap, ec2, elb
 from ..errors import AwsError
 from ..registry import Call, paged
 from . import lifecycle, scheduler
@@ -159,17 +159,14 @@ def _deployment_check(configuration: dict[str, Any]) -> None:
 
 
 def _balancers_check(ecs: Ecs, balancers: list[dict[str, Any]], definition: Definition) -> None:
-    if not balancers:
-        return
-    from moto.elbv2.models import elbv2_backends
-    groups = elbv2_backends[ecs.account][ecs.region].target_groups
+    """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-load-balancing.html"""
+    if len(balancers) > 5:
+        raise invalid("load balancers can have at most 5 items.")
     for balancer in balancers:
-        arn = balancer.get("targetGroupArn", "")
-        if arn not in groups:
-            raise invalid(f"The target group {arn} does not exist.")
-        if not groups[arn].load_balancer_arns:
-            raise invalid(f"The target group with targetGroupArn {arn} does not have an "
-                          "associated load balancer.")
+        problem = elb.group_problem(ecs.world, ecs.account, ecs.region,
+                                    balancer.get("targetGroupArn", ""))
+        if problem:
+            raise invalid(problem)
         name, port = balancer.get("containerName"), balancer.get("containerPort")
         container = next((c for c in definition.containers if c["name"] == name), None)
         if container is None:
