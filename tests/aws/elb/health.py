@@ -1,7 +1,6 @@
 """Targets: how they get healthy, unhealthy, and go.
 
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
-The deregistration delay: .../application/edit-target-group-attributes.html. A target is checked only while a listener or rule uses its group.
 """
 
 from __future__ import annotations
