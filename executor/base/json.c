@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "executor/base/utf8.h"
+
 __attribute__((constructor)) static void json_set_hooks(void)
 {
     cJSON_Hooks hooks = { .malloc_fn = xmalloc, .free_fn = free };
@@ -36,32 +38,12 @@ static int syntax_error(const char *text, size_t offset, const char *what, struc
     return err_set(err, ERR_INVALID, "line %u, column %u: %s", line, column, what);
 }
 
-/* How many bytes the UTF-8 character at s[0] has, of at most `len`; 0 if it is none (RFC 3629). */
-static size_t utf8_char(const unsigned char *s, size_t len)
-{
-    if (s[0] < 0x80)
-        return 1;
-    size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-    if (s[0] < 0xc2 || s[0] > 0xf4 || n > len)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    /* What fewer bytes could say, surrogates, and what lies beyond the last character. */
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 /* JSON is UTF-8 (RFC 8259, 8.1); what is not would go to AWS, which refuses it without a reason. */
 static int check_utf8(const char *text, size_t len, struct err *err)
 {
-    for (size_t i = 0, n; i < len; i += n) {
-        n = utf8_char((const unsigned char *)text + i, len - i);
-        if (n == 0)
-            return syntax_error(text, i, "not UTF-8; save the file in that encoding", err);
-    }
+    size_t valid = utf8_valid(text, len);
+    if (valid < len)
+        return syntax_error(text, valid, "not UTF-8; save the file in that encoding", err);
     return 0;
 }
 
@@ -411,53 +393,6 @@ void json_copy(cJSON *to, const cJSON *from, const char *key)
 cJSON *json_dup(const cJSON *value)
 {
     return value != NULL ? cJSON_Duplicate(value, true) : NULL;
-}
-
-static bool all_named(const cJSON *array)
-{
-    const cJSON *item;
-    cJSON_ArrayForEach (item, array)
-        if (json_str(item, "name") == NULL)
-            return false;
-    return array->child != NULL;
-}
-
-static void merge_named(cJSON *base, const cJSON *over)
-{
-    const cJSON *item;
-    cJSON_ArrayForEach (item, over) {
-        cJSON *same = json_find(base, "name", json_str(item, "name"));
-        if (same != NULL)
-            json_merge(same, item);
-        else
-            json_push(base, json_dup(item));
-    }
-}
-
-/* A copy of `value` without the nulls that mean "remove". */
-static cJSON *dup_without_nulls(const cJSON *value)
-{
-    if (!cJSON_IsObject(value))
-        return json_dup(value);
-    cJSON *copy = cJSON_CreateObject();
-    json_merge(copy, value);
-    return copy;
-}
-
-void json_merge(cJSON *base, const cJSON *over)
-{
-    const cJSON *item;
-    cJSON_ArrayForEach (item, over) {
-        cJSON *old = json_get(base, item->string);
-        if (cJSON_IsNull(item))
-            cJSON_DeleteItemFromObjectCaseSensitive(base, item->string);
-        else if (cJSON_IsObject(item) && cJSON_IsObject(old))
-            json_merge(old, item);
-        else if (cJSON_IsArray(item) && cJSON_IsArray(old) && all_named(item) && all_named(old))
-            merge_named(old, item);
-        else
-            json_put(base, item->string, dup_without_nulls(item));
-    }
 }
 
 struct sort_entry {
