@@ -33,13 +33,15 @@ void joblog_fact(const char *name, const char *fmt, ...)
 
 void joblog_section_start(const char *name, bool collapsed, const char *title)
 {
-    log_info("section_start:%lld:%s%s\r\033[0K%s", (long long)time(NULL), name,
-             collapsed ? "[collapsed=true]" : "", title);
+    _cleanup_free_ char *mark = xasprintf("section_start:%lld:%s%s", (long long)time(NULL), name,
+                                          collapsed ? "[collapsed=true]" : "");
+    log_section(mark, title);
 }
 
 void joblog_section_end(const char *name)
 {
-    log_info("section_end:%lld:%s\r\033[0K", (long long)time(NULL), name);
+    _cleanup_free_ char *mark = xasprintf("section_end:%lld:%s", (long long)time(NULL), name);
+    log_section(mark, "");
 }
 
 int joblog_failure(const struct err *err)

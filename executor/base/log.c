@@ -5,6 +5,8 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "executor/base/utf8.h"
+
 static struct {
     int fd;
     enum log_level least;
@@ -47,12 +49,24 @@ static void log_line(enum log_level level, const char *colour, const char *label
     strbuf_adds(&line, label);
     strbuf_vaddf(&line, fmt, ap);
     redact(&line);
+    utf8_make_visible(&line);
     if (state.colour && colour != NULL) {
         char *text = strbuf_detach(&line);
         strbuf_addf(&line, "%s%s\033[0m", colour, text);
         free(text);
     }
     strbuf_addc(&line, '\n');
+    write_all(state.fd, line.buf, line.len);
+}
+
+void log_section(const char *mark, const char *title)
+{
+    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
+    _cleanup_strbuf_ struct strbuf safe = STRBUF_INIT;
+    strbuf_adds(&safe, title);
+    redact(&safe);
+    utf8_make_visible(&safe);
+    strbuf_addf(&line, "%s\r\033[0K%s\n", mark, safe.buf);
     write_all(state.fd, line.buf, line.len);
 }
 
