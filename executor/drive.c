@@ -63,10 +63,8 @@ static int decide_environment(struct drive *d, struct err *err)
 
 static void say_contradictions(const struct job *job)
 {
-    _cleanup_strlist_ struct strlist warnings = STRLIST_INIT;
-    environment_contradictions(job, &warnings);
-    for (size_t i = 0; i < warnings.n; i++)
-        log_warn("%s", warnings.v[i]);
+    for (size_t i = 0; i < job->contradictions.n; i++)
+        log_warn("%s", job->contradictions.v[i]);
 }
 
 /* Before there is a checkout: a job that only the spec can explain is decided in run. */

@@ -36,8 +36,5 @@ int environment_of_job(const struct job *job, const struct dispatch *d, const st
 int environment_of_branch(int64_t project_id, const char *branch, const struct hostconfig *h,
                           struct environment *ret, struct err *err);
 void environment_release(struct environment *e);
-/* Adds a line for each CI/CD variable that says otherwise than the job response: somebody set it by
- * hand. It decides nothing, but whoever reads the log should know. */
-void environment_contradictions(const struct job *job, struct strlist *warnings);
 
 #endif

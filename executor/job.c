@@ -11,15 +11,15 @@ static int missing(const char *member, struct err *err)
                    member);
 }
 
-/* A member that is an id: a whole number above zero. */
-static int take_id(const cJSON *response, const char *steps, int64_t *ret, struct err *err)
+/* A member that is an id: a whole number above zero. Taken from the text, because a double holds
+ * whole numbers up to 2^53 alone and would make two ids of one. */
+static int take_id(const char *text, const char *path, int64_t *ret, struct err *err)
 {
-    const cJSON *item = json_at(response, steps);
-    const double largest = 9007199254740992.0; /* 2^53: what a JSON number holds exactly */
-    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 1 && item->valuedouble <= largest) ||
-        item->valuedouble != (double)(int64_t)item->valuedouble)
-        return missing(steps, err);
-    *ret = (int64_t)item->valuedouble;
+    size_t len = 0;
+    const char *value = json_text_at(text, path, &len);
+    _cleanup_free_ char *digits = xstrndup(value != NULL ? value : "", len);
+    if (str_to_int64(digits, 1, INT64_MAX, ret) < 0)
+        return missing(path, err);
     return 0;
 }
 
@@ -41,14 +41,14 @@ static enum protection take_protection(const cJSON *response)
     return cJSON_IsTrue(item) ? PROTECTION_YES : PROTECTION_NO;
 }
 
-static int take_members(struct job *job, struct err *err)
+static int take_members(struct job *job, const char *text, struct err *err)
 {
     const cJSON *r = job->response;
     if (!cJSON_IsObject(r))
         return err_set(err, ERR_HOST, "the job response is not a JSON object");
-    if (take_id(r, "id", &job->id, err) < 0 ||
-        take_id(r, "job_info/project_id", &job->project_id, err) < 0 ||
-        take_id(r, "job_info/pipeline_id", &job->pipeline_id, err) < 0 ||
+    if (take_id(text, "id", &job->id, err) < 0 ||
+        take_id(text, "job_info.project_id", &job->project_id, err) < 0 ||
+        take_id(text, "job_info.pipeline_id", &job->pipeline_id, err) < 0 ||
         take_string(r, "job_info/name", &job->name, err) < 0 ||
         take_string(r, "job_info/stage", &job->stage, err) < 0 ||
         take_string(r, "git_info/ref", &job->ref, err) < 0 ||
@@ -61,38 +61,161 @@ static int take_members(struct job *job, struct err *err)
     return 0;
 }
 
+static const cJSON *variables(const struct job *job)
+{
+    return json_get(job->response, "variables");
+}
+
+/* Variables that say again what the job is, and what of the response they repeat. */
+enum claim {
+    CLAIM_REF,
+    CLAIM_BRANCH,
+    CLAIM_TAG,
+    CLAIM_PROTECTED,
+    CLAIM_SHA,
+    CLAIM_PROJECT_ID,
+    CLAIM_PROJECT_PATH,
+    CLAIM_PIPELINE_ID,
+    CLAIM_JOB_ID,
+    CLAIM_JOB_NAME,
+    CLAIM_FIRST, /* nothing there: the server's own is the first of several, see claims[] */
+};
+
+struct claim_row {
+    const char *key;
+    enum claim claim;
+};
+static const struct claim_row claims[];
+static const size_t claims_n;
+
+/* What the variable must say: NULL if GitLab sets none for this job. The caller frees it. */
+static char *claim_truth(const struct job *job, const struct claim_row *row)
+{
+    /* In a merge request's pipeline the variables name the source branch, and git_info.ref does not
+     * (gitlab#32741). */
+    bool mr = job_is_merge_request(job), tag = str_eq(job->ref_type, "tag");
+    switch (row->claim) {
+    case CLAIM_REF:
+        if (!mr)
+            return xstrdup(job->ref);
+        break;
+    case CLAIM_BRANCH:
+        return mr || tag ? NULL : xstrdup(job->ref);
+    case CLAIM_TAG:
+        return tag ? xstrdup(job->ref) : NULL;
+    case CLAIM_PROTECTED:
+        if (job->protection != PROTECTION_UNKNOWN)
+            return xstrdup(job->protection == PROTECTION_YES ? "true" : "false");
+        break;
+    case CLAIM_SHA:
+        return xstrdup(job->sha);
+    case CLAIM_PROJECT_ID:
+        return xasprintf("%lld", (long long)job->project_id);
+    case CLAIM_PROJECT_PATH:
+        if (*job->project_path != '\0')
+            return xstrdup(job->project_path);
+        break;
+    case CLAIM_PIPELINE_ID:
+        return xasprintf("%lld", (long long)job->pipeline_id);
+    case CLAIM_JOB_ID:
+        return xasprintf("%lld", (long long)job->id);
+    case CLAIM_JOB_NAME:
+        return xstrdup(job->name);
+    case CLAIM_FIRST:
+        break;
+    }
+    const char *first = job_variable_first(job, row->key);
+    return first != NULL ? xstrdup(first) : NULL;
+}
+
+#define SHOWN_MAX 100 /* bytes of a value in a warning: it may be as long as the job likes */
+
+static void note_contradiction(struct job *job, const char *key, const char *said,
+                               const char *truth)
+{
+    const char *cut = strlen(said) > SHOWN_MAX ? "..." : "";
+    if (truth == NULL)
+        strlist_addf(&job->contradictions,
+                     "variable '%s' says '%.*s%s', but GitLab sets none for this job; it is not "
+                     "used",
+                     key, SHOWN_MAX, said, cut);
+    else
+        strlist_addf(&job->contradictions,
+                     "variable '%s' says '%.*s%s', but GitLab's job response says '%s', which is "
+                     "what counts",
+                     key, SHOWN_MAX, said, cut, truth);
+}
+
+/* Gives every occurrence of the variable the value it must have, and notes what the last of those
+ * that were wrong had said: the last is what the job's scripts see. */
+static void settle_claim(struct job *job, const struct claim_row *row)
+{
+    _cleanup_free_ char *truth = claim_truth(job, row);
+    _cleanup_free_ char *said = NULL;
+    cJSON *item;
+    cJSON_ArrayForEach (item, variables(job)) {
+        const char *value = json_str(item, "value");
+        if (!str_eq(json_str(item, "key"), row->key) || value == NULL ||
+            str_eq(value, truth != NULL ? truth : ""))
+            continue;
+        free(said);
+        said = xstrdup(value);
+        json_put(item, "value", truth != NULL ? cJSON_CreateString(truth) : cJSON_CreateNull());
+    }
+    if (said != NULL)
+        note_contradiction(job, row->key, said, truth);
+}
+
+static int take_response(cJSON *response, const char *text, struct job *ret, struct err *err)
+{
+    _cleanup_job_ struct job job = { .response = response };
+    if (take_members(&job, text, err) < 0)
+        return -1;
+    for (size_t i = 0; i < claims_n; i++)
+        settle_claim(&job, &claims[i]);
+    *ret = job;
+    job = (struct job)JOB_INIT;
+    return 0;
+}
+
+int job_parse(const char *text, size_t len, struct job *ret, struct err *err)
+{
+    _cleanup_free_ char *copy = xstrndup(text, len);
+    cJSON *response = NULL;
+    if (json_parse(text, len, JSON_PLAIN, &response, err) < 0) {
+        err->class = ERR_HOST;
+        return err_wrap(err, "cannot read the job response");
+    }
+    return take_response(response, copy, ret, err);
+}
+
 int job_read(const char *path, struct job *ret, struct err *err)
 {
     if (path == NULL || *path == '\0')
         return err_set(err, ERR_HOST,
                        "JOB_RESPONSE_FILE is not set; this program is called by GitLab Runner's "
                        "custom executor (version 16 or later)");
-    _cleanup_job_ struct job job = JOB_INIT;
-    if (json_read(path, JSON_PLAIN, &job.response, NULL, err) < 0) {
+    _cleanup_free_ char *text = NULL;
+    cJSON *response = NULL;
+    if (json_read(path, JSON_PLAIN, &response, &text, err) < 0) {
         err->class = ERR_HOST;
         return err_wrap(err, "cannot read the job response");
     }
-    if (take_members(&job, err) < 0)
+    if (take_response(response, text, ret, err) < 0)
         return err_wrap(err, "%s", path);
-    *ret = job;
-    job = (struct job)JOB_INIT;
     return 0;
 }
 
 void job_release(struct job *job)
 {
     json_freep(&job->response);
+    strlist_release(&job->contradictions);
     *job = (struct job)JOB_INIT;
 }
 
 bool job_is_merge_request(const struct job *job)
 {
     return str_starts(job->ref, "refs/merge-requests/");
-}
-
-static const cJSON *variables(const struct job *job)
-{
-    return json_get(job->response, "variables");
 }
 
 const char *job_variable(const struct job *job, const char *key)
@@ -154,3 +277,21 @@ void job_redact(const struct job *job)
         redact_add(json_str(item, "token"));
     }
 }
+
+/*
+ * What GitLab sets itself and a job can set again. The server's own value is the first of several
+ * of one name, the last is what the job's scripts see (GitLab Runner, common/build.go: IsProtected
+ * reads the first for the same reason); where the response has a member for it, that decides.
+ * https://docs.gitlab.com/ci/variables/predefined_variables/
+ */
+static const struct claim_row claims[] = {
+    { "CI_COMMIT_REF_NAME", CLAIM_REF },     { "CI_COMMIT_BRANCH", CLAIM_BRANCH },
+    { "CI_COMMIT_TAG", CLAIM_TAG },          { "CI_COMMIT_REF_PROTECTED", CLAIM_PROTECTED },
+    { "CI_COMMIT_REF_SLUG", CLAIM_FIRST },   { "CI_COMMIT_SHA", CLAIM_SHA },
+    { "CI_PROJECT_ID", CLAIM_PROJECT_ID },   { "CI_PROJECT_PATH", CLAIM_PROJECT_PATH },
+    { "CI_PROJECT_NAMESPACE", CLAIM_FIRST }, { "CI_PIPELINE_ID", CLAIM_PIPELINE_ID },
+    { "CI_PIPELINE_SOURCE", CLAIM_FIRST },   { "CI_JOB_ID", CLAIM_JOB_ID },
+    { "CI_JOB_NAME", CLAIM_JOB_NAME },       { "CI_DEFAULT_BRANCH", CLAIM_FIRST },
+    { "CI_SERVER_URL", CLAIM_FIRST },
+};
+static const size_t claims_n = ARRAY_SIZE(claims);

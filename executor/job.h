@@ -6,6 +6,10 @@
  * The job as GitLab Runner's JOB_RESPONSE_FILE describes it. It is the only source of identity:
  * variables, CUSTOM_ENV_CI_* among them, can be set by the job's author
  * (GitLab Runner, common/build.go: the order of GetAllVariables).
+ *
+ * A variable that repeats what the job is (CI_COMMIT_REF_NAME, CI_PROJECT_ID, ...) is set right
+ * when the response is read, so that nothing here ever works with another value; what it said is
+ * kept in `contradictions`.
  */
 
 #include "executor/base/json.h"
@@ -14,6 +18,9 @@ enum protection { PROTECTION_UNKNOWN, PROTECTION_NO, PROTECTION_YES };
 
 struct job {
     cJSON *response; /* owns the strings below */
+    /* A line for each variable that says of the job what GitLab's own members do not: somebody set
+     * it by hand. It decides nothing, but whoever reads the log should know. */
+    struct strlist contradictions;
     int64_t id;
     int64_t project_id;
     int64_t pipeline_id;
@@ -31,8 +38,14 @@ struct job {
     }
 #define _cleanup_job_ _cleanup_(job_release)
 
-/* Reads the file that JOB_RESPONSE_FILE names; what is missing or wrong in it is ERR_HOST. */
+/*
+ * Reads the file that JOB_RESPONSE_FILE names. What is missing or wrong in it is ERR_HOST, and so
+ * is what nobody could agree on: a key that stands twice, a NUL within a string. Ids are exact up
+ * to 2^63 - 1.
+ */
 int job_read(const char *path, struct job *ret, struct err *err);
+/* The same for a text. */
+int job_parse(const char *text, size_t len, struct job *ret, struct err *err);
 void job_release(struct job *job);
 
 /* GitLab gives merge-request pipelines the ref "refs/merge-requests/N/head" (gitlab#32741). */

@@ -46,6 +46,10 @@ int json_read(const char *path, enum json_flags flags, cJSON **ret, char **ret_t
 /* The 1-based line where the value at `path` begins in a text that json_parse() accepts; where the
  * path leaves the text, the line of the deepest part of it that is there. */
 unsigned json_line_of(const char *text, const char *path);
+/* Where the value at `path` begins in a text that json_parse() accepts, and how many bytes it has
+ * there: for numbers that a double does not hold. NULL if the path leaves the text; a key that is
+ * written there with needless escapes is not found. */
+const char *json_text_at(const char *text, const char *path, size_t *ret_len);
 /* Appends ".key" or "[i]" to a path, quoting the key where needed. */
 void json_path_key(struct strbuf *path, const char *key);
 void json_path_index(struct strbuf *path, size_t i);

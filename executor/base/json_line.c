@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds the line of a value in JSON text by walking the text along a path. cJSON keeps no
- * positions; a message that needs one is rare, so the text is simply read again.
+ * Finds a value in JSON text by walking the text along a path. cJSON keeps no positions, and no
+ * number beyond what a double holds; whatever needs either is rare, so the text is simply read
+ * again.
  */
 #include <ctype.h>
 
@@ -131,6 +132,21 @@ static bool enter_step(struct cursor *c, const char **path)
         *path = p + n;
     }
     return enter_key(c, p, n);
+}
+
+const char *json_text_at(const char *text, const char *path, size_t *ret_len)
+{
+    struct cursor at = { text };
+    skip_blank(&at);
+    while (*path != '\0') {
+        if (!enter_step(&at, &path))
+            return NULL;
+        skip_blank(&at);
+    }
+    struct cursor end = at;
+    skip_value(&end);
+    *ret_len = (size_t)(end.p - at.p);
+    return at.p;
 }
 
 unsigned json_line_of(const char *text, const char *path)

@@ -168,33 +168,12 @@ static void test_job_name(void **state)
     assert_string_equal(fits, "ephemeral automation-8527fec8 8527fec8");
 }
 
-static void test_contradictions(void **state)
-{
-    (void)state;
-    static const char response[] = "{ \"variables\": ["
-                                   "{ \"key\": \"CI_COMMIT_REF_NAME\", \"value\": \"dev/fix/x\" },"
-                                   "{ \"key\": \"CI_PROJECT_ID\", \"value\": \"77\" },"
-                                   "{ \"key\": \"CI_COMMIT_REF_PROTECTED\", \"value\": \"true\" },"
-                                   "{ \"key\": \"CI_COMMIT_REF_NAME\", \"value\": \"master\" } ] }";
-    _cleanup_err_ struct err err = ERR_INIT;
-    struct job job = job_of("dev/fix/x", PROTECTION_NO);
-    assert_int_equal(json_parse(response, strlen(response), JSON_PLAIN, &job.response, &err), 0);
-    _cleanup_strlist_ struct strlist warnings = STRLIST_INIT;
-    environment_contradictions(&job, &warnings);
-    assert_int_equal(warnings.n, 2);
-    assert_string_equal(warnings.v[0], "variable 'CI_COMMIT_REF_NAME' says 'master', but GitLab's "
-                                       "job response says 'dev/fix/x', which is what counts");
-    assert_string_equal(warnings.v[1], "variable 'CI_COMMIT_REF_PROTECTED' says 'true', but "
-                                       "GitLab's job response says 'false', which is what counts");
-    json_freep(&job.response);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refs),         cmocka_unit_test(test_members),
         cmocka_unit_test(test_not_a_branch), cmocka_unit_test(test_project),
-        cmocka_unit_test(test_job_name),     cmocka_unit_test(test_contradictions),
+        cmocka_unit_test(test_job_name),
     };
     return cmocka_run_group_tests(tests, read_host, release_host);
 }
