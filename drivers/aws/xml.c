@@ -10,6 +10,7 @@
 
 #include "drivers/aws/timestamp.h"
 #include "executor/base/json.h"
+#include "executor/base/utf8.h"
 
 static uv_once_t parser_once = UV_ONCE_INIT;
 
@@ -27,14 +28,18 @@ void xml_docp(xmlDoc **doc)
 int xml_parse(const char *text, size_t len, xmlDoc **ret, struct err *err)
 {
     uv_once(&parser_once, parser_init);
-    if (memmem(text, len, "<!DOCTYPE", strlen("<!DOCTYPE")) != NULL)
-        return err_set(err, ERR_FAILED, "the answer has a document type: not an answer of AWS");
     if (len > INT32_MAX)
         return err_set(err, ERR_FAILED, "the answer is too large");
-    xmlDoc *doc = xmlReadMemory(text, (int)len, NULL, NULL,
+    if (utf8_valid(text, len) < len || memchr(text, '\0', len) != NULL)
+        return err_set(err, ERR_FAILED, "the answer is not UTF-8: not an answer of AWS");
+    if (memmem(text, len, "<!DOCTYPE", strlen("<!DOCTYPE")) != NULL)
+        return err_set(err, ERR_FAILED, "the answer has a document type: not an answer of AWS");
+    /* An encoding that the document itself names is ignored: in another one, what has been looked
+     * for above would look different. */
+    xmlDoc *doc = xmlReadMemory(text, (int)len, NULL, "UTF-8",
                                 XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
-                                    XML_PARSE_NOCDATA);
-    if (doc == NULL || xmlDocGetRootElement(doc) == NULL) {
+                                    XML_PARSE_NOCDATA | XML_PARSE_IGNORE_ENC);
+    if (doc == NULL || xmlDocGetRootElement(doc) == NULL || doc->intSubset != NULL) {
         xml_docp(&doc);
         return err_set(err, ERR_FAILED, "the answer is not XML");
     }

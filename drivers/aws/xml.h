@@ -4,8 +4,8 @@
 
 /*
  * AWS's XML answers as JSON. libxml2 reads them without network, DTD or entities; a document that
- * has a DTD is refused before it is parsed. The size is limited by whoever received the answer, the
- * depth by libxml2 (256 elements) and by the shapes.
+ * has a DTD, or is not UTF-8, is refused before it is parsed. The size is limited by whoever
+ * received the answer, the depth by libxml2 (256 elements) and by the shapes.
  */
 
 #include <cjson/cJSON.h>
