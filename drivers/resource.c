@@ -15,6 +15,8 @@ struct graph *graph_new(const struct context *context)
     struct graph *g = xcalloc(1, sizeof(*g));
     g->context = *context;
     g->v = xcalloc(GRAPH_MAX, sizeof(struct resource *));
+    strmap_init(&g->by_address);
+    strmap_init(&g->by_name);
     uv_mutex_init(&g->mutex);
     return g;
 }
@@ -48,6 +50,8 @@ void graph_free(struct graph *g)
         return;
     for (size_t i = 0; i < g->n; i++)
         resource_free(g->v[i]);
+    strmap_release(&g->by_address);
+    strmap_release(&g->by_name);
     free(g->v);
     free(g->order);
     for (size_t i = 0; i < g->n_aliases; i++) {
@@ -60,6 +64,13 @@ void graph_free(struct graph *g)
     free(g);
 }
 
+/* Makes the resource known under its name; where another had the name, in its place. */
+static void index_name(struct graph *g, struct resource *r)
+{
+    _cleanup_free_ char *key = xasprintf("%s/%s", r->type->name, r->name);
+    strmap_add(&g->by_name, key, r);
+}
+
 /* Called with the mutex. The number grows last, as readers without the mutex rely on. */
 static void append(struct graph *g, struct resource *r)
 {
@@ -68,6 +79,8 @@ static void append(struct graph *g, struct resource *r)
         oom_exit();
     r->index = n;
     g->v[n] = r;
+    strmap_add(&g->by_address, r->address, r);
+    index_name(g, r);
     g->n = n + 1;
 }
 
@@ -86,28 +99,17 @@ static struct resource *resource_new(struct graph *g, const struct resource_type
     return r;
 }
 
-/* By exact address; called with the mutex or before anything runs. */
-static struct resource *find_address(const struct graph *g, const char *address)
-{
-    for (size_t i = 0; i < g->n; i++)
-        if (strcmp(g->v[i]->address, address) == 0)
-            return g->v[i];
-    return NULL;
-}
-
 static struct resource *find_name(const struct graph *g, const struct resource_type *type,
                                   const char *name)
 {
-    for (size_t i = 0; i < g->n; i++)
-        if (g->v[i]->type == type && strcmp(g->v[i]->name, name) == 0)
-            return g->v[i];
-    return NULL;
+    _cleanup_free_ char *key = xasprintf("%s/%s", type->name, name);
+    return strmap_get(&g->by_name, key);
 }
 
 /* A wanted one may have the label under another name: an address is nobody's twice. */
 static void address_make_unique(struct resource *r)
 {
-    for (unsigned i = 1; find_address(r->graph, r->address) != NULL; i++) {
+    for (unsigned i = 1; strmap_get(&r->graph->by_address, r->address) != NULL; i++) {
         free(r->address);
         r->address = i == 1 ? xasprintf("%s/%s", r->type->name, r->name)
                             : xasprintf("%s/%s#%u", r->type->name, r->name, i);
@@ -127,7 +129,7 @@ int graph_add(struct graph *g, const struct resource_type *type, const char *lab
         return -1;
     }
     uv_mutex_lock(&g->mutex);
-    struct resource *same = find_address(g, r->address);
+    struct resource *same = strmap_get(&g->by_address, r->address);
     if (same == NULL)
         same = find_name(g, type, name);
     if (same == NULL)
@@ -181,23 +183,26 @@ struct resource *graph_split(struct resource *r, char *second_name)
     uv_mutex_lock(&g->mutex);
     address_make_unique(old);
     append(g, old);
+    index_name(g, r);
     uv_mutex_unlock(&g->mutex);
     return old;
 }
 
 void graph_keep(struct graph *g, bool (*is_kept)(const struct resource *r))
 {
-    size_t n = 0;
-    for (size_t i = 0; i < g->n; i++) {
+    size_t n = g->n;
+    strmap_release(&g->by_address);
+    strmap_release(&g->by_name);
+    strmap_init(&g->by_address);
+    strmap_init(&g->by_name);
+    g->n = 0;
+    for (size_t i = 0; i < n; i++) {
         struct resource *r = g->v[i];
-        if (!is_kept(r)) {
+        if (is_kept(r))
+            append(g, r);
+        else
             resource_free(r);
-            continue;
-        }
-        r->index = n;
-        g->v[n++] = r;
     }
-    g->n = n;
 }
 
 static const char *address_of_alias(const struct graph *g, const char *alias)
@@ -210,7 +215,7 @@ static const char *address_of_alias(const struct graph *g, const char *alias)
 
 struct resource *graph_find(const struct graph *g, const char *address)
 {
-    return find_address(g, address_of_alias(g, address));
+    return strmap_get(&g->by_address, address_of_alias(g, address));
 }
 
 struct resource *graph_find_name(const struct graph *g, const struct resource_type *type,

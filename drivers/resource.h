@@ -26,6 +26,7 @@
 
 #include "drivers/aws/client.h"
 #include "executor/base/json.h"
+#include "executor/base/strmap.h"
 
 struct driver;
 struct graph;
@@ -214,6 +215,7 @@ struct graph {
     const struct driver *const *drivers; /* NULL-ended; set by engine_want() */
     struct resource **v;                 /* in the order added, wanted ones first */
     _Atomic size_t n;
+    struct strmap by_address, by_name; /* the same, "type/label" and "type/name" */
     struct resource **order; /* the wanted ones, each after all it needs; set by graph_link() */
     size_t n_order;
     struct strlist warnings; /* for the log, in order; see graph_warn() */
