@@ -2,18 +2,29 @@
 #include "executor/engine/spec.h"
 
 #include <ctype.h>
+#include <uv.h>
 
 #include "executor/base/file.h"
 #include "executor/engine/spec_merge.h"
 #include "executor/engine/variables.h"
 #include "executor/base/schemas.h"
 
-static cJSON *schema_parse(void)
+static uv_once_t schema_once = UV_ONCE_INIT;
+static const cJSON *schema;
+
+static void parse_schema(void)
 {
     _cleanup_err_ struct err err = ERR_INIT;
-    cJSON *schema = NULL;
-    if (json_parse(schema_environment, strlen(schema_environment), JSON_PLAIN, &schema, &err) < 0)
+    cJSON *parsed = NULL;
+    if (json_parse(schema_environment, strlen(schema_environment), JSON_PLAIN, &parsed, &err) < 0)
         abort(); /* it is compiled in, and tests parse it */
+    schema = parsed;
+}
+
+/* The specs' schema, parsed once in the life of the process. */
+static const cJSON *spec_schema(void)
+{
+    uv_once(&schema_once, parse_schema);
     return schema;
 }
 
@@ -45,9 +56,8 @@ static int read_text(struct spec *spec, int project, struct err *err)
 
 static int check_raw(const struct spec *spec, struct err *err)
 {
-    _cleanup_json_ cJSON *schema = schema_parse();
     _cleanup_problems_ struct schema_problems problems = SCHEMA_PROBLEMS_INIT;
-    schema_check(schema, spec->raw, &problems);
+    schema_check(spec_schema(), spec->raw, &problems);
     return schema_problems_to_err(&problems, ERR_USER, spec->file, spec->text, err);
 }
 
@@ -122,16 +132,15 @@ int spec_resolve(struct spec *spec, const char *kind, const struct spec_variable
                  struct err *err)
 {
     spec->kind = kind;
-    _cleanup_json_ cJSON *schema = schema_parse();
     _cleanup_json_ cJSON *json = spec_merge(spec->raw, kind);
     _cleanup_problems_ struct schema_problems problems = SCHEMA_PROBLEMS_INIT;
-    schema_check(schema, json, &problems);
+    schema_check(spec_schema(), json, &problems);
     if (spec_problems_to_err(spec, &problems, ERR_USER, err) < 0)
         return -1;
 
     struct resolving r = { .spec = spec, .variables = variables, .problems = &problems };
     variables_replace(json, "", variables, &problems, note_warning, spec);
-    spec_fill_defaults(json, schema, default_filled, &r);
+    spec_fill_defaults(json, spec_schema(), default_filled, &r);
     if (spec_problems_to_err(spec, &problems, ERR_USER, err) < 0)
         return -1;
     json_freep(&spec->json);
