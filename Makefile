@@ -170,6 +170,32 @@ check-coverage:
 	    --print-summary --fail-under-line 85 --output build/coverage.txt
 	@tail -n 3 build/coverage.txt
 
+# --- Fuzzing: tests/fuzz/fuzz_NAME.c is a target, tests/fuzz/corpus/NAME what it starts from ------
+
+.PHONY: fuzz check-fuzz fuzz-programs
+FUZZ_NAMES   = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS = 3600
+TARGETS      = $(FUZZ_NAMES)
+FUZZ_BUILD   = CC=clang B=build/fuzz \
+               MODE_FLAGS='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -O1 \
+                           -fno-omit-frame-pointer'
+FUZZ_HELP    = $(call obj,$(filter-out tests/fuzz/fuzz_%.c,$(wildcard tests/fuzz/*.c)))
+$(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/fuzz_%.o $(FUZZ_HELP) $(B)/libberth.a $(B)/libberth-small.a
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_HELP) $(B)/libberth.a \
+	    $(B)/libberth-small.a $(LIBS_FULL)
+fuzz-programs: $(FUZZ_NAMES:%=$(B)/tests/fuzz/%)
+
+# Long: each target for FUZZ_SECONDS, two at a time.
+fuzz: deps
+	@$(MAKE) --no-print-directory $(FUZZ_BUILD) fuzz-programs
+	@$(PYTHON) tests/fuzz/run --seconds $(FUZZ_SECONDS) $(TARGETS)
+# Short: every input that is checked in, and a few seconds of new ones.
+check-fuzz:
+	@$(MAKE) --no-print-directory $(FUZZ_BUILD) fuzz-programs
+	@$(PYTHON) tests/fuzz/run --seconds 2 --ephemeral $(FUZZ_NAMES)
+
 .PHONY: demo bench chaos
 # Every fault at the first and last call of every action, a cancel at every call, and a kill before and
 # after every call of the deploy of all services: takes long.
@@ -203,7 +229,8 @@ help:
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make shapes       regenerates drivers/aws/shapes.inc from botocore'
 	@echo 'make format lint check-unit check-sanitize check-thread check-valgrind check-clang'
-	@echo 'make check-python check-coverage clean'
+	@echo 'make fuzz         FUZZ_SECONDS=$(FUZZ_SECONDS) TARGETS="$(FUZZ_NAMES)"'
+	@echo 'make check-python check-coverage check-fuzz clean'
 
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -102,10 +102,10 @@ static int process_end(pid_t pid, bool stop, struct err *err)
     return 0;
 }
 
-static int parse_output(const struct strbuf *output, struct creds *ret, struct err *err)
+int creds_process_parse(const char *output, size_t len, struct creds *ret, struct err *err)
 {
     _cleanup_secret_json_ cJSON *json = NULL;
-    if (json_parse(output->buf, output->len, JSON_PLAIN, &json, err) < 0) {
+    if (json_parse(output, len, JSON_PLAIN, &json, err) < 0) {
         err->class = ERR_CREDENTIALS;
         return err_wrap(err, "the credential_process's output");
     }
@@ -129,7 +129,7 @@ int creds_process_get(const char *command, struct cancel *cancel, struct creds *
     if (process_end(pid, r < 0, err) < 0)
         r = -1;
     if (r == 0)
-        r = parse_output(&output, ret, err);
+        r = creds_process_parse(output.buf, output.len, ret, err);
     OPENSSL_cleanse(output.buf, output.len);
     return r;
 }

@@ -13,5 +13,7 @@
  * too much, or the run is cancelled. */
 int creds_process_get(const char *command, struct cancel *cancel, struct creds *ret,
                       struct err *err);
+/* What such a program has printed, as credentials. */
+int creds_process_parse(const char *output, size_t len, struct creds *ret, struct err *err);
 
 #endif
