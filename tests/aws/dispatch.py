@@ -81,6 +81,8 @@ class Dispatcher:
         authorize(call)
         newborns: Newborns = call.store(Newborns)
         newborns.refuse(call)
+        if is_write(request.action):
+            call.store(Index).note_before(request.action)
         output = function(call) if function else call.forward()
         output = newborns.answer(call, {} if output is None else output) \
             if not isinstance(output, Raw) else self._forwarded(call, newborns, output)

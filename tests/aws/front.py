@@ -86,7 +86,8 @@ class Front(ThreadingHTTPServer):
         self.connections_close()
 
         def listen() -> None:
-            self.socket.bind(address)
+            with contextlib.suppress(OSError):  # of a port that was asked for, it keeps it
+                self.socket.bind(address)
             self.socket.listen(self.request_queue_size)
 
         threading.Timer(seconds, listen).start()
@@ -119,7 +120,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def finish(self) -> None:
         self.server.open.discard(self.connection)
-        super().finish()
+        with contextlib.suppress(OSError):  # its client may be gone
+            super().finish()
 
     def handle(self) -> None:
         try:

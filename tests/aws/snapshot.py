@@ -31,6 +31,7 @@ class Snapshot:
         self.endpoint = endpoint
         self.environment = environment
         self.names: dict[str, str] = {}
+        self.definitions: dict[str, Any] = {}  # the newest ones, by ARN
 
     def client(self, service: str) -> Any:
         return self.endpoint.client(service)
@@ -198,6 +199,7 @@ class Snapshot:
         for family in self.pages("ecs", "list_task_definition_families", "families",
                                  status="ACTIVE"):
             answer = ecs.describe_task_definition(taskDefinition=family, include=["TAGS"])
+            self.definitions[answer["taskDefinition"]["taskDefinitionArn"]] = answer
             yield family, {**answer["taskDefinition"], "tags": answer.get("tags", [])}
 
     def services(self) -> Iterator[tuple[str, Any]]:
@@ -208,7 +210,8 @@ class Snapshot:
             for start in range(0, len(arns), 10):
                 for one in ecs.describe_services(cluster=cluster, services=arns[start:start + 10],
                                                  include=["TAGS"])["services"]:
-                    runs = ecs.describe_task_definition(taskDefinition=one["taskDefinition"])
+                    runs = self.definitions.get(one["taskDefinition"]) or \
+                        ecs.describe_task_definition(taskDefinition=one["taskDefinition"])
                     yield (f"{one['clusterArn'].rpartition('/')[2]}/{one['serviceName']}",
                            {**one, "runs": runs["taskDefinition"]["containerDefinitions"]})
 

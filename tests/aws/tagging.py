@@ -21,10 +21,15 @@ ACTIONS = Service("tagging", exclusive=True, throttle=("ThrottledException", 400
 # Roles are not among what it knows:
 # https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html
 UNKNOWN = ":iam:"
+# Actions that take away neither a resource nor a tag begin so.
+GIVING = ("Create", "Put", "Register", "Run", "Authorize", "Update")
 
 
 class Index:
-    """Everything with tags as it was after each write, until that is old enough to be seen."""
+    """Everything with tags as it was after each write, until that is old enough to be seen.
+
+    Where nothing takes time, nothing is described until it is asked for, or may go.
+    """
 
     def __init__(self, world: World, account: str, region: str) -> None:
         self.world, self.account, self.region = world, account, region
@@ -32,8 +37,21 @@ class Index:
         self.seen: list[Tagged] = []
         self.once: dict[str, None] = {}  # every ARN that ever had a tag
 
+    def note_before(self, action: str) -> None:
+        """Note what an action may take away."""
+        if self._lag() == 0 and not action.startswith(GIVING):
+            self._view()
+
     def note(self) -> None:
-        now, lag = self.world.clock.now(), self.world.clock.duration("tagging.index")
+        """Note what an action has made of it."""
+        if self._lag() > 0:
+            self._view()
+
+    def _lag(self) -> float:
+        return self.world.clock.duration("tagging.index")
+
+    def _view(self) -> None:
+        now, lag = self.world.clock.now(), self._lag()
         view = [(arn, tags) for arn, tags in all_resources(self.world, self.account, self.region)
                 if UNKNOWN not in arn]
         self.views.append((now + lag, view))
@@ -54,7 +72,9 @@ def refuse(message: str) -> AwsError:
 @ACTIONS.action("GetResources")
 def get_resources(call: Call) -> dict[str, Any]:
     given = call.input
-    found = call.store(Index).resources()
+    index: Index = call.store(Index)
+    index.note_before(call.action)
+    found = index.resources()
     if given.get("ResourceARNList"):
         found = [r for r in found if r[0] in given["ResourceARNList"]]
     for one in given.get("TagFilters", []):

@@ -171,7 +171,8 @@ def test_faults_choose_their_calls(endpoint: Endpoint) -> None:
     assert time.monotonic() - start >= 0.2
 
 
-def test_connections_are_refused_for_a_while(endpoint: Endpoint) -> None:
+@pytest.mark.parametrize("again", [False, True])
+def test_connections_are_refused_for_a_while(endpoint: Endpoint, again: bool) -> None:
     create(endpoint, "E")
     endpoint.fault(fault="refused", seconds=0.5, times=1)
     with pytest.raises(ConnectionClosedError):

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""What must hold: the job that was disturbed was honest, and the end is an undisturbed job's.
+
+Green is only what is right at once. What passes (a throttled call, a 5xx, a lost answer, ...) is
+green at once. What lasts ends as a system failure whose last line names the call; an application
+that does not get healthy is the user's. A job that is cancelled ends within seconds and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner import Result
+
+from .cases import Case, Disturbance, Made
+
+USERS, SYSTEM = 1, 2
+# Calls in flight may end, nothing new begins: this is generous on a busy machine.
+CANCEL_SECONDS = 10.0
+# A client that tries a few times within a second may have found nobody there each time, and what
+# a service answers to a call, if it is garbage, is not worth a second try.
+MAY_FAIL = ("refused", "garbage")
+
+
+def last_error(result: Result) -> str:
+    """The last line that is berth's own: behind it, the runner says how the job ended."""
+    errors = [line for line in result.log.splitlines() if line.startswith("ERROR: ")]
+    return errors[-2] if len(errors) > 1 else ""
+
+
+def judge_fault(case: Case, result: Result) -> Iterator[str]:
+    """What was not honest about a job one of whose calls had a fault."""
+    if result.exit_code not in (0, SYSTEM):
+        yield f"exit code {result.exit_code}: the fault is not the user's"
+    if case.fault == "denied":
+        if result.exit_code != SYSTEM:
+            yield f"exit code {result.exit_code} where a call is refused for good"
+        elif f":{case.call[1]}" not in last_error(result):
+            yield f"the last line does not name {case.call[1]}: {last_error(result)}"
+    elif case.fault not in MAY_FAIL and result.exit_code != 0:
+        yield f"not green at once: {last_error(result)}"
+
+
+def judge_unhealthy(case: Case, result: Result, made: Made) -> Iterator[str]:
+    """Without a circuit breaker, the deployment goes on until the job is cancelled."""
+    wanted = USERS if made.started.get(case.where, True) else SYSTEM
+    if result.exit_code != wanted:
+        yield f"exit code {result.exit_code} instead of {wanted} where '{case.where}' is unhealthy"
+    elif case.where not in result.log.replace("\n", " "):
+        yield f"the log does not name '{case.where}'"
+
+
+def judge_end(when: str, result: Result, seconds: float) -> Iterator[str]:
+    """Of a job that was killed or cancelled, and ended so many seconds later."""
+    if when != "during":
+        if result.exit_code != SYSTEM:
+            yield f"exit code {result.exit_code} where the job was killed"
+        return
+    if result.exit_code not in (0, SYSTEM):
+        yield f"exit code {result.exit_code} where the job was cancelled"
+    if result.exit_code == SYSTEM and "cancelled" not in last_error(result):
+        yield f"the last line does not say that it was cancelled: {last_error(result)}"
+    if seconds > CANCEL_SECONDS:
+        yield f"ended {seconds:.1f} s after it was told to"
+
+
+def judge_disturbed(disturbance: Disturbance, result: Result) -> Iterator[str]:
+    """Of a job with several faults."""
+    if result.exit_code == USERS and not disturbance.unhealthy:
+        yield f"exit code {result.exit_code}: the faults are not the user's: {last_error(result)}"
+    if result.exit_code != 0 and not last_error(result) and disturbance.end is None:
+        yield "the log does not say what went wrong"

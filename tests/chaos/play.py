@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+"""Plays one case on a world of its own: the job with what goes wrong, the job again, the end."""
+
+from __future__ import annotations
+
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner import Result
+from world import BUILD, World
+
+from .cases import ENDS, Case, Disturbance, disturbances_of, rule_of
+from .judge import (judge_disturbed, judge_end, judge_fault, judge_unhealthy, last_error)
+from .scenes import PIPELINE, Recorded
+from .state import differences, state_of
+
+JOB_SECONDS = 150.0  # no job of these takes a tenth of it; one that hangs is a failure
+# Calls that a job makes beyond an undisturbed one's, while it waits for what never comes.
+PATIENCE = 12
+
+# Runs `run` as it is, after telling the endpoint which process group to end at which call.
+WRAPPER = """#!/bin/bash
+if [ "${@: -1}" = build_script ]; then
+    curl -fsS -X POST "$AWS_ENDPOINT_URL/_berth/kill" -d \\
+        "{\\"n\\": $KILL_N, \\"when\\": \\"$KILL_WHEN\\", \\"pgid\\": $$}" >/dev/null || exit 2
+fi
+exec "%s/run" "$@"
+"""
+
+
+@dataclass
+class Verdict:
+    """Whether the case came about, and what did not hold. LOGS are of all its jobs."""
+
+    met: bool = True
+    broken: list[str] = field(default_factory=list)
+    logs: list[str] = field(default_factory=list)
+
+
+def executors_make(directory: Path) -> Path:
+    """What the runner calls, with a `run` that can be ended at a call."""
+    real = BUILD / "libexec" / "berth"
+    executors = directory / "executors"
+    executors.mkdir()
+    for name in ("config", "prepare", "cleanup"):
+        (executors / name).symlink_to(real / name)
+    run = executors / "run"
+    run.write_text(WRAPPER % real)
+    run.chmod(run.stat().st_mode | stat.S_IXUSR)
+    return executors
+
+
+class Player:
+    """Plays the cases of one scene; its endpoint is at the scene's start."""
+
+    def __init__(self, world: World, recorded: Recorded) -> None:
+        self.world, self.recorded = world, recorded
+        self.executors = executors_make(world.directory)
+        self.cpu = 0.0  # of the endpoint's processes, each of which lives for one case
+        world.write_spec(recorded.spec)
+        world.aws.save("start")
+
+    def play(self, case: Case) -> Verdict:
+        self.world.aws.restore("start")
+        verdict = Verdict()
+        try:
+            if case.fault == "random":
+                self.play_random(case, verdict)
+            elif case.fault in ENDS:
+                self.play_end(case, verdict)
+            else:
+                self.play_fault(case, verdict)
+        except Exception as error:  # noqa: BLE001 - a case that broke down has not held
+            verdict.broken.append(f"{type(error).__name__}: {error}")
+        self.cpu += float(self.world.aws.control("GET", "health")["cpu"])
+        return verdict
+
+    def run(self, verdict: Verdict, end: tuple[str, int] | None = None) -> Result:
+        environ = self.world.environ()
+        rest = {}
+        if end is not None:
+            environ |= {"KILL_WHEN": end[0], "KILL_N": str(end[1])}
+            rest["executors"] = self.executors
+        with self.world.start(self.recorded.scene.job, pipeline=PIPELINE, environ=environ,
+                              **rest) as running:
+            result = running.wait(JOB_SECONDS)
+        verdict.logs.append(result.log)
+        return result
+
+    def met(self, *faults: str) -> bool:
+        return any(call["fault"] in faults for call in self.world.aws.record())
+
+    def play_fault(self, case: Case, verdict: Verdict) -> None:
+        aws, made = self.world.aws, self.recorded.made
+        rule = rule_of(case)
+        aws.fault(**rule)
+        if case.fault == "unhealthy":
+            end = None if made.started[case.where] else ("during", made.calls.total() + PATIENCE)
+            result = self.run(verdict, end)
+            verdict.broken += judge_unhealthy(case, result, made)
+        else:
+            result = self.run(verdict)
+            verdict.met = bool(aws.calls(*case.call)) if case.fault == "newborn" \
+                else self.met(rule["fault"])
+            if verdict.met:
+                verdict.broken += judge_fault(case, result)
+        self.converge(result, verdict, settle=case.fault == "newborn")
+
+    def play_end(self, case: Case, verdict: Verdict) -> None:
+        when = ENDS[case.fault]
+        result = self.run(verdict, (when, case.n))
+        verdict.met = self.met("kill", "cancel")
+        if verdict.met:
+            verdict.broken += judge_end(when, result, self.seconds_since_end())
+        self.converge(result, verdict)
+
+    def seconds_since_end(self) -> float:
+        ends = [call["start"] for call in self.world.aws.record() if call["fault"] == "cancel"]
+        return time.time() - ends[0] / 1000 if ends else 0.0
+
+    def play_random(self, case: Case, verdict: Verdict) -> None:
+        for disturbance in disturbances_of(case.n, self.recorded.made):
+            verdict.logs.append(f"--- {disturbance}\n")
+            result = self.run_disturbed(disturbance, verdict)
+            verdict.broken += judge_disturbed(disturbance, result)
+            if result.exit_code == 0:
+                break
+        newborn = any(rule["fault"] == "newborn" for d in disturbances_of(
+            case.n, self.recorded.made) for rule in d.rules)
+        self.converge(result, verdict, settle=newborn)
+
+    def run_disturbed(self, disturbance: Disturbance, verdict: Verdict) -> Result:
+        self.world.aws.clear_faults()
+        for rule in disturbance.rules:
+            self.world.aws.fault(**rule)
+        return self.run(verdict, disturbance.end)
+
+    def converge(self, result: Result, verdict: Verdict, settle: bool = False) -> None:
+        """Unless the job was green, it runs again, undisturbed; the end is to be as recorded.
+
+        SETTLE: what is new is found first, however long that takes.
+        """
+        self.world.aws.clear_faults()
+        after = "the job was green"
+        if result.exit_code != 0:
+            if settle:
+                self.world.aws.advance(3000)
+            after = "the next job was green"
+            again = self.run(verdict)
+            if again.exit_code != 0:
+                verdict.broken.append(f"the next job failed, too: {last_error(again)}")
+                return
+        verdict.broken += (f"{after}, but {line}" for line in self.differences())
+
+    def differences(self) -> Iterator[str]:
+        found = state_of(self.world.aws, self.recorded.before)
+        return differences(found, self.recorded.end)

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""Where cases happen: a job, and the account as it finds it.
+
+The small environment has one of each kind: all that the example has, but of its services only three
+and those with a part of their own, such as a load balancer's targets.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aws.endpoint import Endpoint
+from world import World
+
+from .cases import Case, Made, ends_of, faults_of, schedules_of
+from .state import state_of
+
+PIPELINE = 4711
+FEW = {"nats-server", "notifier", "t7-bridge"}
+# What any service may have; one with more than that brings a kind of its own.
+PLAIN = {"module", "image", "container", "cpu", "memory", "desiredCount", "ports", "environment",
+         "secrets", "healthCheck", "discovery", "dependsOn", "deployment"}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """PREPARE is given a world in the state `origin`; `cases` says what it is the scene of."""
+
+    name: str
+    origin: str  # "empty", or "ready": repositories, roles and images are there
+    job: str
+    prepare: Callable[[World], None]
+    cases: Callable[[str, Made, int, int], list[Case]]
+    # At least so many cases: fewer would mean that calls, or faults, have got lost.
+    least: int
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A scene, and what its job does and leaves when nothing goes wrong."""
+
+    scene: Scene
+    spec: dict[str, Any]
+    before: dict[str, Any]
+    made: Made
+    end: dict[str, Any]
+
+
+def make_small(world: World) -> None:
+    services = world.spec()["services"]
+    world.keep_services(*(name for name in services
+                          if name in FEW or set(services[name]) - PLAIN))
+    spec = world.spec()  # and one whose deployment nobody watches over
+    spec["services"]["t7-bridge"]["deployment"] = {
+        "deploymentCircuitBreaker": {"enable": False, "rollback": False}}
+    world.write_spec(spec)
+
+
+def change(world: World) -> None:
+    """A change of every sort: a service goes, another one changes, a third one comes."""
+    spec = world.spec()
+    spec["services"]["notifier"]["cpu"] = 512
+    spec["services"]["notifier"]["memory"] = 1024
+    spec["services"]["late"] = dict(spec["services"]["notifier"], discovery=True)
+    del spec["services"]["nats-server"]
+    for service in [spec["serviceDefaults"], *spec["services"].values()]:
+        service["dependsOn"] = []
+    world.write_spec(spec)
+
+
+def nothing(_: World) -> None:
+    pass
+
+
+def small_from_nothing(world: World) -> None:
+    make_small(world)
+    iam = world.aws.client("iam")
+    for role in ("ecs_role", "ecs_task_execution_role"):  # a deploy makes them, too
+        for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            iam.delete_role_policy(RoleName=role, PolicyName=policy)
+        iam.delete_role(RoleName=role)
+
+
+def small_from_change(world: World) -> None:
+    make_small(world)
+    mettel_from_change(world)
+
+
+def mettel_from_change(world: World) -> None:
+    world.deploy(pipeline=PIPELINE - 1)
+    change(world)
+
+
+def faults(scene: str, made: Made, _: int, __: int) -> list[Case]:
+    return faults_of(scene, made)
+
+
+def faults_and_ends(scene: str, made: Made, _: int, __: int) -> list[Case]:
+    return faults_of(scene, made) + ends_of(scene, made)
+
+
+def ends_and_schedules(scene: str, made: Made, seed: int, count: int) -> list[Case]:
+    return ends_of(scene, made) + schedules_of(scene, seed, count)
+
+
+SCENES = [
+    Scene("infra", "empty", "basic-infra", make_small, faults_and_ends, 100),
+    Scene("small-from-nothing", "ready", "deploy-branches", small_from_nothing, faults, 100),
+    Scene("small-from-change", "ready", "deploy-branches", small_from_change, faults, 100),
+    Scene("mettel-from-nothing", "ready", "deploy-branches", nothing, ends_and_schedules, 100),
+    Scene("mettel-from-change", "ready", "deploy-branches", mettel_from_change,
+          ends_and_schedules, 100),
+]
+
+
+def origins_make(endpoint: Endpoint, directory: Path) -> dict[str, Endpoint]:
+    """An endpoint for each origin, which this one's end also ends.
+
+    What the endpoint's libraries remember of the models of AWS's actions stays when the account is
+    reset, and comes back with every state that is saved later: calls then cost a third.
+    """
+    world = World(endpoint, directory)
+    world.prepare()
+    world.deploy()
+    state_of(endpoint)
+    endpoint.reset()
+    empty = endpoint.spawn()
+    world.prepare()
+    origins = {"empty": empty, "ready": endpoint}
+    for one in origins.values():
+        one.save("origin")
+    return origins
+
+
+def scene_record(scene: Scene, endpoint: Endpoint, directory: Path) -> Recorded:
+    """Run the scene's job undisturbed; the endpoint is then at the scene's start again."""
+    endpoint.restore("origin")
+    world = World(endpoint, directory)
+    scene.prepare(world)
+    endpoint.record_clear()
+    endpoint.save("start")
+    before = state_of(endpoint)
+    endpoint.restore("start")
+    result = world.job(scene.job, pipeline=PIPELINE)
+    assert result.exit_code == 0, result.log
+    record = endpoint.record()
+    end = state_of(endpoint, before)
+    endpoint.restore("start")
+    return Recorded(scene, world.spec(), before, made_of(record, end), end)
+
+
+def made_of(record: list[dict[str, Any]], end: dict[str, Any]) -> Made:
+    calls = Counter((call["service"], call["action"]) for call in record)
+    deployed = {call["input"].get("serviceName") or call["input"].get("service")
+                for call in record if call["action"] == "CreateService" and call["service"] == "ecs"
+                or call["action"] == "UpdateService" and "taskDefinition" in call["input"]}
+    started = {}
+    for key, service in end["services"].items():
+        name = key.rpartition("/")[2]
+        if name in deployed and service["desiredCount"] > 0:
+            breaker = service["deploymentConfiguration"].get("deploymentCircuitBreaker", {})
+            started[name] = bool(breaker.get("enable"))
+    return Made(calls, started)
