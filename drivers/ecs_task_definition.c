@@ -176,6 +176,30 @@ static void say_platform(cJSON *input)
         json_put_str(platform, "operatingSystemFamily", "LINUX");
 }
 
+/* A definition in a session, for find_registered(). */
+struct registration {
+    struct session *session;
+    const struct resource *r;
+};
+
+/* RegisterTaskDefinition takes no token: whether one without an answer was carried out shows in the
+ * family's newest revision. That one is as good as another like it. */
+static int find_registered(void *context, cJSON **ret, struct err *err)
+{
+    const struct registration *one = context;
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "taskDefinition", one->r->name);
+    _cleanup_json_ cJSON *output = NULL;
+    if (aws_call(one->session, "ecs", "DescribeTaskDefinition", input, &output, err) < 0)
+        return -1;
+    _cleanup_json_ cJSON *newest = json_dup(json_get(output, "taskDefinition"));
+    task_definition_normalise(newest);
+    if (str_eq(json_str_at(output, "taskDefinition/status"), "ACTIVE") &&
+        json_equal(newest, one->r->target))
+        *ret = steal_ptr(&output);
+    return 0;
+}
+
 static int definition_register(struct session *s, struct resource *r, struct err *err)
 {
     _cleanup_json_ cJSON *input = json_dup(r->target);
@@ -183,7 +207,9 @@ static int definition_register(struct session *s, struct resource *r, struct err
     _cleanup_json_ cJSON *tags = tags_wanted(r->graph, r->label);
     json_put(input, "tags", tags_to_list(tags, "key", "value"));
     _cleanup_json_ cJSON *output = NULL;
-    if (aws_call(s, "ecs", "RegisterTaskDefinition", input, &output, err) < 0)
+    struct registration one = { s, r };
+    if (aws_call_found(s, "ecs", "RegisterTaskDefinition", input, find_registered, &one, &output,
+                       err) < 0)
         return -1;
     resource_set_have(r, json_dup(r->target));
     resource_set_output(r, "Arn", json_str_at(output, "taskDefinition/taskDefinitionArn"));

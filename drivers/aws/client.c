@@ -54,8 +54,15 @@ static void learn(struct session *s, const struct service *service, const struct
         atomic_store(&s->role_changed, true);
 }
 
+/* Who tells whether a try was carried out; find is NULL where it does not matter. */
+struct finder {
+    call_find find;
+    void *context;
+};
+
 static int call_aws(struct session *s, const struct service *service, const struct operation *o,
-                    const cJSON *input, struct call_record *record, cJSON **ret, struct err *err)
+                    const cJSON *input, const struct finder *finder, struct call_record *record,
+                    cJSON **ret, struct err *err)
 {
     struct transport_call call = {
         .service = service,
@@ -66,6 +73,8 @@ static int call_aws(struct session *s, const struct service *service, const stru
         .role_changed = atomic_load(&s->role_changed),
         .just_created =
             (o->flags & OPERATION_WRITE) && created_names(&s->created, input, clock_now()),
+        .find = finder->find,
+        .find_context = finder->context,
     };
     int r = transport_send(s->transport, &call, ret, err);
     record->tries = call.tries;
@@ -76,8 +85,8 @@ static int call_aws(struct session *s, const struct service *service, const stru
     return 0;
 }
 
-int aws_call(struct session *s, const char *service, const char *action, const cJSON *input,
-             cJSON **ret_output, struct err *err)
+static int call_with(struct session *s, const char *service, const char *action, const cJSON *input,
+                     const struct finder *finder, cJSON **ret_output, struct err *err)
 {
     const struct service *model = NULL;
     const struct operation *operation = NULL;
@@ -94,7 +103,7 @@ int aws_call(struct session *s, const char *service, const char *action, const c
                                   .write = operation->flags & OPERATION_WRITE };
     _cleanup_json_ cJSON *output = NULL;
     int r = s->answer != NULL ? call_fake(s, service, action, input, &output, err)
-                              : call_aws(s, model, operation, input, &record, &output, err);
+                              : call_aws(s, model, operation, input, finder, &record, &output, err);
     record.end = clock_now();
     record.failed = r < 0;
     record_add(&s->record, &record);
@@ -103,6 +112,21 @@ int aws_call(struct session *s, const char *service, const char *action, const c
     if (ret_output != NULL)
         *ret_output = output != NULL ? steal_ptr(&output) : cJSON_CreateObject();
     return 0;
+}
+
+int aws_call(struct session *s, const char *service, const char *action, const cJSON *input,
+             cJSON **ret_output, struct err *err)
+{
+    const struct finder none = { 0 };
+    return call_with(s, service, action, input, &none, ret_output, err);
+}
+
+int aws_call_found(struct session *s, const char *service, const char *action, const cJSON *input,
+                   int (*find)(void *context, cJSON **ret_output, struct err *err), void *context,
+                   cJSON **ret_output, struct err *err)
+{
+    const struct finder finder = { find, context };
+    return call_with(s, service, action, input, &finder, ret_output, err);
 }
 
 /* Moves the items of a page's list behind those of the pages before. */

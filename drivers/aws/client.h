@@ -82,6 +82,17 @@ int aws_call(struct session *s, const char *service, const char *action, const c
              cJSON **ret_output, struct err *err);
 
 /*
+ * Calls an action that makes another thing each time, for it takes neither a token nor a name that
+ * can be taken. Before a try is repeated that AWS may have carried out (no answer came, or one that
+ * says nothing), `find` looks whether it was: it sets *ret_output, which is the caller's then, to
+ * what the action would have answered, or leaves it alone. It may call AWS; its failure counts as
+ * "no".
+ */
+int aws_call_found(struct session *s, const char *service, const char *action, const cJSON *input,
+                   int (*find)(void *context, cJSON **ret_output, struct err *err), void *context,
+                   cJSON **ret_output, struct err *err);
+
+/*
  * Calls a paged action until its last page and concatenates the arrays named `list` (the model's
  * result key, such as "services") into one. The caller owns *ret_list.
  */

@@ -346,6 +346,29 @@ static int finish_failed(const struct tries *t, struct err *err)
     return -1;
 }
 
+/* Whether AWS may have carried out a try that failed: an answer from 300 to 499 says it has not. */
+static bool may_be_done(const struct http_response *response)
+{
+    return response->sent && (response->status < 300 || response->status >= 500);
+}
+
+/* Whether a try that failed was carried out all the same; then *ret is what it has made. */
+static bool was_done(const struct tries *t, const struct http_response *response, cJSON **ret)
+{
+    const struct transport_call *call = t->call;
+    if (call->find == NULL || !may_be_done(response))
+        return false;
+    cJSON *found = NULL;
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (call->find(call->find_context, &found, &failure) < 0)
+        log_debug("aws: %s:%s: cannot see what became of it: %s", call->service->name,
+                  call->operation->name, failure.message);
+    if (found == NULL)
+        return false;
+    *ret = found;
+    return true;
+}
+
 static int run_tries(struct tries *t, cJSON **ret, struct err *err)
 {
     struct transport_call *call = t->call;
@@ -366,6 +389,10 @@ static int run_tries(struct tries *t, cJSON **ret, struct err *err)
         }
         if (!go_on(t, is_signed ? &creds : NULL, &response, err))
             return finish_failed(t, err);
+        if (was_done(t, &response, ret)) {
+            err_release(err);
+            return 0;
+        }
     }
 }
 

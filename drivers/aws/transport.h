@@ -19,6 +19,9 @@
 
 struct credentials;
 
+/* See aws_call_found(). */
+typedef int (*call_find)(void *context, cJSON **ret_output, struct err *err);
+
 struct transport {
     struct http *http;
     struct endpoints *endpoints;
@@ -37,6 +40,8 @@ struct transport_call {
     struct rates *rates;             /* NULL: as fast as it goes */
     bool role_changed;               /* as in struct retry_context */
     bool just_created;
+    call_find find; /* asked before a try is repeated that may have been carried out; or NULL */
+    void *find_context;
     unsigned tries;     /* out: how many were made */
     unsigned throttled; /* out: how many of them were answered with a throttle error */
 };

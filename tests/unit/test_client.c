@@ -158,6 +158,65 @@ static void calls_are_signed_and_retried_with_one_token(void **state)
     stop(&f);
 }
 
+/* Loses the first answer, is not there for the second, then answers. */
+static void answer_last(void *context, size_t n, const char *text, struct server_reply *reply)
+{
+    (void)context;
+    (void)text;
+    if (n == 0)
+        reply->drop = true;
+    else if (n == 1)
+        reply_with(reply, 400, JSON_HEADER,
+                   "{\"__type\":\"ThrottlingException\",\"message\":\"Rate exceeded\"}");
+    else
+        reply_with(reply, 200, JSON_HEADER, "{\"taskDefinition\":{\"revision\":2}}");
+}
+
+struct finding {
+    const char *made; /* the answer of what was carried out; NULL: nothing was */
+    unsigned asked;
+};
+
+static int find_made(void *context, cJSON **ret, struct err *err)
+{
+    (void)err;
+    struct finding *finding = context;
+    finding->asked++;
+    if (finding->made != NULL)
+        *ret = cJSON_Parse(finding->made);
+    return 0;
+}
+
+static void check_found(const char *made, int revision, size_t requests)
+{
+    struct fixture f;
+    start(&f, answer_last);
+    _cleanup_json_ cJSON *input = cJSON_Parse("{\"family\":\"E-web\",\"containerDefinitions\":[]}");
+    _cleanup_json_ cJSON *output = NULL;
+    struct finding finding = { .made = made };
+    assert_int_equal(aws_call_found(f.session, "ecs", "RegisterTaskDefinition", input, find_made,
+                                    &finding, &output, &f.err),
+                     0);
+    assert_int_equal(json_get(json_get(output, "taskDefinition"), "revision")->valueint, revision);
+    assert_int_equal(server_requests(f.server), requests);
+    /* Not after the throttle: that says that nothing was done. */
+    assert_int_equal(finding.asked, 1);
+    assert_null(f.err.message);
+    stop(&f);
+}
+
+static void what_was_carried_out_without_an_answer_is_not_repeated(void **state)
+{
+    (void)state;
+    check_found("{\"taskDefinition\":{\"revision\":1}}", 1, 1);
+}
+
+static void what_was_not_carried_out_is_repeated(void **state)
+{
+    (void)state;
+    check_found(NULL, 2, 3);
+}
+
 static void answer_denied(void *context, size_t n, const char *text, struct server_reply *reply)
 {
     (void)context;
@@ -350,6 +409,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fakes_page_and_record),
         cmocka_unit_test(calls_are_signed_and_retried_with_one_token),
+        cmocka_unit_test(what_was_carried_out_without_an_answer_is_not_repeated),
+        cmocka_unit_test(what_was_not_carried_out_is_repeated),
         cmocka_unit_test(errors_carry_what_aws_said),
         cmocka_unit_test(a_wrong_clock_is_corrected_once),
         cmocka_unit_test(expired_credentials_are_renewed_once),
