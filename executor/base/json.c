@@ -66,12 +66,13 @@ static size_t blank_comment(char *text, size_t i, size_t len)
     return block ? 0 : i;
 }
 
+/* The index behind the string that begins at text[i]; len if it has no end. */
 static size_t skip_string(const char *text, size_t i, size_t len)
 {
     for (i++; i < len && text[i] != '"'; i++)
         if (text[i] == '\\')
             i++;
-    return i + 1;
+    return i < len ? i + 1 : len;
 }
 
 /* Refuses what cJSON would accept but should not, and blanks comments in place. */

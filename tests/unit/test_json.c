@@ -58,6 +58,8 @@ static void refuses_what_cjson_lets_pass(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
         refuse(cases[i][0], strlen(cases[i][0]), JSON_PLAIN, cases[i][1]);
     refuse("{}\0{}", 5, JSON_PLAIN, "a NUL byte");
+    refuse("\"\\", 2, JSON_PLAIN, "not valid JSON"); /* a string that ends in its last escape */
+    refuse("[\"\\u", 4, JSON_PLAIN, "not valid JSON");
     refuse("{}\n /* x", 7, JSON_COMMENTS, "line 2, column 2: a comment without its '*/'");
 }
 
