@@ -168,12 +168,91 @@ static void test_job_name(void **state)
     assert_string_equal(fits, "ephemeral automation-8527fec8 8527fec8");
 }
 
+/* Branches that a reader could take for one another, or a program for a command. */
+static const char *const odd_branches[] = {
+    "dev/feature/caf\u00e9",                        /* one character */
+    "dev/feature/cafe\u0301",                       /* two of them: the same to the eye */
+    "dev/feature/a",          "dev/feature/\u0430", /* Latin, Cyrillic */
+    "dev/feature/a\u200b",    "dev/feature/\u202ea",    "dev/feature/$(reboot)",
+    "dev/feature/`reboot`",   "dev/feature/';reboot;'", "dev/feature/\"",
+    "dev/feature/../../etc",  "dev/feature/..",         "dev/feature/a b",
+    "dev/feature/A",          "dev/feature/a\\b",       "dev/feature/%2e%2e",
+    "dev/feature/--help",     "dev/feature/*",          "dev/feature/a\x1b[2J",
+    "dev/feature/a\nb",       "dev/feature/\xff",       "dev/feature",
+};
+
+static bool is_valid_name(const char *name)
+{
+    size_t len = strlen(name);
+    return len <= 32 && str_starts(name, "automation-") && name[len - 1] != '-' &&
+           strstr(name, "--") == NULL &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
+}
+
+/* Adds the name of a branch's environment, which nobody may have had. */
+static void add_name(struct strlist *names, const char *branch)
+{
+    struct err err = ERR_INIT;
+    _cleanup_environment_ struct environment e = ENVIRONMENT_INIT;
+    if (environment_of_branch(77, branch, &host, &e, &err) < 0)
+        fail_msg("%s", err.message);
+    if (!is_valid_name(e.name) || strlist_has(names, e.name))
+        fail_msg("'%s' has the name '%s'", branch, e.name);
+    strlist_add(names, e.name);
+}
+
+static void test_odd_branches(void **state)
+{
+    (void)state;
+    _cleanup_strlist_ struct strlist names = STRLIST_INIT;
+    for (size_t i = 0; i < ARRAY_SIZE(odd_branches); i++)
+        add_name(&names, odd_branches[i]);
+    for (size_t len = 240; len < 4096; len += 255) {
+        _cleanup_strbuf_ struct strbuf branch = STRBUF_INIT;
+        strbuf_adds(&branch, "dev/feature/");
+        while (branch.len < len)
+            strbuf_addc(&branch, 'x');
+        add_name(&names, branch.buf);
+        branch.buf[branch.len - 1] = 'y'; /* and they differ at the very end alone */
+        add_name(&names, branch.buf);
+    }
+}
+
+/* Of any bytes: distinct branches have distinct, valid names, of either kind. */
+static void test_random_branches(void **state)
+{
+    (void)state;
+    static const char *const prefixes[] = { "dev/fix", "release", "release-", "dev/feature/" };
+    _cleanup_strlist_ struct strlist names = STRLIST_INIT;
+    _cleanup_strlist_ struct strlist branches = STRLIST_INIT;
+    uint64_t random = 20260101;
+    for (size_t i = 0; i < 2000; i++) {
+        _cleanup_strbuf_ struct strbuf branch = STRBUF_INIT;
+        strbuf_adds(&branch, prefixes[i % ARRAY_SIZE(prefixes)]);
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        for (size_t n = random >> 33 & 31; n > 0; n--) {
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            unsigned char byte = (unsigned char)(random >> 40);
+            strbuf_addc(&branch, (char)((i & 4) != 0 ? "ab-1"[byte & 3] : byte != 0 ? byte : 1));
+        }
+        if (strlist_has(&branches, branch.buf))
+            continue;
+        strlist_add(&branches, branch.buf);
+        add_name(&names, branch.buf);
+    }
+    assert_true(names.n > 1500);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refs),         cmocka_unit_test(test_members),
-        cmocka_unit_test(test_not_a_branch), cmocka_unit_test(test_project),
+        cmocka_unit_test(test_refs),
+        cmocka_unit_test(test_members),
+        cmocka_unit_test(test_not_a_branch),
+        cmocka_unit_test(test_project),
         cmocka_unit_test(test_job_name),
+        cmocka_unit_test(test_odd_branches),
+        cmocka_unit_test(test_random_branches),
     };
     return cmocka_run_group_tests(tests, read_host, release_host);
 }

@@ -70,6 +70,121 @@ static void protection_has_three_states(void **state)
     }
 }
 
+/* 2^53 + 1, which a double holds as 2^53, and the largest id that GitLab's databases have. */
+static void ids_are_exact(void **state)
+{
+    (void)state;
+    _cleanup_job_ struct job job = JOB_INIT;
+    read_ok(
+        "{\"id\": 9223372036854775807, \"job_info\": {\"name\": \"deploy\", \"stage\": \"s\","
+        " \"project_id\" : 9007199254740993 ,\"pipeline_id\":9007199254740993}, " GIT("x", "") "}",
+        &job);
+    assert_true(job.id == INT64_MAX);
+    assert_true(job.project_id == 9007199254740993);
+    assert_true(job.pipeline_id == 9007199254740993);
+}
+
+#define VARIABLE(key, value) "{\"key\": \"" key "\", \"value\": \"" value "\"}"
+
+/* What is said about one variable, each time after GitLab's own value; NULL: nothing. */
+static const struct {
+    const char *variables;
+    const char *said;
+    const char *key, *value; /* what berth works with */
+} claims_cases[] = {
+    { VARIABLE("CI_COMMIT_REF_NAME", "dev/fix/x"), NULL, "CI_COMMIT_REF_NAME", "dev/fix/x" },
+    { VARIABLE("CI_COMMIT_REF_NAME", "dev/fix/x") "," VARIABLE("CI_COMMIT_REF_NAME", "master"),
+      "'CI_COMMIT_REF_NAME' says 'master', but GitLab's job response says 'dev/fix/x'",
+      "CI_COMMIT_REF_NAME", "dev/fix/x" },
+    /* Not the last one, and not the first: nobody else says that they lie. */
+    { VARIABLE("CI_PROJECT_ID", "77") "," VARIABLE("CI_PROJECT_ID",
+                                                   "1") "," VARIABLE("CI_PROJECT_ID", "77"),
+      "'CI_PROJECT_ID' says '1'", "CI_PROJECT_ID", "77" },
+    { VARIABLE("CI_PIPELINE_ID", "1"), "'CI_PIPELINE_ID' says '1'", "CI_PIPELINE_ID",
+      "9007199254740991" },
+    { VARIABLE("CI_COMMIT_REF_PROTECTED", "false") "," VARIABLE("CI_COMMIT_REF_PROTECTED", "true"),
+      "'CI_COMMIT_REF_PROTECTED' says 'true', but GitLab's job response says 'false'",
+      "CI_COMMIT_REF_PROTECTED", "false" },
+    { VARIABLE("CI_COMMIT_TAG", "v1"), "'CI_COMMIT_TAG' says 'v1', but GitLab sets none",
+      "CI_COMMIT_TAG", NULL },
+    { VARIABLE("CI_COMMIT_BRANCH", "master"), "'CI_COMMIT_BRANCH' says 'master'",
+      "CI_COMMIT_BRANCH", "dev/fix/x" },
+    { VARIABLE("CI_JOB_NAME", "test"), "'CI_JOB_NAME' says 'test'", "CI_JOB_NAME", "deploy" },
+    { VARIABLE("CI_DEFAULT_BRANCH", "main") "," VARIABLE("CI_DEFAULT_BRANCH", "mine"),
+      "'CI_DEFAULT_BRANCH' says 'mine', but GitLab's job response says 'main'", "CI_DEFAULT_BRANCH",
+      "main" },
+    { VARIABLE("MINE", "1") "," VARIABLE("MINE", "2"), NULL, "MINE", "2" },
+};
+
+static void says_which_variables_lie_and_does_not_use_them(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(claims_cases); i++) {
+        _cleanup_job_ struct job job = JOB_INIT;
+        _cleanup_free_ char *text = xasprintf(
+            "{\"id\": 5, " INFO ", " GIT("dev/fix/x", ", \"protected\": false") ", \"variables\": "
+                                                                                "[%s]}",
+            claims_cases[i].variables);
+        read_ok(text, &job);
+        assert_int_equal(job.contradictions.n, claims_cases[i].said != NULL);
+        if (claims_cases[i].said != NULL &&
+            strstr(job.contradictions.v[0], claims_cases[i].said) == NULL)
+            fail_msg("'%s' does not say %s", job.contradictions.v[0], claims_cases[i].said);
+        const char *value = job_variable(&job, claims_cases[i].key);
+        if (!str_eq(value, claims_cases[i].value))
+            fail_msg("%s is '%s'", claims_cases[i].key, value);
+    }
+}
+
+/* The variables name the source branch, which git_info does not know. */
+static void a_merge_request_has_its_servers_word(void **state)
+{
+    (void)state;
+    _cleanup_job_ struct job job = JOB_INIT;
+    read_ok(
+        "{\"id\": 5, " INFO
+        ", " GIT("refs/merge-requests/3/head", "") ", \"variables\": [" VARIABLE(
+            "CI_COMMIT_REF_NAME", "dev/fix/x") "," VARIABLE("CI_COMMIT_REF_NAME", "master") "]}",
+        &job);
+    assert_int_equal(job.contradictions.n, 1);
+    assert_string_equal(job_variable(&job, "CI_COMMIT_REF_NAME"), "dev/fix/x");
+}
+
+static void stands_null_and_unknown_members(void **state)
+{
+    (void)state;
+    _cleanup_job_ struct job job = JOB_INIT;
+    read_ok("{\"id\": 5, " INFO ", " GIT(
+                "x",
+                ", \"refspecs\": null, \"new\": {\"a\": [1]}") ", \"variables\": null, "
+                                                               "\"credentials\": null, "
+                                                               "\"dependencies\": null,"
+                                                               " \"artifacts\": null, \"unknown\": "
+                                                               "[[[]]], \"steps\": {}}",
+            &job);
+    job_redact(&job);
+    assert_null(job_variable(&job, "CI_PROJECT_ID"));
+    assert_int_equal(job.contradictions.n, 0);
+    redact_release();
+}
+
+static void refuses_what_is_too_large(void **state)
+{
+    (void)state;
+    struct job job = JOB_INIT;
+    _cleanup_err_ struct err err = ERR_INIT;
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs("{\"x\": \"", f);
+    for (size_t i = 0; i <= JSON_FILE_MAX / 64; i++)
+        fputs("0123456789012345678901234567890123456789012345678901234567890123", f);
+    fputs("\"}", f);
+    fclose(f);
+    assert_int_equal(job_read(path, &job, &err), -1);
+    assert_int_equal(err.class, ERR_HOST);
+    assert_non_null(strstr(err.message, "is larger than"));
+}
+
 static void knows_merge_requests(void **state)
 {
     (void)state;
@@ -168,6 +283,11 @@ int main(void)
         cmocka_unit_test(takes_what_the_server_says),
         cmocka_unit_test(protection_has_three_states),
         cmocka_unit_test(knows_merge_requests),
+        cmocka_unit_test(ids_are_exact),
+        cmocka_unit_test(says_which_variables_lie_and_does_not_use_them),
+        cmocka_unit_test(a_merge_request_has_its_servers_word),
+        cmocka_unit_test(stands_null_and_unknown_members),
+        cmocka_unit_test(refuses_what_is_too_large),
         cmocka_unit_test(refuses_what_is_not_a_job),
         cmocka_unit_test(refuses_no_file),
         cmocka_unit_test(first_and_last_of_a_variable),
