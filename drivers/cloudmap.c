@@ -15,6 +15,8 @@
  * hosted zone.
  */
 
+#define VPC_TAG "berth:vpc"
+
 static bool name_is_ours(const struct graph *g, const char *name)
 {
     size_t n = strlen(g->context.environment);
@@ -50,8 +52,11 @@ static int namespace_take(struct session *s, struct resource *r, const cJSON *na
         r->tags = tags_from_list(json_get(output, "Tags"), "Key", "Value");
     cJSON *have = cJSON_CreateObject();
     json_put_str(have, "Name", r->name);
-    /* No call tells the VPC, and it cannot be changed: a namespace that is ours is in ours. */
-    if (r->want != NULL)
+    /* No call of Cloud Map's tells the VPC. A namespace without the tag is taken to be in ours. */
+    const char *vpc = json_str(r->tags, VPC_TAG);
+    if (vpc != NULL)
+        json_put_str(have, "Vpc", vpc);
+    else if (r->want != NULL)
         json_put(have, "Vpc", ref_resolve(r->graph, json_get(r->want, "Vpc"), NULL));
     const char *description = json_str(namespace, "Description");
     json_put_str(have, "Description", description != NULL ? description : "");
@@ -208,6 +213,7 @@ static int namespace_create_again(struct session *s, struct resource *r, const c
 static int namespace_create(struct session *s, struct resource *r, struct err *err)
 {
     _cleanup_json_ cJSON *tags = tags_wanted(r->graph, r->label);
+    json_put_str(tags, VPC_TAG, json_str(r->target, "Vpc"));
     _cleanup_json_ cJSON *output = NULL;
     _cleanup_err_ struct err failure = ERR_INIT;
     if (namespace_call_create(s, r, tags, false, &output, &failure) < 0) {
@@ -357,6 +363,7 @@ const struct resource_type cloudmap_namespace_type = {
     .singular = "namespace",
     .plural = "namespaces",
     .scope = SCOPE_ENVIRONMENT,
+    .replace = REPLACE_REMOVE_FIRST,
     .flags = TYPE_PRECIOUS,
     .deadline = 600,
     .after = after_vpc,

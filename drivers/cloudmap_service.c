@@ -185,6 +185,7 @@ const struct resource_type cloudmap_service_type = {
     .singular = "Cloud Map service",
     .plural = "Cloud Map services",
     .scope = SCOPE_CHILD,
+    .replace = REPLACE_REMOVE_FIRST,
     .immutable = service_immutable,
     .after = after_namespace,
     .parent = "cloudmap.namespace",

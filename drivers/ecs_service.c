@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <uv.h>
 
+#include "drivers/cloudmap.h"
 #include "drivers/common.h"
 #include "drivers/ecs.h"
 
@@ -29,7 +30,8 @@ static void service_take(struct resource *r, const cJSON *service)
 static bool service_is_there(const struct resource *r, const cJSON *service)
 {
     const char *status = json_str(service, "status");
-    return str_eq(status, "ACTIVE") || (str_eq(status, "DRAINING") && r->want == NULL);
+    bool removing = r->want == NULL || json_bool(r->memo, "removing", false);
+    return str_eq(status, "ACTIVE") || (str_eq(status, "DRAINING") && removing);
 }
 
 /* A family whose service nobody wants any more is not wanted either. */
@@ -186,10 +188,29 @@ static int service_update(struct session *s, struct resource *r, struct err *err
     return 0;
 }
 
+/* A Cloud Map service cannot be deleted while tasks are registered in it. */
+static int service_let_go(struct session *s, struct resource *r, const struct resource *other,
+                          struct err *err)
+{
+    if (other->type != &cloudmap_service_type ||
+        json_count(json_get(r->have, "serviceRegistries")) == 0)
+        return 0;
+    _cleanup_json_ cJSON *input = service_input(r, "service");
+    json_put_array(input, "serviceRegistries");
+    _cleanup_json_ cJSON *output = NULL;
+    if (aws_call(s, "ecs", "UpdateService", input, &output, err) < 0)
+        return -1;
+    const cJSON *service = json_get(output, "service");
+    ecs_service_begun(r, service);
+    service_take(r, service);
+    return 0;
+}
+
 /* `force` stops the tasks too; what is active or draining already goes on going. */
 static int service_remove(struct session *s, struct resource *r, struct err *err)
 {
     const cJSON *state = json_get(r->memo, "state");
+    json_put_bool(r->memo, "removing", true);
     if (str_eq(json_str(state, "status"), "DRAINING"))
         return 0;
     _cleanup_json_ cJSON *input = service_input(r, "service");
@@ -218,6 +239,7 @@ const struct resource_type ecs_service_type = {
     .plural = "services",
     .scope = SCOPE_ENVIRONMENT,
     .flags = TYPE_VERIFY_LAST | TYPE_APPLICATION,
+    .replace = REPLACE_REMOVE_FIRST,
     .batch = 10, /* DescribeServices takes no more */
     .immutable = service_immutable,
     .after = service_after,
@@ -228,4 +250,5 @@ const struct resource_type ecs_service_type = {
     .create = service_create,
     .update = service_update,
     .remove = service_remove,
+    .let_go = service_let_go,
 };

@@ -182,13 +182,22 @@ static void group_take(struct resource *r, const cJSON *group)
     r->observed = true;
 }
 
-static int groups_read(struct session *s, const char *vpc, cJSON *filters, cJSON **ret,
-                       struct err *err)
+static int groups_read(struct session *s, cJSON *filters, cJSON **ret, struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put(input, "Filters", filters);
-    filter_add(filters, "vpc-id", vpc);
     return aws_call_all(s, "ec2", "DescribeSecurityGroups", input, "SecurityGroups", ret, err);
+}
+
+/*
+ * A group's name is taken once in each VPC. When an environment moves to another VPC, its groups in
+ * the old one are no longer wanted, and told by VPC: "automation-8527fec8-notifier in vpc-0a1b2c".
+ * NULL for one in the environment's VPC. The caller owns it.
+ */
+static char *name_elsewhere(const cJSON *group, const char *vpc)
+{
+    const char *its = json_str(group, "VpcId");
+    return str_eq(its, vpc) ? NULL : xasprintf("%s in %s", json_str(group, "GroupName"), its);
 }
 
 static int group_discover(struct session *s, struct graph *g, struct err *err)
@@ -201,31 +210,47 @@ static int group_discover(struct session *s, struct graph *g, struct err *err)
     _cleanup_free_ char *pattern = xasprintf("%s-*", g->context.environment);
     filter_add(filters, "group-name", pattern);
     _cleanup_json_ cJSON *groups = NULL;
-    if (groups_read(s, vpc, filters, &groups, err) < 0)
+    if (groups_read(s, filters, &groups, err) < 0)
         return -1;
     const cJSON *group;
     cJSON_ArrayForEach (group, groups) {
         const char *name = json_str(group, "GroupName");
         const char *label = name + strlen(g->context.environment) + 1;
-        group_take(graph_found(g, &group_type, label, name), group);
+        _cleanup_free_ char *elsewhere = name_elsewhere(group, vpc);
+        group_take(graph_found(g, &group_type, elsewhere ? elsewhere : label,
+                               elsewhere ? elsewhere : name),
+                   group);
     }
     return 0;
 }
 
+/* Which of the groups that were read is r: of several with its name, the one with its id or VPC. */
+static const cJSON *group_of(const struct resource *r, const cJSON *groups)
+{
+    const char *vpc = resource_output(r->graph, EC2_VPC, "VpcId");
+    if (r->want == NULL)
+        return json_find(groups, "GroupId", json_str(r->outputs, "GroupId"));
+    const cJSON *group;
+    cJSON_ArrayForEach (group, groups) {
+        if (str_eq(json_str(group, "GroupName"), r->name) && str_eq(json_str(group, "VpcId"), vpc))
+            return group;
+    }
+    return NULL;
+}
+
 static int group_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
 {
-    const char *vpc = resource_output(r[0]->graph, EC2_VPC, "VpcId");
     cJSON *filters = cJSON_CreateArray();
-    cJSON *names = json_get(filter_add(filters, "group-name", r[0]->name), "Values");
-    for (size_t i = 1; i < n; i++)
-        json_push_str(names, r[i]->name);
+    cJSON *names = json_put_array(filter_add(filters, "group-name", ""), "Values");
+    for (size_t i = 0; i < n; i++) {
+        const char *name = json_str(r[i]->have, "GroupName");
+        json_push_str(names, name != NULL ? name : r[i]->name);
+    }
     _cleanup_json_ cJSON *groups = NULL;
-    if (vpc == NULL)
-        cJSON_Delete(filters);
-    else if (groups_read(s, vpc, filters, &groups, err) < 0)
+    if (groups_read(s, filters, &groups, err) < 0)
         return -1;
     for (size_t i = 0; i < n; i++) {
-        const cJSON *group = json_find(groups, "GroupName", r[i]->name);
+        const cJSON *group = group_of(r[i], groups);
         r[i]->observed = true;
         if (group != NULL)
             group_take(r[i], group);
