@@ -133,7 +133,7 @@ def check_options(options: Options) -> None:
         raise UsageError(f"'{options.cancel_kind}' is no kind of cancellation")
     if options.ref_type not in ("branch", "tag"):
         raise UsageError(f"'{options.ref_type}' is no type of ref: it is 'branch' or 'tag'")
-    if not options.executors.is_dir():
+    if options.commands is None and not options.executors.is_dir():
         raise UsageError(
             f"the executors' directory '{options.executors}' is not there; build it with 'make'"
         )

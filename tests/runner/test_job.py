@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -235,6 +236,35 @@ def test_process_environment(host):
     assert "leader True True" in log
     assert "blocked ['0000000000000000']" in log
     assert host.lines("traps") == [""], "bash lists signals that were ignored when it started"
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE])
+def test_what_the_runner_ignores_its_executables_do_not(host, number):
+    """As when it was started with nohup(1), or in the background of a shell."""
+    host.write("prepare", "grep SigIgn /proc/self/status")
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        log = host.run().log
+    finally:
+        signal.signal(number, before)
+    assert "SigIgn:\t0000000000000000\n" in log
+
+
+def test_run_keyword_is_a_script_for_step_runner(host):
+    host.write("step-runner", 'echo "$1: $STEPS"')
+    host.write("prepare", 'cp "$JOB_RESPONSE_FILE" "$NOTES/response"')
+    steps = [{"name": "hello", "script": "echo it's"}]
+    path = f"{host.executors}:{os.environ['PATH']}"
+    result = host.run(run=steps, environ={"PATH": path})
+    assert f"ci: {json.dumps(steps)}\n" in result.log
+    assert json.loads(host.note("response").read_text())["run"] == steps
+
+
+def test_commands_with_arguments(host):
+    host.write("run", 'echo "first=$1 stage=$3"; exec "$2"')
+    result = host.run(commands={"run": [str(host.executors / "run"), "an argument"]})
+    assert result.exit_code == 0 and names(result)[0] == "prepare_script"
+    assert "first=an argument stage=build_script\n" in result.log
 
 
 def test_failed_sources_mean_no_script_but_uploads(host):

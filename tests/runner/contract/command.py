@@ -106,8 +106,29 @@ def exit_error(returncode: int, code_file: str) -> StageError | None:
     return BuildError(f"exit status {code}", code)
 
 
+# Those that subprocess puts back by itself.
+RESTORED = {signal.SIGPIPE, signal.SIGXFSZ}
+
+
+def ignored_signals() -> list[signal.Signals]:
+    """What the runner was started with ignored, as under nohup(1) or in a shell's background, and
+    a child would inherit."""
+    everything = signal.valid_signals() - RESTORED
+    return [number for number in everything if signal.getsignal(number) == signal.SIG_IGN]
+
+
+def default_signals(numbers: Sequence[signal.Signals]) -> Callable[[], None] | None:
+    """For the child, between fork and exec; None where there is nothing to do."""
+
+    def reset() -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+    return reset if numbers else None
+
+
 def start_process(call: Call) -> subprocess.Popen[bytes]:
-    """Nothing is blocked or ignored in the child: Python's own SIGPIPE is put back."""
+    """Nothing is blocked or ignored in the child, whatever is in this process."""
     try:
         return subprocess.Popen(
             list(call.argv),
@@ -118,6 +139,7 @@ def start_process(call: Call) -> subprocess.Popen[bytes]:
             stderr=subprocess.PIPE,
             process_group=0,
             restore_signals=True,
+            preexec_fn=default_signals(ignored_signals()),
         )
     except OSError as error:
         text = (error.strerror or str(error)).lower()

@@ -131,10 +131,13 @@ class Executor:
         result.append(f"CUSTOM_ENV_CI_JOB_SERVICES={services_variable(self.job.options)}")
         return result
 
-    def executable(self, name: str) -> str | None:
-        """None: config.toml does not name one."""
+    def executable(self, name: str) -> list[str] | None:
+        """With its configured arguments. None: config.toml does not name one."""
+        commands = self.job.options.commands
+        if commands is not None:
+            return list(commands[name]) if name in commands else None
         path = self.job.options.executors / name
-        return str(path.resolve()) if path.exists() else None
+        return [str(path.absolute())] if path.exists() else None
 
     def call(
         self, name: str, arguments: Sequence[str], stdout: Sink, stderr: Sink, context: Context,
@@ -154,7 +157,7 @@ class Executor:
             record.returncode = returncode
 
         call = Call(
-            argv=[self.executable(name) or "", *arguments], cwd=self.temp_dir or None,
+            argv=[*(self.executable(name) or [""]), *arguments], cwd=self.temp_dir or None,
             environ=self.environment(), stdout=stdout, stderr=stderr, code_file=code_file,
             graceful_kill_timeout=options.graceful_kill_timeout,
             force_kill_timeout=options.force_kill_timeout,
@@ -174,16 +177,16 @@ class Executor:
     def prepare(self, context: Context) -> None:
         if self.executable("run") is None:
             raise ConfigurationError("custom executor is missing RunExec")
-        self._make_temp_dir()
-        self._configure(context)
+        self.make_temp_dir()
+        self.configure(context)
         self._say_driver()
-        self._start_build()
+        self.start_build()
         if self.executable("prepare") is not None:
             out, err = self.job.trace.stream(), self.job.trace.stream()
             timeout = self.job.options.exec_timeout
             self.call("prepare", (), out, err, context, timeout=timeout)
 
-    def _make_temp_dir(self) -> None:
+    def make_temp_dir(self) -> None:
         parent = host_environment(self.job.options).get("TMPDIR") or "/tmp"
         try:
             self.temp_dir = tempfile.mkdtemp(prefix="custom-executor", dir=parent)
@@ -193,7 +196,7 @@ class Executor:
             raise StageError(f"creating job response file: {error}") from error
         self.response_file = path
 
-    def _configure(self, context: Context) -> None:
+    def configure(self, context: Context) -> None:
         if self.executable("config") is None:
             return
         buffer = Buffer()
@@ -209,7 +212,7 @@ class Executor:
             driver += f" {version}"
         self.job.trace.plain(f"Using Custom executor{driver}...")
 
-    def _start_build(self) -> None:
+    def start_build(self) -> None:
         """executors/executor_abstract.go, startBuild and generateShellConfiguration; the
         directories are common/build.go's, StartBuild."""
         options = self.job.options

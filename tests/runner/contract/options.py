@@ -56,12 +56,15 @@ class Options:
     artifacts_when: str = "on_success"
     variables: Sequence[Variable] = ()
     services: Sequence[Mapping[str, Any]] = ()
+    run: Sequence[Mapping[str, Any]] = ()  # the `run:` keyword, instead of a script
     image: str = ""
     allow_git_fetch: bool = True
     timeout: int = 3600
 
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     executors: Path = EXECUTORS
+    # The executables with their arguments, config.toml's …_exec and …_args, instead of a directory.
+    commands: Mapping[str, Sequence[str]] | None = None
     builds_dir: str | None = None  # None: a directory of our own; "": not in config.toml
     cache_dir: str | None = None
     keep: bool = False

@@ -131,6 +131,7 @@ def job_response(
             ],
             "two_phase_job_commit": True,
         },
+        **({"run": list(options.run)} if options.run else {}),
         "policy_options": {"execution_policy_job": False, "policy_name": ""},
         "suspend_options": {},
     }

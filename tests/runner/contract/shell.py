@@ -4,6 +4,7 @@ shells/abstract.go."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -191,8 +192,14 @@ def write_clear_worktree(w: Writer, build: Build) -> None:
 
 
 def write_script(w: Writer, build: Build) -> None:
+    """A job of the `run:` keyword has no native way through a custom executor: it is a script that
+    hands the steps, in the variable STEPS, to a step-runner that must be there."""
     write_exports(w, build)
     w.command("cd", build.build_dir)
+    if build.options.run:
+        w.line("export STEPS=" + escape(json.dumps(build.options.run)))
+        write_commands(w, ["step-runner ci"])
+        return
     write_commands(w, build.options.script)
 
 
