@@ -40,6 +40,10 @@ static int check_tools(const struct job *job, struct err *err)
         if (!find_program(tools[i]))
             return err_set(err, ERR_HOST, "there is no '%s' in the runner's PATH; install it",
                            tools[i]);
+    if (json_count(json_get(job->response, "run")) > 0 && !find_program("step-runner"))
+        return err_set(err, ERR_HOST,
+                       "there is no 'step-runner' in the runner's PATH, and this job's 'run:' "
+                       "needs it; install it, or give the job a 'script:' instead");
     if (find_program("gitlab-runner"))
         return 0;
     if (needs_runner(job))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "executor/script.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "executor/base/log.h"
@@ -91,6 +92,9 @@ int script_run(const char *path, const cJSON *outputs, struct process_end *ret, 
     _cleanup_strlist_ struct strlist env = STRLIST_INIT;
     script_environment(outputs, &env);
     char *const argv[] = { (char *)"bash", (char *)path, NULL };
+    /* bash would end with 127 for it, as if the job had asked for a command that is not there. */
+    if (access(path, R_OK) < 0)
+        return err_set_errno(err, ERR_HOST, errno, "cannot read the runner's script '%s'", path);
     const struct process bash = { .file = "bash", .argv = argv, .env = env.v, .forward = true };
     process_adopt_orphans();
     if (process_run(&bash, ret, err) < 0)
