@@ -41,6 +41,8 @@ struct step {
     bool changed;    /* this run has written it */
     bool verifying;  /* it was ready, and is looked at once more */
     double deadline; /* clock_now() by which it must be done */
+    bool seen;       /* a look has found it since this run began to wait for it */
+    double missing;  /* clock_now() of the look since which it is not found; 0: it is */
     struct outcome outcome;
 };
 

@@ -2,6 +2,9 @@
 /* What is done for one resource: written by a worker, judged, and taken note of. */
 #include "executor/engine/apply.h"
 
+/* Of its deadline: for how long what was there may not be found. */
+#define MISSING_SHARE 0.05
+
 void step_judge(struct step *step)
 {
     const struct resource *r = step->r;
@@ -162,9 +165,41 @@ static void fail_late(struct step *step)
     fail_waiting(step, application ? blame(step, ERR_TIMEOUT) : ERR_TIMEOUT, what);
 }
 
+/* Whether it was there, and is not found any more for longer than a stale answer explains: a minute
+ * where the deadline is 20. Waiting on would not bring it back. */
+static bool has_vanished(struct step *step)
+{
+    const struct resource *r = step->r;
+    if (step->task != TASK_BRING || r->progress != PROGRESS_SETTLING)
+        return false;
+    if (r->have != NULL) {
+        step->seen = true;
+        step->missing = 0;
+    } else if (step->missing <= 0) {
+        step->missing = clock_now();
+    }
+    return step->seen && r->have == NULL &&
+           clock_now() - step->missing > type_deadline(r->type) * MISSING_SHARE;
+}
+
+static void fail_vanished(struct step *step)
+{
+    const struct resource *r = step->r;
+    _cleanup_err_ struct err err = ERR_INIT;
+    err_set(&err, ERR_FAILED,
+            "%s '%s' was there, and is gone: somebody has removed it while it was awaited; run the "
+            "job again",
+            r->type->singular, r->name);
+    step_fail(step, &err);
+}
+
 static void await(struct step *step, const char *why, bool is_new)
 {
     struct resource *r = step->r;
+    if (!step->apply->cancelled && has_vanished(step)) {
+        fail_vanished(step);
+        return;
+    }
     free(r->waiting_for);
     r->waiting_for = xstrdup(why);
     step->verifying = false;

@@ -96,6 +96,10 @@ static void look_at(struct resource *r, struct fake_thing *t)
         t->looks_left = 1;
     if (t->going > 0 && --t->going == 0)
         t->there = false;
+    if (t->vanish > 0 && t->observed == t->vanish)
+        t->there = false;
+    if (t->miss > 0 && t->observed == t->miss)
+        t->hidden = true;
     show(r, t);
     t->hidden = false;
 }

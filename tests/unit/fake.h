@@ -48,6 +48,8 @@ struct fake_thing {
     bool broken;         /* written, judge() says FAILED */
     double delay;        /* seconds that writing takes */
     int relapse;         /* at the n-th observe() it is not ready once more; 0: never */
+    int vanish;          /* at the n-th observe() it is gone for good; 0: never */
+    int miss;            /* at the n-th observe() it is not found, once; 0: never */
     int observed;
     bool lazy;       /* create() leaves `have` NULL */
     bool unreadable; /* observe() is denied */

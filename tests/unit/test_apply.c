@@ -366,6 +366,34 @@ static void test_deadlines(void **state)
     assert_true(clock_now() - start < 10);
 }
 
+static void test_what_vanishes_is_not_awaited_to_the_deadline(void **state)
+{
+    (void)state;
+    double start = clock_now();
+    fake_service.deadline = 20;
+    struct fake_thing *t = fake_thing("ecs.service/E-s");
+    t->looks = 100000;
+    t->vanish = 6;
+    assert_fails("[{\"type\":\"ecs.service\",\"label\":\"s\"}]", "ecs.service/s", ERR_FAILED,
+                 "service 'E-s' was there, and is gone: * run the job again");
+    assert_true(t->observed > 7); /* one stale answer is not enough */
+    assert_true(clock_now() - start < 15);
+}
+
+static void test_what_is_missed_once_is_awaited(void **state)
+{
+    (void)state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    struct fake_thing *t = fake_thing("ecs.service/E-s");
+    t->looks = 9;
+    t->miss = 5;
+    struct graph *g = fake_graph("[{\"type\":\"ecs.service\",\"label\":\"s\"}]");
+    assert_int_equal(bring_up(g, &err), 0);
+    assert_true(t->observed > 5);
+    assert_progress(g, "ecs.service/s", PROGRESS_DONE);
+    graph_free(g);
+}
+
 static void test_what_is_broken_fails_at_once(void **state)
 {
     (void)state;
@@ -545,6 +573,8 @@ int main(void)
         T(test_what_create_does_not_show_is_observed),
         T(test_busy_is_tried_again),
         T(test_deadlines),
+        T(test_what_vanishes_is_not_awaited_to_the_deadline),
+        T(test_what_is_missed_once_is_awaited),
         T(test_what_is_broken_fails_at_once),
         T(test_what_is_unchanged_but_not_ready_is_awaited),
         T(test_changed_services_are_looked_at_last),
