@@ -12,7 +12,8 @@
     X(logs)                                                                                        \
     X(security_group)                                                                              \
     X(cloudmap)                                                                                    \
-    X(ecs)
+    X(ecs)                                                                                         \
+    X(route53)
 
 #define DRIVER_EXTERN(name) extern const struct driver name##_driver;
 DRIVER_MAP(DRIVER_EXTERN)

@@ -190,7 +190,9 @@ struct resource {
     cJSON *have;    /* NULL: absent */
     cJSON *tags;    /* object of strings; NULL where the kind has none */
     cJSON *outputs; /* object; never NULL */
-    cJSON *memo;    /* object, the driver's notes within a run (operation ids...); never NULL */
+    cJSON *memo;    /* object, the driver's notes within a run (operation ids...); never NULL.
+                       "foreign", an array of texts, says what of it is not ours, where that is not
+                       the whole */
     bool observed;
 
     /* The engine's. */

@@ -59,7 +59,7 @@ static int check_limits(const struct deploy *d, struct err *err)
     _cleanup_free_ char *where =
         xasprintf("projects.%lld.limits.%s", (long long)q->project, q->environment->kind);
     _cleanup_problems_ struct schema_problems problems = SCHEMA_PROBLEMS_INIT;
-    limits_check(d->spec.json, q->environment->limits, where, &problems);
+    limits_check(d->spec.json, q->environment->limits, where, q->environment->subdomain, &problems);
     return spec_problems_to_err(&d->spec, &problems, ERR_REFUSED, err);
 }
 

@@ -175,7 +175,7 @@ static int work(struct drive *d, struct err *err)
         return err_set(err, ERR_CANCELLED, "cancelled: run the job again to go on");
     if (!writes)
         return 0;
-    _cleanup_json_ cJSON *outputs = outputs_of(&d->environment, d->job.pipeline_id);
+    _cleanup_json_ cJSON *outputs = outputs_of(&d->environment, d->job.pipeline_id, deploy->graph);
     return outputs_write(outputs, d->checkout, err);
 }
 

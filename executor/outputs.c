@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "executor/outputs.h"
 
+#include "drivers/route53.h"
 #include "executor/base/file.h"
 
-cJSON *outputs_of(const struct environment *e, int64_t pipeline)
+cJSON *outputs_of(const struct environment *e, int64_t pipeline, const struct graph *g)
 {
     cJSON *outputs = cJSON_CreateObject();
     json_put_str(outputs, "BERTH_ENVIRONMENT", e->name);
@@ -12,6 +13,8 @@ cJSON *outputs_of(const struct environment *e, int64_t pipeline)
     json_put_str(outputs, "BERTH_REGION", e->region);
     if (pipeline != 0)
         json_put_strf(outputs, "BERTH_PIPELINE_ID", "%lld", (long long)pipeline);
+    _cleanup_free_ char *url = route53_url(g);
+    json_put_str(outputs, "BERTH_URL", url);
     return outputs;
 }
 

@@ -9,10 +9,11 @@
  * #artifactsreportsdotenv: no quotes, one line a value, 20 variables by default).
  */
 
+#include "drivers/resource.h"
 #include "executor/environment.h"
 
 /* Names and values, an object of strings that the caller owns. */
-cJSON *outputs_of(const struct environment *e, int64_t pipeline);
+cJSON *outputs_of(const struct environment *e, int64_t pipeline, const struct graph *g);
 /* Writes both files; `checkout` is the descriptor of the project's directory. */
 int outputs_write(const cJSON *outputs, int checkout, struct err *err);
 

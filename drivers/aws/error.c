@@ -171,6 +171,16 @@ static const struct code_class code_classes[] = {
     { "NamespaceNotFound", NULL, ERR_NOT_FOUND },
     { "ServiceAlreadyExists", NULL, ERR_EXISTS },
 
+    /* https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html;
+     * what it says: https://github.com/ansible-collections/amazon.aws/issues/2694 and others. What
+     * is not found is the record that a change would delete, not the target of an alias. */
+    { "InvalidChangeBatch", "already exists", ERR_EXISTS },
+    { "InvalidChangeBatch", "conflicts with other records", ERR_EXISTS },
+    { "InvalidChangeBatch", "but it was not found", ERR_NOT_FOUND },
+    { "InvalidChangeBatch", "do not match the current values", ERR_NOT_FOUND },
+    { "NoSuchHostedZone", NULL, ERR_NOT_FOUND },
+    { "NoSuchChange", NULL, ERR_NOT_FOUND },
+
     { "RepositoryNotEmptyException", NULL, ERR_BUSY },
     { "ImageTagAlreadyExistsException", NULL, ERR_EXISTS },
     { "TooManyTagsException", NULL, ERR_QUOTA },

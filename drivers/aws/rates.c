@@ -150,14 +150,17 @@ void rates_tell(struct rates *r, const char *service, const char *action, bool t
 {
     _cleanup_free_ char *name = xasprintf("%s.%s", service, action);
     uv_mutex_lock(&r->mutex);
-    /* AWS counts most actions by themselves: it is the action's bucket that a throttle halves. */
-    struct bucket *narrow = bucket_find(r, name);
-    if (narrow == NULL && throttled)
-        narrow = bucket_add(r, name, INFINITY);
-    if (narrow != NULL && throttled)
-        bucket_halve(narrow, now);
-    else if (narrow != NULL)
-        bucket_widen(narrow);
+    /* AWS counts most actions by themselves: it is the action's bucket that a throttle halves.
+     * Where all of a service's calls have one limit, as Route 53's, it is the service's. */
+    struct bucket *wide = bucket_find(r, service);
+    bool shared = wide != NULL && !isinf(wide->ceiling);
+    struct bucket *moved = shared ? wide : bucket_find(r, name);
+    if (moved == NULL && throttled)
+        moved = bucket_add(r, name, INFINITY);
+    if (moved != NULL && throttled)
+        bucket_halve(moved, now);
+    else if (moved != NULL)
+        bucket_widen(moved);
     uv_mutex_unlock(&r->mutex);
 }
 

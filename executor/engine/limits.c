@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "executor/engine/limits.h"
 
+#include "drivers/route53.h"
+
 struct limiting {
     const cJSON *limits;
     const char *where;
+    const char *subdomain;
     struct strbuf path;
     struct schema_problems *problems;
 };
@@ -194,6 +197,27 @@ static void check_declared_roles(struct limiting *l, const cJSON *spec)
     }
 }
 
+/* That a record lies in its zone, and that the zone is the one it says, is checked where it is
+ * made.
+ */
+static void check_records(struct limiting *l, const cJSON *spec)
+{
+    const cJSON *limit = json_get(l->limits, "zones");
+    const cJSON *record;
+    cJSON_ArrayForEach (record, json_get(spec, "records")) {
+        _cleanup_free_ char *zone = route53_zone_name(record, l->limits, l->subdomain);
+        if (limit == NULL || (zone != NULL && matches_any(limit, zone)))
+            continue;
+        strbuf_cut(&l->path, 0);
+        strbuf_adds(&l->path, "records");
+        json_path_key(&l->path, record->string);
+        json_path_key(&l->path, json_get(record, "zone") != NULL ? "zone" : "name");
+        problem(l,
+                "this runner makes no records in the hosted zone '%s' (the host config's %s.zones)",
+                zone != NULL ? zone : "(known after apply)", l->where);
+    }
+}
+
 /* How many tasks a service wants; without a number it is created with one. */
 static int64_t tasks_of(const cJSON *service)
 {
@@ -220,16 +244,19 @@ static void check_tasks(struct limiting *l, const cJSON *spec)
             (long long)wanted, (long long)most, l->where);
 }
 
-void limits_check(const cJSON *spec, const cJSON *limits, const char *where,
+void limits_check(const cJSON *spec, const cJSON *limits, const char *where, const char *subdomain,
                   struct schema_problems *problems)
 {
     if (limits == NULL)
         return;
-    struct limiting l = {
-        .limits = limits, .where = where, .path = STRBUF_INIT, .problems = problems
-    };
+    struct limiting l = { .limits = limits,
+                          .where = where,
+                          .subdomain = subdomain,
+                          .path = STRBUF_INIT,
+                          .problems = problems };
     check_network(&l, spec);
     check_declared_roles(&l, spec);
+    check_records(&l, spec);
     const cJSON *service;
     cJSON_ArrayForEach (service, json_get(spec, "services")) {
         strbuf_cut(&l.path, 0);

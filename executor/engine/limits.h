@@ -11,9 +11,10 @@
 
 /*
  * Adds everything in a resolved spec that `limits` (may be NULL) does not allow. `where` is the
- * path of the limits in the host config, as messages name it: "projects.77.limits.ephemeral".
+ * path of the limits in the host config, as messages name it: "projects.77.limits.ephemeral";
+ * `subdomain` is the environment's, "8527fec8".
  */
-void limits_check(const cJSON *spec, const cJSON *limits, const char *where,
+void limits_check(const cJSON *spec, const cJSON *limits, const char *where, const char *subdomain,
                   struct schema_problems *problems);
 
 #endif

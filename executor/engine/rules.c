@@ -158,6 +158,11 @@ enum readiness resource_judge(const struct resource *r, struct strbuf *why)
 
 void conflict_describe(const struct resource *r, struct strbuf *text)
 {
+    const cJSON *foreign = json_get(r->memo, "foreign"), *line;
+    cJSON_ArrayForEach (line, foreign)
+        strbuf_addf(text, "%s%s", text->len > 0 ? ", " : "", line->valuestring);
+    if (foreign != NULL)
+        return;
     static const char *const keys[] = { "Environment", "berth:project", "berth:ref" };
     strbuf_addf(text, "%s%s '%s' (", text->len > 0 ? ", " : "", r->type->singular, r->name);
     bool any = false;

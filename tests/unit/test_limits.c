@@ -83,14 +83,14 @@ static void test_limits(void **state)
             json_parse(text, strlen(text), JSON_PLAIN, &spec, &err) < 0)
             fail_msg("%s: %s", text, err.message);
         _cleanup_problems_ struct schema_problems problems = SCHEMA_PROBLEMS_INIT;
-        limits_check(spec, limits, "projects.77.limits.ephemeral", &problems);
+        limits_check(spec, limits, "projects.77.limits.ephemeral", "8527fec8", &problems);
         _cleanup_strbuf_ struct strbuf said = STRBUF_INIT;
         for (size_t j = 0; j < problems.n; j++)
             strbuf_addf(&said, "%s: %s\n", problems.v[j].path, problems.v[j].message);
         assert_string_equal(said.buf, cases[i].problems);
         /* Without limits there are none. */
         _cleanup_problems_ struct schema_problems none = SCHEMA_PROBLEMS_INIT;
-        limits_check(spec, NULL, "x", &none);
+        limits_check(spec, NULL, "x", "8527fec8", &none);
         assert_int_equal(none.n, 0);
     }
 }
