@@ -9,7 +9,7 @@
 
 static const char limits_json[] =
     "{ \"vpc\": { \"tag:Name\": \"dev\" }, \"roles\": [\"ecs_*\"], \"secrets\": [\"/mettel/*\"],"
-    "  \"maxTasks\": 3 }";
+    "  \"maxTasks\": 3, \"zones\": [\"a.net\", \"*.b.net\"] }";
 
 struct limit_case {
     const char *spec;
@@ -69,6 +69,20 @@ static const struct limit_case cases[] = {
     { "{" VPC "\"services\": { \"a\": {}, \"b\": { \"desiredCount\": null },"
       "\"c\": { \"desiredCount\": 0, \"service\": { \"desiredCount\": 2 } } } }",
       "services: 4 tasks are wanted, this runner allows 3 " WHERE "maxTasks)\n" },
+    { "{" VPC "\"records\": { \"in\": { \"name\": \"8527fec8.a.net\" },"
+      "\"deep\": { \"name\": \"x.y.A.net.\" }, \"glob\": { \"name\": \"8527fec8.c.b.net\" } } }",
+      "" },
+    { "{" VPC "\"records\": { \"out\": { \"name\": \"8527fec8.evil-a.net\" },"
+      "\"sub\": { \"name\": \"x.y.a.net\", \"zone\": \"y.a.net\" },"
+      "\"top\": { \"name\": \"8527fec8.b.net\" },"
+      "\"late\": { \"name\": { \"${}\": \"${x.y}\" } } } }",
+      "records.out.name: this runner makes no records in the hosted zone 'evil-a.net' " WHERE
+      "zones)\n"
+      "records.sub.zone: this runner makes no records in the hosted zone 'y.a.net' " WHERE
+      "zones)\n"
+      "records.top.name: this runner makes no records in the hosted zone 'b.net' " WHERE "zones)\n"
+      "records.late.name: this runner makes no records in the hosted zone '(known after "
+      "apply)' " WHERE "zones)\n" },
 };
 
 static void test_limits(void **state)

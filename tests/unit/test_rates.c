@@ -90,6 +90,21 @@ static void throttling_halves_and_success_widens(void **state)
     rates_free(rates);
 }
 
+/* Route 53 counts all calls of an account together. */
+static void a_limit_of_a_whole_service_is_moved_as_one(void **state)
+{
+    (void)state;
+    struct rates *rates = rates_with(NULL);
+    assert_true(rates_of(rates, "route53") == 5);
+    rates_tell(rates, "route53", "GetChange", true, 10);
+    assert_true(rates_of(rates, "route53") == 2.5);
+    assert_true(isinf(rates_of(rates, "route53.GetChange")));
+    for (int i = 0; i < 50; i++)
+        rates_tell(rates, "route53", "ListResourceRecordSets", false, 20 + i);
+    assert_true(rates_of(rates, "route53") == 5);
+    rates_free(rates);
+}
+
 static void widening_ends_at_the_limit(void **state)
 {
     (void)state;
@@ -110,6 +125,7 @@ int main(void)
         cmocka_unit_test(the_host_configs_rates_win),
         cmocka_unit_test(wrong_rates_are_refused),
         cmocka_unit_test(throttling_halves_and_success_widens),
+        cmocka_unit_test(a_limit_of_a_whole_service_is_moved_as_one),
         cmocka_unit_test(widening_ends_at_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,6 +115,7 @@ static void endpoints_are_awss(void **state)
     expect_url("eu-west-1", "ecs", "https://ecs.eu-west-1.amazonaws.com", "eu-west-1");
     expect_url("eu-west-1", "ecr", "https://api.ecr.eu-west-1.amazonaws.com", "eu-west-1");
     expect_url("eu-west-1", "iam", "https://iam.amazonaws.com", "us-east-1");
+    expect_url("eu-west-1", "route53", "https://route53.amazonaws.com", "us-east-1");
     expect_url("eu-west-1", "sts", "https://sts.eu-west-1.amazonaws.com", "eu-west-1");
     expect_url("cn-north-1", "ec2", "https://ec2.cn-north-1.amazonaws.com.cn", "cn-north-1");
     expect_url("cn-northwest-1", "iam", "https://iam.cn-north-1.amazonaws.com.cn", "cn-north-1");

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/* DNS records: names, owners, and the batches that bring a zone to what a spec wants. */
+#include "tests/unit/awsscript.h"
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "drivers/route53.h"
+
+#define ZONE    "example.net"
+#define RECORDS "route53.records/" ZONE
+#define OWN     "8527fec8." ZONE
+#define OWNER                                                                                      \
+    "\\\"heritage=berth,Environment=automation-8527fec8,berth:project=77,berth:ref=dev/feature/"   \
+    "login,berth:name=web\\\""
+#define ZONES_ROW                                                                                  \
+    {                                                                                              \
+        .call = "route53:ListHostedZonesByName",                                                   \
+        .answer = "{\"HostedZones\":[{\"Id\":\"/hostedzone/Z1\",\"Name\":\"" ZONE ".\","           \
+                  "\"Config\":{\"PrivateZone\":false}}]}"                                          \
+    }
+#define LIST_ROW(sets)                                                                             \
+    {                                                                                              \
+        .call = "route53:ListResourceRecordSets",                                                  \
+        .answer = "{\"IsTruncated\":false,\"ResourceRecordSets\":[" sets "]}"                      \
+    }
+#define A_SET(value)                                                                               \
+    "{\"Name\":\"" OWN ".\",\"Type\":\"A\",\"TTL\":300,\"ResourceRecords\":[{\"Value\":\"" value   \
+    "\"}]}"
+#define OWNER_SET                                                                                  \
+    "{\"Name\":\"_berth-a." OWN ".\",\"Type\":\"TXT\",\"TTL\":300,\"ResourceRecords\":[{"          \
+    "\"Value\":\"" OWNER "\"}]}"
+#define CHANGE_ROW                                                                                 \
+    {                                                                                              \
+        .call = "route53:ChangeResourceRecordSets",                                                \
+        .answer = "{\"ChangeInfo\":{\"Id\":\"/change/C1\",\"Status\":\"PENDING\"}}"                \
+    }
+
+static char *spec_with(const char *records)
+{
+    cJSON *spec = cJSON_Parse(script_spec);
+    json_put(spec, "records", cJSON_Parse(records));
+    char *text = json_print(spec);
+    cJSON_Delete(spec);
+    return text;
+}
+
+/* Opens a script of a spec with one record, and reads zone and records. */
+static struct resource *open_one(struct script *t, const struct script_row *rows)
+{
+    _cleanup_free_ char *spec =
+        spec_with("{\"web\":{\"name\":\"" OWN "\",\"type\":\"A\",\"values\":[\"192.0.2.1\"]}}");
+    script_open(t, spec, rows);
+    script_observe(t, "route53.zone/" ZONE);
+    script_discover(t, RECORDS);
+    return script_target(t, RECORDS);
+}
+
+static const cJSON *changes_sent(struct script *t, size_t i)
+{
+    const cJSON *input = script_input(t, "route53:ChangeResourceRecordSets", i);
+    assert_string_equal(json_str(input, "HostedZoneId"), "Z1");
+    return json_at(input, "ChangeBatch/Changes");
+}
+
+static void names_have_one_form(void **state)
+{
+    (void)state;
+    static const char *const names[][2] = {
+        { "\\052.Example.NET.", "*.example.net" },
+        { "a", "a" },
+        { ".", "" },
+        { "\\101b\\", "ab\\" },
+        { "", "" },
+        { "a\\09.x", "a\\09.x" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        _cleanup_free_ char *name = dns_name(names[i][0]);
+        assert_string_equal(name, names[i][1]);
+    }
+    assert_true(dns_name_in("a.b", "b") && dns_name_in("b", "b"));
+    assert_false(dns_name_in("ab", "b") || dns_name_in("b", "a.b"));
+}
+
+static void expect_text(const char *text, const char *value)
+{
+    _cleanup_free_ char *written = dns_txt_write(text);
+    assert_string_equal(written, value);
+    _cleanup_free_ char *read = dns_txt_read(written);
+    assert_string_equal(read, text);
+}
+
+static void texts_survive_their_quotes(void **state)
+{
+    (void)state;
+    expect_text("plain", "\"plain\"");
+    expect_text("", "\"\"");
+    expect_text("a \"b\" \\c", "\"a \\\"b\\\" \\\\c\"");
+    expect_text("\xc3\xbc", "\"\\303\\274\"");
+    char text[300], value[310];
+    memset(text, 'x', 299);
+    text[299] = '\0';
+    snprintf(value, sizeof(value), "\"%.255s\" \"%s\"", text, text + 255);
+    expect_text(text, value);
+}
+
+static void zones_are_found_by_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *record, *limits, *zone;
+    } rows[] = {
+        { "{\"name\":\"8527fec8.a.net\"}", "{}", "a.net" },
+        { "{\"name\":\"*.x.8527fec8.b.a.net\"}", "{}", "b.a.net" },
+        { "{\"name\":\"mail-8527fec8.a.net\"}", "{}", "a.net" },
+        { "{\"name\":\"x8527fec8.a.net\"}", "{}", "a.net" },
+        { "{\"name\":\"www.b.a.net\"}", "{\"zones\":[\"net\",\"a.net\",\"c.net\"]}", "a.net" },
+        { "{\"name\":\"www.b.a.net\"}", "{\"zones\":[\"*.net\"]}", "b.a.net" },
+        { "{\"name\":\"www.b.a.net\",\"zone\":\"Net.\"}", "{\"zones\":[\"a.net\"]}", "net" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        _cleanup_json_ cJSON *record = cJSON_Parse(rows[i].record);
+        _cleanup_json_ cJSON *limits = cJSON_Parse(rows[i].limits);
+        _cleanup_free_ char *zone = route53_zone_name(record, limits, "8527fec8");
+        assert_string_equal(zone, rows[i].zone);
+    }
+}
+
+static void owners_lie_beneath_the_environments_name(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        { OWN " A", "_berth-a." OWN },
+        { "*." OWN " CNAME", "_berth-cname.*." OWN },
+        { "www." ZONE " AAAA", "_berth-aaaa.www._zone." OWN },
+        { ZONE " MX", "_berth-mx._zone." OWN },
+    };
+    struct script t;
+    script_open(&t, script_spec, NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        _cleanup_free_ char *name = owner_name(t.g, ZONE, rows[i][0]);
+        assert_string_equal(name, rows[i][1]);
+        _cleanup_free_ char *key = owner_key(t.g, ZONE, name);
+        assert_string_equal(key, rows[i][0]);
+    }
+    assert_null(owner_key(t.g, ZONE, "_berth-a.other." ZONE));
+    assert_null(owner_key(t.g, ZONE, "_berth-a"));
+    _cleanup_free_ char *text = owner_text(t.g, "web");
+    assert_true(owner_is_us(t.g, text));
+    assert_false(owner_is_us(t.g, "heritage=external-dns,Environment=automation-8527fec8"));
+    assert_false(owner_is_us(t.g, "heritage=berth,Environment=automation-8527fec8"));
+    script_close(&t);
+}
+
+static void what_is_missing_is_created_with_its_owner(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = { ZONES_ROW, LIST_ROW(""), CHANGE_ROW, { 0 } };
+    struct script t;
+    struct resource *r = open_one(&t, rows);
+    assert_null(r->have);
+    assert_int_equal(r->type->create(t.s, r, &t.err), 0);
+    assert_json(changes_sent(&t, 0),
+                "[{\"Action\":\"CREATE\",\"ResourceRecordSet\":{\"Name\":\"" OWN
+                "\",\"Type\":\"A\",\"TTL\":300,\"ResourceRecords\":[{\"Value\":\"192.0.2.1\"}]}},"
+                "{\"Action\":\"CREATE\",\"ResourceRecordSet\":{\"Name\":\"_berth-a." OWN
+                "\",\"Type\":\"TXT\",\"TTL\":300,\"ResourceRecords\":[{\"Value\":\"" OWNER
+                "\"}]}}]");
+    _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+    assert_int_equal(r->type->judge(r, &why), READY); /* nothing needs it */
+    script_close(&t);
+}
+
+static void what_somebody_needs_is_awaited(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        ZONES_ROW,
+        LIST_ROW(""),
+        CHANGE_ROW,
+        { .call = "route53:GetChange", .answer = "{\"ChangeInfo\":{\"Status\":\"PENDING\"}}" },
+        { .call = "route53:GetChange", .answer = "{\"ChangeInfo\":{\"Status\":\"INSYNC\"}}" },
+        { 0 },
+    };
+    struct script t;
+    struct resource *r = open_one(&t, rows);
+    struct resource *waiting = script_resource(&t, "logs.group/logs");
+    waiting->needs = xrealloc_array(waiting->needs, waiting->n_needs + 1, sizeof(struct need));
+    waiting->needs[waiting->n_needs++] =
+        (struct need){ .resource = r, .kind = NEED_READY, .address = xstrdup(RECORDS) };
+    assert_int_equal(r->type->create(t.s, r, &t.err), 0);
+    _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+    assert_int_equal(r->type->judge(r, &why), WAITING);
+    script_observe(&t, RECORDS);
+    assert_string_equal(json_str(script_input(&t, "route53:GetChange", 0), "Id"), "C1");
+    assert_int_equal(r->type->judge(r, &why), WAITING);
+    script_observe(&t, RECORDS);
+    assert_int_equal(r->type->judge(r, &why), READY);
+    script_close(&t);
+}
+
+/* What stands in the zone is deleted as it was read, whatever it is. */
+static void what_is_ours_goes_exactly_as_it_was_read(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        ZONES_ROW,
+        LIST_ROW(A_SET("192.0.2.7") "," OWNER_SET ",{\"Name\":\"x." OWN
+                                    ".\",\"Type\":\"A\",\"TTL\":1,"
+                                    "\"ResourceRecords\":[{\"Value\":\"192.0.2.8\"}]}"),
+        CHANGE_ROW,
+        { 0 },
+    };
+    struct script t;
+    struct resource *r = open_one(&t, rows);
+    assert_int_equal(r->type->remove(t.s, r, &t.err), 0);
+    assert_json(changes_sent(&t, 0),
+                "[{\"Action\":\"DELETE\",\"ResourceRecordSet\":" A_SET(
+                    "192.0.2.7") "},{\"Action\":\"DELETE\",\"ResourceRecordSet\":" OWNER_SET "}]");
+    script_close(&t);
+}
+
+static void a_batch_that_no_longer_fits_is_made_anew(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        ZONES_ROW,
+        LIST_ROW(A_SET("192.0.2.7") "," OWNER_SET),
+        LIST_ROW(OWNER_SET),
+        { .call = "route53:ChangeResourceRecordSets",
+          .class = ERR_NOT_FOUND,
+          .code = "InvalidChangeBatch",
+          .message = "Tried to delete ... but it was not found" },
+        CHANGE_ROW,
+        { 0 },
+    };
+    struct script t;
+    struct resource *r = open_one(&t, rows);
+    assert_int_equal(r->type->update(t.s, r, &t.err), 0);
+    assert_string_equal(json_str_at(changes_sent(&t, 0), "0/Action"), "UPSERT");
+    assert_string_equal(json_str_at(changes_sent(&t, 1), "0/Action"), "CREATE");
+    assert_int_equal(json_count(changes_sent(&t, 1)), 1);
+    script_close(&t);
+}
+
+static void what_came_in_between_is_a_conflict(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        ZONES_ROW,
+        LIST_ROW(""),
+        LIST_ROW(A_SET("192.0.2.7")),
+        { .call = "route53:ChangeResourceRecordSets",
+          .class = ERR_EXISTS,
+          .code = "InvalidChangeBatch",
+          .message = "already exists" },
+        { 0 },
+    };
+    struct script t;
+    struct resource *r = open_one(&t, rows);
+    assert_int_equal(r->type->create(t.s, r, &t.err), -1);
+    assert_int_equal(t.err.class, ERR_CONFLICT);
+    assert_non_null(strstr(t.err.message, "DNS record '" OWN " A' (without our TXT record "
+                                          "'_berth-a." OWN "')"));
+    script_close(&t);
+}
+
+static void an_alias_follows_what_it_names(void **state)
+{
+    (void)state;
+    _cleanup_free_ char *spec =
+        spec_with("{\"web\":{\"name\":\"" OWN "\",\"alias\":{\"DNSName\":\"LB.elb.amazonaws.com.\","
+                  "\"HostedZoneId\":\"Z9\"}}}");
+    struct script t;
+    script_open(&t, spec, NULL);
+    const cJSON *want = json_get(json_get(script_resource(&t, RECORDS)->want, "Records"), OWN " A");
+    assert_json(json_get(want, "AliasTarget"),
+                "{\"HostedZoneId\":\"Z9\",\"DNSName\":\"lb.elb.amazonaws.com\","
+                "\"EvaluateTargetHealth\":true}");
+    assert_null(json_get(want, "TTL"));
+    assert_null(route53_url(t.g));
+    script_close(&t);
+}
+
+static void nonsense_is_refused(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        { "{\"name\":\"www.example.net\",\"type\":\"A\",\"values\":[\"192.0.2.1\"]}",
+          "records.web.name: 'www.example.net' is not this environment's own" },
+        { "{\"name\":\"_berth-a.8527fec8.example.net\",\"type\":\"A\",\"values\":[\"192.0.2.1\"]}",
+          "names that begin with '_berth-'" },
+        { "{\"name\":\"8527fec8..net\",\"type\":\"A\",\"values\":[\"192.0.2.1\"]}", "no DNS name" },
+        { "{\"name\":\"" OWN "\",\"type\":\"CNAME\",\"alias\":\"loadBalancer\"}",
+          "an alias has the type of what it leads to" },
+        { "{\"name\":\"" OWN "\",\"ttl\":5,\"alias\":\"loadBalancer\"}", "its target's 'ttl'" },
+        { "{\"name\":\"" OWN "\",\"values\":[\"192.0.2.1\"]}", "records.web.type: is missing" },
+        { "{\"name\":\"" OWN "\",\"type\":\"AAAA\",\"values\":[\"192.0.2.1\"]}",
+          "'192.0.2.1' is no IPv6 address" },
+        { "{\"name\":\"" OWN "\",\"type\":\"A\",\"alias\":\"loadBalancr\"}", "loadBalancr" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        _cleanup_free_ char *records = xasprintf("{\"web\":%s}", rows[i][0]);
+        _cleanup_free_ char *spec = spec_with(records);
+        _cleanup_free_ char *said = script_refused(spec);
+        assert_non_null(said);
+        if (strstr(said, rows[i][1]) == NULL)
+            fail_msg("'%s' is not in '%s'", rows[i][1], said);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_have_one_form),
+        cmocka_unit_test(texts_survive_their_quotes),
+        cmocka_unit_test(zones_are_found_by_name),
+        cmocka_unit_test(owners_lie_beneath_the_environments_name),
+        cmocka_unit_test(what_is_missing_is_created_with_its_owner),
+        cmocka_unit_test(what_somebody_needs_is_awaited),
+        cmocka_unit_test(what_is_ours_goes_exactly_as_it_was_read),
+        cmocka_unit_test(a_batch_that_no_longer_fits_is_made_anew),
+        cmocka_unit_test(what_came_in_between_is_a_conflict),
+        cmocka_unit_test(an_alias_follows_what_it_names),
+        cmocka_unit_test(nonsense_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
