@@ -101,7 +101,7 @@ def cases_play(recorded: Recorded, cases: list[Case], endpoint: Endpoint, direct
     for i in range(min(workers, len(cases))):
         place = directory / f"worker-{i}"
         place.mkdir()
-        crew.append(FORK.Process(target=work, args=(one, endpoint.spawn(), place)))
+        crew.append(FORK.Process(target=work, args=(one, endpoint.spawn(), place), daemon=True))
     for member in crew:
         member.start()
     collect(one, len(crew), tally)

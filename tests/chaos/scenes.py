@@ -108,12 +108,12 @@ def ends_and_schedules(scene: str, made: Made, seed: int, count: int) -> list[Ca
 
 
 SCENES = [
-    Scene("infra", "empty", "basic-infra", make_small, faults_and_ends, 100),
-    Scene("small-from-nothing", "ready", "deploy-branches", small_from_nothing, faults, 100),
-    Scene("small-from-change", "ready", "deploy-branches", small_from_change, faults, 100),
-    Scene("mettel-from-nothing", "ready", "deploy-branches", nothing, ends_and_schedules, 100),
+    Scene("infra", "empty", "basic-infra", make_small, faults_and_ends, 240),
+    Scene("small-from-nothing", "ready", "deploy-branches", small_from_nothing, faults, 380),
+    Scene("small-from-change", "ready", "deploy-branches", small_from_change, faults, 365),
+    Scene("mettel-from-nothing", "ready", "deploy-branches", nothing, ends_and_schedules, 430),
     Scene("mettel-from-change", "ready", "deploy-branches", mettel_from_change,
-          ends_and_schedules, 100),
+          ends_and_schedules, 270),
 ]
 
 
