@@ -158,6 +158,26 @@ static int definition_look(struct session *s, struct resource *r, struct err *er
     return 0;
 }
 
+/* Families of services that the spec has had: a service that is gone names no longer which was its
+ * own, and a job that was killed may have registered one that no service ever used. */
+static int definition_discover(struct session *s, struct graph *g, struct err *err)
+{
+    _cleanup_free_ char *prefix = xasprintf("%s-", g->context.environment);
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "familyPrefix", prefix);
+    json_put_str(input, "status", "ACTIVE");
+    json_put_int(input, "maxResults", 100);
+    _cleanup_json_ cJSON *families = NULL;
+    if (aws_call_all(s, "ecs", "ListTaskDefinitionFamilies", input, "families", &families, err) < 0)
+        return -1;
+    const cJSON *family;
+    cJSON_ArrayForEach (family, families) {
+        const char *name = cJSON_GetStringValue(family);
+        graph_found(g, &ecs_task_definition_type, name + strlen(prefix), name);
+    }
+    return 0;
+}
+
 static int definition_observe(struct session *s, struct resource *const *r, size_t n,
                               struct err *err)
 {
@@ -249,6 +269,7 @@ const struct resource_type ecs_task_definition_type = {
     .scope = SCOPE_ENVIRONMENT,
     .flags = TYPE_WHOLE,
     .batch = 1,
+    .discover = definition_discover,
     .observe = definition_observe,
     .create = definition_register,
     .update = definition_register,

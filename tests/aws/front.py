@@ -259,7 +259,8 @@ class Handler(BaseHTTPRequestHandler):
             # shutdown_request would send a FIN first, and a FIN is no reset.
             self.connection.close()
         else:
-            self.connection.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # its client may be gone
+                self.connection.shutdown(socket.SHUT_RDWR)
 
 
 def _send(group: int, number: signal.Signals) -> None:

@@ -124,7 +124,9 @@ class Disturbance:
 
     def __str__(self) -> str:
         rules = [" ".join(f"{k}={v}" for k, v in rule.items()) for rule in self.rules]
-        return "; ".join(rules + [f"{self.end[0]} call {self.end[1]}"] * (self.end is not None))
+        if self.end is not None:
+            rules.append(f"ended {self.end[0]} call {self.end[1]}")
+        return "; ".join(rules)
 
     @property
     def unhealthy(self) -> bool:
