@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from types import TracebackType
@@ -108,8 +110,16 @@ class Endpoint:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/_berth/{path}", data, method=method)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=60) as answer:
-            return json.load(answer)
+        until = time.monotonic() + 3
+        while True:
+            try:
+                with opener.open(request, timeout=60) as answer:
+                    return json.load(answer)
+            except urllib.error.URLError as error:  # refused, perhaps by a fault, for a moment
+                if not isinstance(error.reason, ConnectionRefusedError) \
+                        or time.monotonic() > until:
+                    raise
+            time.sleep(0.05)
 
     def reset(self) -> None:
         self.control("POST", "reset", {})

@@ -81,13 +81,13 @@ class Front(ThreadingHTTPServer):
     def refuse(self, seconds: float) -> None:
         """End all connections, and refuse new ones for a while."""
         # Others have the socket, too: shut down it listens for none of them, and its port is free.
-        address = self.socket.getsockname()
-        self.socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # a call that was under way, while none is accepted
+            self.socket.shutdown(socket.SHUT_RDWR)
         self.connections_close()
 
         def listen() -> None:
             with contextlib.suppress(OSError):  # of a port that was asked for, it keeps it
-                self.socket.bind(address)
+                self.socket.bind(self.server_address)
             self.socket.listen(self.request_queue_size)
 
         threading.Timer(seconds, listen).start()

@@ -89,6 +89,8 @@ def work(one: Work, endpoint: Endpoint, directory: Path) -> None:
                 started = time.monotonic()
                 verdict = player.play(case)
                 one.results.put((case, verdict.met, verdict.broken, time.monotonic() - started))
+        except SystemExit:
+            pass  # the suite is told to end
         finally:
             one.results.put(cpu_of_this() + (player.cpu if player else 0.0))
 
