@@ -55,12 +55,16 @@ def until(seen: Callable[[], Any], seconds: float = 20) -> Any:
 
 
 class Builder:
-    """Makes the usual things in the usual network, with as few words as possible."""
+    """Makes the usual things in the usual network, with as few words as possible.
 
-    def __init__(self, endpoint: Endpoint, name: str = "E") -> None:
+    Without CHECKED, botocore sends what it is given as it is.
+    """
+
+    def __init__(self, endpoint: Endpoint, name: str = "E", checked: bool = True) -> None:
         self.endpoint, self.name = endpoint, name
-        self.ecs, self.ec2 = endpoint.client("ecs"), endpoint.client("ec2")
-        self.sd, self.logs = endpoint.client("servicediscovery"), endpoint.client("logs")
+        self.client = endpoint.client if checked else endpoint.unchecked
+        self.ecs, self.ec2 = self.client("ecs"), self.client("ec2")
+        self.sd, self.logs = self.client("servicediscovery"), self.client("logs")
         self.vpc = self.ec2.describe_vpcs(Filters=[
             {"Name": "tag:Name", "Values": ["mettel-automation-vpc-dev"]}])["Vpcs"][0]["VpcId"]
         self.subnets = [s["SubnetId"] for s in self.ec2.describe_subnets(Filters=[
@@ -72,8 +76,8 @@ class Builder:
             GroupName=name, Description="a group", VpcId=self.vpc)["GroupId"])
 
     def role(self) -> None:
-        self.endpoint.client("iam").create_role(RoleName="ecs_task_execution_role",
-                                                AssumeRolePolicyDocument=TRUST)
+        self.client("iam").create_role(RoleName="ecs_task_execution_role",
+                                       AssumeRolePolicyDocument=TRUST)
 
     def namespace(self, name: str = "E.local") -> str:
         operation = self.sd.create_private_dns_namespace(Name=name, Vpc=self.vpc)["OperationId"]

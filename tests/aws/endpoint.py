@@ -88,6 +88,14 @@ class Endpoint:
             self._clients[service] = self.client_as(service, ACCESS_KEY, SECRET_KEY)
         return self._clients[service]
 
+    def unchecked(self, service: str) -> Any:
+        """One that leaves it to the endpoint to find what is wrong with an input."""
+        name = f"{service} unchecked"
+        if name not in self._clients:
+            self._clients[name] = self.client_as(service, ACCESS_KEY, SECRET_KEY,
+                                                 parameter_validation=False)
+        return self._clients[name]
+
     def client_as(self, service: str, access_key: str, secret_key: str,
                   token: str | None = None, **config: Any) -> Any:
         session = boto3.session.Session(

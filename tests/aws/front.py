@@ -79,24 +79,33 @@ class Front(ThreadingHTTPServer):
         return number
 
     def refuse(self, seconds: float) -> None:
-        """End all connections, and refuse new ones for a while."""
-        # Others have the socket, too: shut down it listens for none of them, and its port is free.
+        """End all connections, and refuse new ones for a while.
+
+        Others have the socket, too: shut down it listens for none of them. It is bound anew at once,
+        so that nobody takes its port meanwhile.
+        """
         with contextlib.suppress(OSError):  # a call that was under way, while none is accepted
             self.socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # of a port that was asked for: it has kept it
+            self.socket.bind(self.server_address)
         self.connections_close()
-
-        def listen() -> None:
-            with contextlib.suppress(OSError):  # of a port that was asked for, it keeps it
-                self.socket.bind(self.server_address)
-            self.socket.listen(self.request_queue_size)
-
-        threading.Timer(seconds, listen).start()
+        threading.Timer(seconds, self.listen).start()
 
     def connections_close(self, but: socket.socket | None = None) -> None:
         """End all connections (but one); their clients then make new ones."""
         for connection in self.open - {but}:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+    def listen(self) -> None:
+        self.socket.listen(self.request_queue_size)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        try:
+            return super().get_request()
+        except OSError:
+            time.sleep(0.01)  # it does not listen: the next look would be at once
+            raise
 
     def connections_forget(self) -> None:
         """Close what is another process's, and leave it to that one."""

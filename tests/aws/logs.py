@@ -1,7 +1,7 @@
 """CloudWatch Logs: what AWS refuses of groups, retention and filters, over moto's store.
 
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html and
-its kin. Streams and events are moto's.
+its kin. Streams and events are in `logevents`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 from moto.logs.models import logs_backends
 
+from . import logevents
 from .errors import AwsError
 from .registry import Call, Raw, Service, paged
 
@@ -104,6 +105,34 @@ def put_retention(call: Call) -> Raw:
                      "'retentionInDays' failed to satisfy constraint: Member must satisfy enum "
                      f"value set: {sorted(RETENTION)}")
     return call.forward()
+
+
+# --- streams and events ---
+
+@ACTIONS.action("DescribeLogStreams")
+def describe_streams(call: Call) -> dict[str, Any]:
+    return logevents.streams_page(call, _of(call), refuse)
+
+
+@ACTIONS.action("FilterLogEvents")
+def filter_events(call: Call) -> dict[str, Any]:
+    return logevents.filter_page(call, _of(call), refuse)
+
+
+@ACTIONS.action("GetLogEvents")
+def get_events(call: Call) -> dict[str, Any]:
+    stream = _of(call).streams.get(call.input["logStreamName"])
+    if stream is None:
+        raise AwsError("ResourceNotFoundException", "The specified log stream does not exist.")
+    return logevents.events_page(call, stream, refuse)
+
+
+def _of(call: Call) -> Any:
+    """The group that is named, or whose ARN is given: either, but not both (API_GetLogEvents)."""
+    name, identifier = call.input.get("logGroupName"), call.input.get("logGroupIdentifier")
+    if (name is None) == (identifier is None):
+        raise refuse("Specify either logGroupName or logGroupIdentifier.")
+    return group_get(call, name or identifier.rpartition(":log-group:")[2] or identifier)
 
 
 # --- metric filters ---

@@ -80,6 +80,7 @@ class Processes:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         threading.Thread(target=self._end_with_the_root, daemon=True).start()
         self.front.world.clock.resume()
+        self.front.listen()  # it may have been refusing when its state was saved
         try:
             self.front.serve_forever(POLL_SECONDS)
             threading.Event().wait()  # a thread saves or restores, and ends this process

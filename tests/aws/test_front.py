@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,6 +126,16 @@ def test_answers_that_do_not_arrive(endpoint: Endpoint, fault: str, done: bool,
     assert ("second" in clusters(endpoint)) == done
     struck = [c["fault"] for c in endpoint.calls(action="CreateCluster")]
     assert struck == [None, fault, None]
+
+
+def test_faults_from_a_file(tmp_path: Path) -> None:
+    rules = tmp_path / "faults.json"
+    rules.write_text(json.dumps([{"fault": "throttle", "service": "ecs", "to": 2}]))
+    server = Endpoint(speed="instant", seed=False)
+    server.arguments += ["--faults", str(rules)]
+    with server:
+        codes = [code_of(server.client("ecs").list_clusters) for _ in range(3)]
+    assert codes == ["ThrottlingException", "ThrottlingException", ""]
 
 
 def test_expect_100_is_answered(endpoint: Endpoint) -> None:

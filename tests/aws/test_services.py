@@ -268,6 +268,52 @@ def test_log_group_rules(logs: Any) -> None:
         logGroupName="E")) == "ResourceAlreadyExistsException"
 
 
+@pytest.fixture
+def events(logs: Any) -> list[str]:
+    """Five events in two streams, in the order of time."""
+    now = int(time.time() * 1000)
+    for stream, times in (("a", (1, 3, 5)), ("b", (2, 4))):
+        logs.create_log_stream(logGroupName="E", logStreamName=stream)
+        logs.put_log_events(logGroupName="E", logStreamName=stream, logEvents=[
+            {"timestamp": now + i, "message": f"e{i}"} for i in times])
+    return [f"e{i}" for i in range(1, 6)]
+
+
+def test_events_are_read_forward_to_where_the_token_stays(endpoint: Endpoint, logs: Any,
+                                                          events: list[str]) -> None:
+    endpoint.pages(2)
+    got, token = [], None
+    while True:
+        given = {"nextToken": token} if token else {"startFromHead": True}
+        page = logs.get_log_events(logGroupName="E", logStreamName="a", **given)
+        got += [e["message"] for e in page["events"]]
+        assert len(page["events"]) <= 2
+        if page["nextForwardToken"] == token:
+            break
+        token = page["nextForwardToken"]
+    assert got == ["e1", "e3", "e5"]
+    last = logs.get_log_events(logGroupName="E", logStreamName="a")
+    assert [e["message"] for e in last["events"]] == ["e3", "e5"]
+    first = logs.get_log_events(logGroupName="E", logStreamName="a",
+                                nextToken=last["nextBackwardToken"])
+    assert [e["message"] for e in first["events"]] == ["e1"]
+
+
+def test_events_of_all_streams_and_streams_in_pages(endpoint: Endpoint, logs: Any,
+                                                    events: list[str]) -> None:
+    endpoint.pages(2)
+    pages = list(logs.get_paginator("filter_log_events").paginate(logGroupName="E"))
+    assert [len(p["events"]) for p in pages] == [2, 2, 1]
+    assert [e["message"] for p in pages for e in p["events"]] == events
+    one = logs.filter_log_events(logGroupName="E", filterPattern="e4")["events"]
+    assert [(e["message"], e["logStreamName"]) for e in one] == [("e4", "b")]
+    endpoint.pages(1)
+    newest = {"logGroupName": "E", "orderBy": "LastEventTime", "descending": True}
+    pages = list(logs.get_paginator("describe_log_streams").paginate(**newest))
+    assert [s["logStreamName"] for p in pages for s in p["logStreams"]] == ["a", "b"]
+    assert len(pages) == 2
+
+
 # --- IAM, STS ---
 
 @pytest.mark.parametrize("document", [
