@@ -209,6 +209,14 @@ demo: deps
 bench: all
 	@$(PYTHON) tests/bench/stage
 
+# Mistakes made on purpose, each of which must turn the test red that is named beside it. `make check`
+# makes a few of them, others after every commit.
+.PHONY: mutations check-mutations
+mutations: deps all
+	@$(PYTHON) tests/mutations/run
+check-mutations: deps
+	@$(PYTHON) tests/mutations/run --sample 4
+
 # --- Installing -----------------------------------------------------------------------------------
 
 .PHONY: install
@@ -228,6 +236,7 @@ help:
 	@echo 'make check        lint, unit, sanitizer, end-to-end tests, coverage'
 	@echo 'make bench        what a stage costs'
 	@echo 'make chaos        whatever goes wrong, whenever: the next run ends right (long)'
+	@echo 'make mutations    mistakes made on purpose, which the tests must notice'
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make shapes       regenerates drivers/aws/shapes.inc from botocore'
 	@echo 'make format lint check-unit check-sanitize check-thread check-valgrind check-clang'

@@ -268,6 +268,25 @@ static void test_a_removal_that_fails_stops_those_behind_it(void **state)
     graph_free(g);
 }
 
+static void vanish(unsigned n)
+{
+    (void)n;
+    fake_thing("net.group/E-old")->there = false;
+}
+
+static void test_what_somebody_else_removes_is_gone(void **state)
+{
+    (void)state;
+    fake_put("net.group/E-old", "{}", true)->fail = ERR_NOT_FOUND;
+    struct graph *g = fake_graph("[]");
+    _cleanup_err_ struct err err = ERR_INIT;
+    fake_on_write = vanish;
+    assert_int_equal(bring_up(g, &err), 0);
+    fake_on_write = NULL;
+    assert_progress(g, "net.group/E-old", PROGRESS_DONE);
+    graph_free(g);
+}
+
 static void test_somebody_else_creates_it_first(void **state)
 {
     (void)state;
@@ -568,6 +587,7 @@ int main(void)
         T(test_a_failure_stops_its_dependents_only),
         T(test_orphans_go_last_and_types_backwards),
         T(test_a_removal_that_fails_stops_those_behind_it),
+        T(test_what_somebody_else_removes_is_gone),
         T(test_somebody_else_creates_it_first),
         T(test_a_shared_one_created_first_by_another_branch_is_used),
         T(test_what_create_does_not_show_is_observed),

@@ -75,6 +75,48 @@ static void fakes_page_and_record(void **state)
     cancel_release(&cancel);
 }
 
+/* IAM says whether there is more, and may give a marker all the same; others end by giving the
+ * token again that they were given. */
+static int answer_otherwise(void *context, const char *service, const char *action,
+                            const cJSON *input, cJSON **ret, struct err *err)
+{
+    static const char *const pages[2][2] = {
+        { "{\"clusterArns\":[\"a\"],\"nextToken\":\"1\"}", "{\"nextToken\":\"1\"}" },
+        { "{\"PolicyNames\":[\"a\"],\"IsTruncated\":true,\"Marker\":\"1\"}",
+          "{\"PolicyNames\":[\"b\"],\"IsTruncated\":false,\"Marker\":\"2\"}" },
+    };
+    (void)context;
+    (void)action;
+    (void)err;
+    bool iam = strcmp(service, "iam") == 0;
+    bool second = json_get(input, iam ? "Marker" : "nextToken") != NULL;
+    *ret = cJSON_Parse(pages[iam][second]);
+    return 0;
+}
+
+static void pages_end_in_each_services_way(void **state)
+{
+    (void)state;
+    struct cancel cancel;
+    cancel_init(&cancel);
+    struct session *s = NULL;
+    _cleanup_err_ struct err err = ERR_INIT;
+    session_open_fake("us-east-1", "123456789012", &cancel, answer_otherwise, NULL, &s);
+    _cleanup_json_ cJSON *role = cJSON_Parse("{\"RoleName\":\"r\"}");
+    _cleanup_json_ cJSON *names = NULL;
+    assert_int_equal(aws_call_all(s, "iam", "ListRolePolicies", role, "PolicyNames", &names, &err),
+                     0);
+    assert_int_equal(json_count(names), 2);
+    _cleanup_json_ cJSON *arns = NULL;
+    assert_int_equal(aws_call_all(s, "ecs", "ListClusters", NULL, "clusterArns", &arns, &err), 0);
+    assert_int_equal(json_count(arns), 1);
+    struct call_record *record = NULL;
+    assert_int_equal(session_record(s, &record), 4);
+    free(record);
+    session_free(s);
+    cancel_release(&cancel);
+}
+
 /* A session on a server that plays AWS. */
 struct fixture {
     struct server *server;
@@ -344,6 +386,76 @@ static void what_was_just_created_is_waited_for(void **state)
     stop(&f);
 }
 
+/* IAM has told ECS of a new role only at the third time of asking. */
+static void answer_role(void *context, size_t n, const char *text, struct server_reply *reply)
+{
+    (void)context;
+    if (strstr(text, "Action=CreateRole") != NULL)
+        reply_with(reply, 200, "Content-Type: text/xml\r\n",
+                   "<CreateRoleResponse><CreateRoleResult><Role><Arn>arn:r</Arn></Role>"
+                   "</CreateRoleResult></CreateRoleResponse>");
+    else if (n < 3)
+        reply_with(reply, 400, JSON_HEADER,
+                   "{\"__type\":\"ClientException\",\"message\":\"Role is not valid\"}");
+    else
+        reply_with(reply, 200, JSON_HEADER, "{}");
+}
+
+static void a_role_that_this_session_made_is_waited_for(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f, answer_role);
+    _cleanup_json_ cJSON *role =
+        cJSON_Parse("{\"RoleName\":\"r\",\"AssumeRolePolicyDocument\":\"{}\"}");
+    _cleanup_json_ cJSON *task = cJSON_Parse("{\"family\":\"f\",\"containerDefinitions\":[]}");
+    assert_int_equal(aws_call(f.session, "ecs", "RegisterTaskDefinition", task, NULL, &f.err), -1);
+    assert_int_equal(f.err.class, ERR_INVALID); /* an old one is the user's mistake */
+    assert_int_equal(server_requests(f.server), 1);
+    assert_int_equal(aws_call(f.session, "iam", "CreateRole", role, NULL, &f.err), 0);
+    assert_int_equal(aws_call(f.session, "ecs", "RegisterTaskDefinition", task, NULL, &f.err), 0);
+    assert_int_equal(server_requests(f.server), 4);
+    stop(&f);
+}
+
+/* curl sends a request again by itself if a connection used before turns out to be dead. */
+static void a_write_that_must_not_happen_twice_has_a_connection_of_its_own(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f, answer_not_yet);
+    _cleanup_json_ cJSON *create = cJSON_Parse("{\"clusterName\":\"fresh-one\"}");
+    for (int i = 0; i < 2; i++) {
+        (void)aws_call(f.session, "ecs", "ListClusters", NULL, NULL, &f.err);
+        assert_int_equal(server_connections(f.server), 1);
+    }
+    assert_int_equal(aws_call(f.session, "ecs", "CreateCluster", create, NULL, &f.err), 0);
+    assert_int_equal(server_connections(f.server), 2);
+    stop(&f);
+}
+
+static void answer_lost(void *context, size_t n, const char *text, struct server_reply *reply)
+{
+    (void)context;
+    (void)text;
+    if (n == 0)
+        reply->drop = true;
+    else
+        reply_with(reply, 400, JSON_HEADER, "{\"__type\":\"RepositoryAlreadyExistsException\"}");
+}
+
+static void an_answer_that_was_lost_is_told_of(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f, answer_lost);
+    _cleanup_json_ cJSON *input = cJSON_Parse("{\"repositoryName\":\"aa\"}");
+    assert_int_equal(aws_call(f.session, "ecr", "CreateRepository", input, NULL, &f.err), -1);
+    assert_int_equal(f.err.class, ERR_EXISTS);
+    assert_non_null(strstr(f.err.message, "may have been carried out"));
+    stop(&f);
+}
+
 static void answer_throttled(void *context, size_t n, const char *text, struct server_reply *reply)
 {
     struct fixture *f = context;
@@ -408,6 +520,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fakes_page_and_record),
+        cmocka_unit_test(pages_end_in_each_services_way),
         cmocka_unit_test(calls_are_signed_and_retried_with_one_token),
         cmocka_unit_test(what_was_carried_out_without_an_answer_is_not_repeated),
         cmocka_unit_test(what_was_not_carried_out_is_repeated),
@@ -416,6 +529,9 @@ int main(void)
         cmocka_unit_test(expired_credentials_are_renewed_once),
         cmocka_unit_test(credentials_that_stay_expired_are_an_error),
         cmocka_unit_test(what_was_just_created_is_waited_for),
+        cmocka_unit_test(a_role_that_this_session_made_is_waited_for),
+        cmocka_unit_test(a_write_that_must_not_happen_twice_has_a_connection_of_its_own),
+        cmocka_unit_test(an_answer_that_was_lost_is_told_of),
         cmocka_unit_test(cancel_ends_the_wait_between_tries),
         cmocka_unit_test(threads_share_a_session),
     };

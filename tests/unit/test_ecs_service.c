@@ -455,6 +455,21 @@ static void draining_counts_for_removal_only(void **state)
     script_close(&t);
 }
 
+static void a_service_that_wants_tasks_is_removed_by_force(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "ecs:DeleteService", .answer = "{}" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    struct resource *r = script_resource(&t, SERVICE);
+    assert_int_equal(r->type->remove(t.s, r, &t.err), 0);
+    assert_true(json_bool(script_input(&t, "ecs:DeleteService", 0), "force", false));
+    script_close(&t);
+}
+
 static void every_revision_of_an_unwanted_family_goes(void **state)
 {
     (void)state;
@@ -492,6 +507,7 @@ int main(void)
         cmocka_unit_test(a_create_does_not_say_defaults),
         cmocka_unit_test(a_create_is_safe_to_repeat),
         cmocka_unit_test(draining_counts_for_removal_only),
+        cmocka_unit_test(a_service_that_wants_tasks_is_removed_by_force),
         cmocka_unit_test(every_revision_of_an_unwanted_family_goes),
     };
     return cmocka_run_group_tests_name("ecs_service", tests, NULL, NULL);

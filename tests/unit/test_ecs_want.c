@@ -139,6 +139,9 @@ static void wrong_specs_are_refused_before_any_call(void **state)
           "300" },
         { "memory", "4096",
           "services.api.memory: with cpu 256 Fargate takes 512, 1024 or 2048 MiB, not 4096" },
+        { "taskDefinition", "{\"cpu\":\"512\",\"memory\":\"1536\"}",
+          "services.api.memory: with cpu 512 Fargate takes 1024 to 4096 MiB in steps of 1024, not "
+          "1536" },
         { "executionRole", "null",
           "services.api.executionRole: is needed on Fargate, to pull the image and to write logs; "
           "name a role" },
@@ -266,6 +269,8 @@ static void an_architecture_is_registered_with_its_system(void **state)
     assert_int_equal(r->type->create(t.s, r, &t.err), 0);
     assert_json(json_get(script_input(&t, "ecs:RegisterTaskDefinition", 0), "runtimePlatform"),
                 "{\"cpuArchitecture\":\"ARM64\",\"operatingSystemFamily\":\"LINUX\"}");
+    const cJSON *tags = json_get(script_input(&t, "ecs:RegisterTaskDefinition", 0), "tags");
+    assert_int_equal(json_count(tags), 4);
     script_close(&t);
 }
 

@@ -55,6 +55,7 @@ static void a_group_is_created_with_its_tags(void **state)
                 "{\"logGroupName\":\"automation-8527fec8\",\"tags\":{\"Environment\":"
                 "\"automation-8527fec8\",\"berth:project\":\"77\",\"berth:ref\":"
                 "\"dev/feature/login\",\"berth:name\":\"logs\"}}");
+    assert_int_equal(script_count(&t, "logs:PutRetentionPolicy"), 1);
     assert_string_equal(json_str(r->outputs, "Arn"), ARN);
     script_close(&t);
 }
@@ -79,6 +80,8 @@ static void a_filter_reads_as_it_is_wanted(void **state)
     script_open(&t, script_spec, rows);
     script_discover(&t, GROUP);
     script_discover(&t, FILTER);
+    assert_json(script_input(&t, "logs:DescribeMetricFilters", 0),
+                "{\"logGroupName\":\"automation-8527fec8\"}");
     const struct resource *r = script_target(&t, FILTER);
     assert_true(json_equal(r->have, r->target));
     /* One that is no longer wanted is found, and its removal by somebody else is fine. */

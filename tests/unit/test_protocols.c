@@ -102,6 +102,18 @@ static void requests_are_botocores(void **state)
     }
 }
 
+/* cJSON would print 1e+15, which is no whole number to AWS. */
+static void large_numbers_have_all_their_digits(void **state)
+{
+    (void)state;
+    const struct service *service = service_find("logs");
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    cJSON_AddNumberToObject(input, "startTime", 1e15);
+    _cleanup_wire_request_ struct wire_request request = WIRE_REQUEST_INIT;
+    json_protocol.write(service, operation_find(service, "FilterLogEvents"), input, &request);
+    assert_string_equal(request.body.buf, "{\"startTime\":1000000000000000}");
+}
+
 static void answers_are_read_as_by_botocore(void **state)
 {
     (void)state;
@@ -248,6 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(inputs_are_accepted),
         cmocka_unit_test(requests_are_botocores),
+        cmocka_unit_test(large_numbers_have_all_their_digits),
         cmocka_unit_test(answers_are_read_as_by_botocore),
         cmocka_unit_test(garbage_is_refused),
         cmocka_unit_test(deep_xml_is_refused),
