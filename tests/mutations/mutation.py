@@ -10,8 +10,8 @@ They are in the *.txt files beside this one, in paragraphs:
     + c->class == err->class && c->class != ERR_THROTTLED
     test unit/test_retry test_throttled
 
-"in" narrows the search of what follows it to one function. What stands behind "-" must occur there exactly once, line
-breaks and blanks aside; the "+" takes its place (no "+": nothing does). There may be several "-"
+"in" narrows the search of what follows it to one function. What stands behind "-" must occur there
+exactly once, line breaks and blanks aside; the "+" takes its place (no "+": nothing does). There may be several "-"
 paragraphs, each with its "+". "test" names what turns red: a unit test program and one of its
 tests, or a test of pytest; its output must hold what "says" says, if there is such a line.
 """

@@ -19,8 +19,8 @@ from mutation import Mutation
 
 BUILD_SECONDS = 600
 TEST_SECONDS = 300
-# What is linked from objects. make takes archives for secondary: with one missing it would not link a
-# program anew that is newer than all sources.
+# What is linked from objects. make takes archives for secondary: with one missing it would not link
+# a program anew that is newer than all sources.
 LINKED = ("libberth*.a", "bin/berth", "libexec/berth/*")
 
 
