@@ -6,12 +6,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "executor/base/clock.h"
-#include "executor/base/process.h"
+#include "executor/base/spawn.h"
 
 #define SETTLE   0.5 /* seconds in which what is left may end by itself */
 #define LAST     2.0 /* seconds that the kernel gets to carry out SIGKILL */
@@ -33,8 +34,9 @@ struct table {
 
 /* Which processes a caller wants to see ended. */
 struct choice {
-    const char *mark; /* NULL: descendants of ours */
-    const char *spared;
+    const struct process_user *user; /* whose; NULL: see mark */
+    const char *mark;                /* NULL: descendants of ours */
+    const char *spared;              /* NULL: none */
 };
 
 static void table_release(struct table *t)
@@ -102,12 +104,25 @@ static const struct one *find(const struct table *t, pid_t pid)
     return NULL;
 }
 
+/* The effective user; (uid_t)-1 when the process is gone. proc(5): the directory keeps its owner even
+ * where the files in it are root's, as those of a process that hides. */
+static uid_t owner_of(pid_t pid)
+{
+    char path[32];
+    struct stat st;
+    snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+    return stat(path, &st) == 0 ? st.st_uid : (uid_t)-1;
+}
+
 static bool is_spared(const struct one *one, const char *spared)
 {
     char link[64];
     char path[PATH_MAX];
     snprintf(link, sizeof(link), "/proc/%d/exe", (int)one->pid);
     ssize_t len = readlink(link, path, sizeof(path) - 1);
+    /* Not root, we cannot look into a program of ours either: it hides (process_hide()). */
+    if (len < 0 && errno == EACCES)
+        return owner_of(one->pid) == geteuid();
     if (len <= 0)
         return false;
     path[len] = '\0';
@@ -152,9 +167,12 @@ static bool is_chosen(const struct table *t, const struct one *one, const struct
 {
     if (one->pid == getpid())
         return false;
+    if (choice->user != NULL)
+        return owner_of(one->pid) == choice->user->uid;
     if (choice->mark == NULL)
         return is_beneath(t, one, getpid());
-    return is_marked(one, choice->mark) && !is_under_spared(t, one, choice->spared);
+    return is_marked(one, choice->mark) &&
+           (choice->spared == NULL || !is_under_spared(t, one, choice->spared));
 }
 
 static void choose(const struct choice *choice, struct table *ret)
@@ -212,6 +230,12 @@ static void await(const struct table *t, double seconds)
     reap();
 }
 
+static void add_names(const struct table *t, struct strlist *left)
+{
+    for (size_t i = 0; i < t->n && left != NULL; i++)
+        strlist_addf(left, "%s (%d)", t->v[i].name, (int)t->v[i].pid);
+}
+
 static void tell(const struct table *t, int signum)
 {
     for (size_t i = 0; i < t->n; i++)
@@ -224,8 +248,7 @@ static size_t end_chosen(const struct choice *choice, double grace, struct strli
     choose(choice, &t);
     await(&t, SETTLE);
     choose(choice, &t);
-    for (size_t i = 0; i < t.n; i++)
-        strlist_addf(left, "%s (%d)", t.v[i].name, (int)t.v[i].pid);
+    add_names(&t, left);
     if (t.n == 0)
         return 0;
     tell(&t, SIGTERM);
@@ -252,4 +275,43 @@ size_t process_end_marked(const char *mark, const char *spared, double grace, st
 {
     const struct choice marked = { .mark = mark, .spared = spared };
     return end_chosen(&marked, grace, left);
+}
+
+/* In a child of its own, for root cannot come back from being the user. */
+static void kill_as(const struct process_user *user)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (process_become(user) == 0)
+            kill(-1, SIGKILL);
+        _exit(0);
+    }
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
+size_t process_kill_user(const struct process_user *user, struct strlist *left)
+{
+    const struct choice of_user = { .user = user };
+    _cleanup_table_ struct table t = { .v = NULL };
+    choose(&of_user, &t);
+    add_names(&t, left);
+    for (unsigned round = 0; round < ROUNDS && t.n > 0; round++) {
+        kill_as(user);
+        await(&t, LAST);
+        choose(&of_user, &t);
+    }
+    return t.n;
+}
+
+int64_t process_start_time(pid_t pid)
+{
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    if (!read_proc(pid, "stat", &text))
+        return 0;
+    /* The 22nd field of proc(5), the 20th behind the name. */
+    const char *at = strrchr(text.buf, ')');
+    for (unsigned field = 0; at != NULL && field < 20; field++)
+        at = strchr(at + 1, ' ');
+    return at != NULL ? strtoll(at, NULL, 10) : 0;
 }

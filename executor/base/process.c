@@ -3,43 +3,56 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
 
-static const int watched[] = { SIGTERM, SIGINT, SIGHUP };
+#include "executor/base/spawn.h"
+
+/* SIGCHLD last: what else came while the child ran is then known when its end is. */
+static const int watched[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
 
 /* A child and the loop that it is awaited in. */
 struct run {
     uv_loop_t loop;
-    uv_process_t child;
     uv_signal_t watchers[ARRAY_SIZE(watched)];
     struct sigaction before[ARRAY_SIZE(watched)];
-    bool forward;
-    bool running;
+    const struct process *process;
+    pid_t pid; /* 0: none, or ended */
     struct process_end end;
 };
 
-static void on_watched_signal(uv_signal_t *watcher, int signum)
+static void stop(struct run *run)
 {
-    struct run *run = watcher->data;
-    run->end.signalled = true;
-    if (run->forward && run->running)
-        uv_process_kill(&run->child, signum);
-}
-
-static void on_child_exit(uv_process_t *child, int64_t status, int signum)
-{
-    struct run *run = child->data;
-    run->running = false;
-    run->end.signal = signum;
-    run->end.code = signum != 0 ? 128 + signum : (int)status;
     for (size_t i = 0; i < ARRAY_SIZE(watched); i++)
         uv_close((uv_handle_t *)&run->watchers[i], NULL);
-    uv_close((uv_handle_t *)child, NULL);
+}
+
+/* Its children may be adopted ones too: only ours is taken out of the process table here. */
+static void reap_child(struct run *run)
+{
+    int status;
+    if (run->pid == 0 || waitpid(run->pid, &status, WNOHANG) != run->pid)
+        return;
+    run->pid = 0;
+    run->end.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    run->end.code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    stop(run);
+}
+
+static void on_signal(uv_signal_t *watcher, int signum)
+{
+    struct run *run = watcher->data;
+    if (signum == SIGCHLD) {
+        reap_child(run);
+        return;
+    }
+    run->end.signalled = true;
+    if (run->process->forward && run->pid != 0)
+        kill(run->process->group ? -run->pid : run->pid, signum);
 }
 
 /* libuv sets a signal it no longer watches to its default, so the caller's own way is kept. */
@@ -49,7 +62,7 @@ static void watch_signals(struct run *run)
         sigaction(watched[i], NULL, &run->before[i]);
         uv_signal_init(&run->loop, &run->watchers[i]);
         run->watchers[i].data = run;
-        uv_signal_start(&run->watchers[i], on_watched_signal, watched[i]);
+        uv_signal_start(&run->watchers[i], on_signal, watched[i]);
     }
 }
 
@@ -59,47 +72,27 @@ static void restore_signals(const struct run *run)
         sigaction(watched[i], &run->before[i], NULL);
 }
 
-static int spawn(struct run *run, const struct process *process)
-{
-    uv_stdio_container_t stdio[] = {
-        { .flags = UV_IGNORE },
-        { .flags = UV_INHERIT_FD, .data.fd = STDOUT_FILENO },
-        { .flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO },
-    };
-    uv_process_options_t options = {
-        .exit_cb = on_child_exit,
-        .file = process->file,
-        .args = (char **)process->argv,
-        .env = (char **)process->env,
-        .stdio = stdio,
-        .stdio_count = ARRAY_SIZE(stdio),
-    };
-    run->child.data = run;
-    int error = uv_spawn(&run->loop, &run->child, &options);
-    run->running = error == 0;
-    if (error != 0)
-        on_child_exit(&run->child, 0, 0);
-    return error;
-}
-
 int process_run(const struct process *process, struct process_end *ret, struct err *err)
 {
-    struct run run = { .forward = process->forward };
+    struct run run = { .process = process };
     int error = uv_loop_init(&run.loop);
     if (error != 0)
         return err_set(err, ERR_HOST, "cannot set up an event loop: %s", uv_strerror(error));
-    /* Descriptors that somebody has left open for us are not the child's business. */
-    close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     watch_signals(&run);
-    error = spawn(&run, process);
+    int r = process_spawn(process, &run.pid, err);
+    if (r < 0)
+        stop(&run);
     uv_run(&run.loop, UV_RUN_DEFAULT);
     uv_loop_close(&run.loop);
     restore_signals(&run);
-    if (error != 0)
-        return err_set(err, error == UV_ENOENT ? ERR_NOT_FOUND : ERR_HOST, "cannot start '%s': %s",
-                       process->file, uv_strerror(error));
-    *ret = run.end;
-    return 0;
+    if (r == 0)
+        *ret = run.end;
+    return r;
+}
+
+void process_hide(void)
+{
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 void process_adopt_orphans(void)

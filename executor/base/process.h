@@ -3,23 +3,39 @@
 #define BERTH_BASE_PROCESS_H
 
 /*
- * Child processes: one at a time, in the caller's own process group, so that whoever signals the
- * group reaches everything; and the processes that a child leaves behind.
+ * Child processes: one at a time, in the caller's own process group unless asked otherwise, so that
+ * whoever signals the group reaches everything; and the processes that a child leaves behind.
  *
  * A child's standard input is /dev/null, its output is the caller's, and no other descriptor is
- * handed on.
+ * handed on but the one that is named. A child that runs as another user is cut off from ours for
+ * good: no supplementary groups, no way back through set-user-ID programs (no_new_privs), a session
+ * keyring of its own, no core dumps, umask 022.
  */
 
 #include <sys/types.h>
 
 #include "executor/base/err.h"
 
+struct process_user {
+    uid_t uid;
+    gid_t gid;
+};
+
+/* Where a child finds what it is handed as `handed`. */
+#define PROCESS_HANDED_FD 9
+
 struct process {
-    const char *file;  /* looked up in the child's PATH unless it holds a '/' */
-    char *const *argv; /* NULL-ended */
-    char *const *env;  /* NULL-ended; NULL: the caller's */
-    bool forward;      /* pass SIGTERM, SIGINT and SIGHUP on to the child alone: for children
-                          that do not mind a signal that they also got with the group */
+    const char *file;                /* looked up in the child's PATH unless it holds a '/' */
+    char *const *argv;               /* NULL-ended */
+    char *const *env;                /* NULL-ended; NULL: the caller's */
+    const char *directory;           /* NULL: the caller's */
+    const struct process_user *user; /* NULL: the caller's; another one takes root */
+    int handed;       /* a descriptor that the child gets as PROCESS_HANDED_FD, or 0 for none */
+    int death_signal; /* what the child gets when the caller dies; 0: nothing */
+    bool forward;     /* pass SIGTERM, SIGINT and SIGHUP on to the child alone: for children
+                         that do not mind a signal that they also got with the group */
+    bool group;       /* in a process group of its own, to which `forward` then passes them; the
+                         child itself starts with them ignored, and what it runs resets them */
 };
 
 struct process_end {
@@ -34,6 +50,10 @@ struct process_end {
  */
 int process_run(const struct process *process, struct process_end *ret, struct err *err);
 
+/* Keeps other processes of our user from reading our memory, environment and descriptors, and the
+ * kernel from dumping them (PR_SET_DUMPABLE in prctl(2)): for every program that may hold secrets.
+ */
+void process_hide(void);
 /* Makes the caller the parent of every descendant whose own parent ends (PR_SET_CHILD_SUBREAPER).
  */
 void process_adopt_orphans(void);
@@ -49,9 +69,21 @@ size_t process_end_descendants(double grace, struct strlist *left);
 /*
  * The same for processes that are not our descendants: those whose environment has the entry
  * `mark` ("TMPDIR=/tmp/x"). One whose executable lies in the directory `spared` is left alone, and
- * so is everything beneath it: that is a program of ours at work.
+ * so is everything beneath it: that is a program of ours at work. NULL spares none.
  */
 size_t process_end_marked(const char *mark, const char *spared, double grace, struct strlist *left);
+
+/*
+ * Kills everything that runs as a user, at once and without a gap through which a fork could slip:
+ * kill(2) with pid -1, called as that user. *left (may be NULL) gets the names of what was there.
+ * Returns how many are still there. Needs root; never call it with a user who also does other
+ * things on the host.
+ */
+size_t process_kill_user(const struct process_user *user, struct strlist *left);
+
+/* The start time of a process in clock ticks since boot, which with its pid tells it from any
+ * other; 0 if it is gone. */
+int64_t process_start_time(pid_t pid);
 
 /* The full path of a program in PATH, or NULL; the caller frees it. */
 char *process_find_program(const char *name);
