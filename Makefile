@@ -50,7 +50,7 @@ LIBS_FULL   = $(shell pkg-config --libs $(PKGS_FULL) 2>/dev/null) -lpthread -lm
 # What the four programs that the runner calls link: neither libcurl nor OpenSSL nor libxml2.
 SMALL_SRC  = $(wildcard executor/base/*.c) \
              $(addprefix executor/,job.c dispatch.c hostconfig.c exitcode.c script.c joblog.c \
-               drivecall.c checkout.c)
+               drivecall.c checkout.c jobuser.c claim.c wipe.c sandbox.c guard.c)
 FULL_SRC   = $(addprefix executor/,environment.c check.c cli.c deploy.c lock.c outputs.c watch.c) \
              $(wildcard executor/engine/*.c drivers/*.c drivers/aws/*.c)
 MAINS      = config prepare run cleanup drive

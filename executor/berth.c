@@ -11,6 +11,7 @@
 
 #include "executor/base/file.h"
 #include "executor/base/log.h"
+#include "executor/base/process.h"
 #include "executor/base/version.h"
 #include "executor/check.h"
 #include "executor/cli.h"
@@ -353,6 +354,7 @@ int main(int argc, char **argv)
 {
     bool colour = isatty(STDERR_FILENO) && (getenv("NO_COLOR") == NULL || *getenv("NO_COLOR") == 0);
     log_init(STDERR_FILENO, LOG_INFO, colour);
+    process_hide();
     exitcode_on_signals();
     int code = 0;
     if (argc < 2 || str_eq(argv[1], "--help") || str_eq(argv[1], "help")) {

@@ -2,6 +2,7 @@
 #include "executor/checkout.h"
 
 #include "executor/base/file.h"
+#include "executor/jobuser.h"
 
 /* The project directory relative to buildsDir; NULL if it does not lie beneath it. */
 static const char *relative_to(const char *builds_dir, const char *project_dir)
@@ -15,13 +16,16 @@ static const char *relative_to(const char *builds_dir, const char *project_dir)
 
 int checkout_open(const struct hostconfig *h, int *ret_fd, struct err *err)
 {
-    _cleanup_free_ char *builds_dir = hostconfig_path(h, "buildsDir", HOSTCONFIG_BUILDS_DIR);
+    _cleanup_jobuser_ struct jobuser user = JOBUSER_INIT;
+    if (jobuser_of_job(h, &user, err) < 0)
+        return -1;
+    const char *builds_dir = user.builds_dir;
     const char *project_dir = getenv("CUSTOM_ENV_CI_PROJECT_DIR");
     const char *relative = relative_to(builds_dir, project_dir);
     if (relative == NULL)
         return err_set(err, ERR_USER,
-                       "the project directory '%s' does not lie beneath '%s', the host config's "
-                       "buildsDir; is CI_PROJECT_DIR or GIT_CLONE_PATH set by the job?",
+                       "the project directory '%s' does not lie beneath '%s', where this job's "
+                       "checkouts lie; is CI_PROJECT_DIR or GIT_CLONE_PATH set by the job?",
                        project_dir != NULL ? project_dir : "", builds_dir);
     _cleanup_close_ int builds = -1;
     if (file_open_dir(builds_dir, &builds, err) < 0)

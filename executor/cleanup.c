@@ -11,23 +11,12 @@
 #include <unistd.h>
 
 #include "executor/base/log.h"
-#include "executor/base/process.h"
 #include "executor/drivecall.h"
 #include "executor/exitcode.h"
 #include "executor/joblog.h"
+#include "executor/jobuser.h"
 
 #define GRACE 5.0
-
-/* The runner makes a directory for each job; only such a one may tell processes apart. */
-static const char *job_directory(void)
-{
-    const char *directory = getenv("TMPDIR");
-    const char *code_file = getenv("BUILD_EXIT_CODE_FILE");
-    if (directory == NULL || *directory != '/' || !str_starts(code_file, directory) ||
-        code_file[strlen(directory)] != '/')
-        return NULL;
-    return directory;
-}
 
 static int end_what_is_left(const char *directory, struct err *err)
 {
@@ -36,21 +25,23 @@ static int end_what_is_left(const char *directory, struct err *err)
     _cleanup_strlist_ struct strlist left = STRLIST_INIT;
     if (process_own_directory(&programs, err) < 0)
         return -1;
+    int r = jobuser_end(directory, &left, err);
     size_t alive = process_end_marked(mark, programs, GRACE, &left);
     for (size_t i = 0; i < left.n; i++)
         log_warn("ended a process that a killed stage had left running: %s", left.v[i]);
-    if (alive > 0)
+    if (r == 0 && alive > 0)
         return err_set(err, ERR_HOST, "%zu processes of the job could not be ended", alive);
-    return 0;
+    return r;
 }
 
 int main(void)
 {
+    process_hide();
     exitcode_on_signals();
     joblog_init(STDERR_FILENO);
     _cleanup_err_ struct err err = ERR_INIT;
     drive_outputs_clear();
-    const char *directory = job_directory();
+    const char *directory = jobuser_directory();
     if (directory != NULL && end_what_is_left(directory, &err) < 0)
         return joblog_failure(&err);
     return 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * config: tells the runner, as JSON on the standard output, where this host keeps repositories and
- * caches. The runner parses all of that output, so every word for people goes to the standard error
- * (GitLab Runner, executors/custom/custom.go, dynamicConfig).
+ * config: claims the user that the job's scripts run as, and tells the runner, as JSON on the
+ * standard output, where this job's repositories and caches lie. The runner parses all of that
+ * output, so every word for people goes to the standard error (GitLab Runner,
+ * executors/custom/custom.go, dynamicConfig).
  */
 
 #include <stdio.h>
@@ -12,16 +13,15 @@
 #include "executor/base/log.h"
 #include "executor/base/version.h"
 #include "executor/exitcode.h"
-#include "executor/hostconfig.h"
 #include "executor/joblog.h"
+#include "executor/jobuser.h"
 
 /* The runner writes these paths into shell scripts, quoted for Go and not for the shell. */
 static int add_directory(cJSON *out, const char *member, const struct hostconfig *h,
-                         const char *key, const char *otherwise, struct err *err)
+                         const char *key, const char *path, struct err *err)
 {
     static const char harmless[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                                    "0123456789._/-";
-    _cleanup_free_ char *path = hostconfig_path(h, key, otherwise);
     if (path[strspn(path, harmless)] != '\0')
         return err_set(err, ERR_HOST,
                        "%s: %s is '%s'; the runner writes it into shell scripts, so it must be "
@@ -37,8 +37,10 @@ static int print_config(const struct hostconfig *h, struct err *err)
     cJSON *driver = json_put_object(out, "driver");
     json_put_str(driver, "name", "berth");
     json_put_str(driver, "version", BERTH_VERSION);
-    if (add_directory(out, "builds_dir", h, "buildsDir", HOSTCONFIG_BUILDS_DIR, err) < 0 ||
-        add_directory(out, "cache_dir", h, "cacheDir", HOSTCONFIG_CACHE_DIR, err) < 0)
+    _cleanup_jobuser_ struct jobuser user = JOBUSER_INIT;
+    if (jobuser_claim(h, jobuser_directory(), &user, err) < 0 ||
+        add_directory(out, "builds_dir", h, "buildsDir", user.builds_dir, err) < 0 ||
+        add_directory(out, "cache_dir", h, "cacheDir", user.cache_dir, err) < 0)
         return -1;
     /* Shared by this host's jobs: the runner then gives each of the jobs that run at the same time
      * a directory of its own beneath it. */
@@ -51,6 +53,7 @@ static int print_config(const struct hostconfig *h, struct err *err)
 
 int main(void)
 {
+    process_hide();
     exitcode_on_signals();
     joblog_init(STDERR_FILENO);
     _cleanup_err_ struct err err = ERR_INIT;

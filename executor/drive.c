@@ -13,6 +13,7 @@
 #include "executor/deploy.h"
 #include "executor/exitcode.h"
 #include "executor/joblog.h"
+#include "executor/jobuser.h"
 #include "executor/outputs.h"
 #include "executor/watch.h"
 
@@ -58,7 +59,14 @@ static int decide_environment(struct drive *d, struct err *err)
 {
     if (!dispatch_needs_environment(&d->dispatch))
         return 0;
-    return environment_of_job(&d->job, &d->dispatch, &d->host, &d->environment, err);
+    if (environment_of_job(&d->job, &d->dispatch, &d->host, &d->environment, err) < 0)
+        return -1;
+    if (!str_eq(d->environment.kind, "production") ||
+        json_bool(d->host.json, "allowUnisolatedProduction", false))
+        return 0;
+    return jobuser_check_isolation(&d->host, err) < 0
+               ? err_wrap(err, "no job acts on production from this host")
+               : 0;
 }
 
 static void say_contradictions(const struct job *job)
@@ -232,6 +240,7 @@ static void drive_release(struct drive *d)
 
 int main(int argc, char **argv)
 {
+    process_hide();
     exitcode_on_signals();
     joblog_init(STDOUT_FILENO);
     _cleanup_err_ struct err err = ERR_INIT;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "executor/drivecall.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include "executor/base/log.h"
@@ -49,7 +50,9 @@ static int start(enum drive_mode mode, struct process_end *ret, struct err *err)
         return -1;
     _cleanup_free_ char *path = xasprintf("%s/drive", directory);
     char *argv[] = { path, (char *)(mode == DRIVE_CHECK ? "check" : "run"), NULL };
-    const struct process drive = { .file = path, .argv = argv };
+    /* Alone it would go on with nobody to tell; told to stop, it ends as when a job is cancelled.
+     */
+    const struct process drive = { .file = path, .argv = argv, .death_signal = SIGTERM };
     process_adopt_orphans();
     if (process_run(&drive, ret, err) < 0)
         return err_wrap(err, "berth is not installed whole");

@@ -6,17 +6,18 @@
  */
 
 #include <errno.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "executor/base/file.h"
 #include "executor/base/log.h"
-#include "executor/base/process.h"
 #include "executor/base/version.h"
 #include "executor/dispatch.h"
 #include "executor/drivecall.h"
 #include "executor/exitcode.h"
 #include "executor/job.h"
 #include "executor/joblog.h"
+#include "executor/sandbox.h"
+#include "executor/script.h"
 
 static bool find_program(const char *name)
 {
@@ -33,7 +34,7 @@ static bool needs_runner(const struct job *job)
 
 /* The runner's scripts call gitlab-runner for artifacts and caches; where it is missing they say so
  * and go on, and the job is green without its artifacts (gitlab-runner#1630). */
-static int check_tools(const struct job *job, struct err *err)
+static int check_tools(const struct job *job, const struct hostconfig *h, struct err *err)
 {
     static const char *const tools[] = { "bash", "git" };
     for (size_t i = 0; i < ARRAY_SIZE(tools); i++)
@@ -44,6 +45,10 @@ static int check_tools(const struct job *job, struct err *err)
         return err_set(err, ERR_HOST,
                        "there is no 'step-runner' in the runner's PATH, and this job's 'run:' "
                        "needs it; install it, or give the job a 'script:' instead");
+    if (json_str(h->json, "sandbox") != NULL && !find_program(SANDBOX_PROGRAM))
+        return err_set(err, ERR_HOST,
+                       "there is no '" SANDBOX_PROGRAM "' in the runner's PATH, which the host "
+                       "config's 'sandbox' needs; install it (Debian's package is bubblewrap)");
     if (find_program("gitlab-runner"))
         return 0;
     if (needs_runner(job))
@@ -56,30 +61,50 @@ static int check_tools(const struct job *job, struct err *err)
     return 0;
 }
 
-/* Makes a directory and those it lies in. Others may pass through, not look around. */
 static int make_directory(const char *path, struct err *err)
 {
-    _cleanup_free_ char *partial = xstrdup(path);
-    for (char *p = partial + 1; *p != '\0'; p++) {
-        if (*p != '/')
-            continue;
-        *p = '\0';
-        if (mkdir(partial, 0755) < 0 && errno != EEXIST)
-            return err_set_errno(err, ERR_HOST, errno, "cannot make the directory '%s'", partial);
-        *p = '/';
-    }
-    if (mkdir(path, 0711) < 0 && errno != EEXIST)
-        return err_set_errno(err, ERR_HOST, errno, "cannot make the directory '%s'", path);
+    /* Others may pass through, not look around. */
+    if (file_make_directories(path, 0755, 0711, err) < 0)
+        return -1;
     if (access(path, W_OK | X_OK) < 0)
         return err_set_errno(err, ERR_HOST, errno, "cannot use the directory '%s'", path);
     return 0;
 }
 
-static int make_directories(const struct hostconfig *h, struct err *err)
+/*
+ * As a stage's script will, so that what would keep it from its directories is told here: a
+ * directory above them that is shut, a bash that others may not execute, a kernel without user
+ * namespaces.
+ */
+static int try_as_user(const struct jobuser *user, struct err *err)
 {
-    _cleanup_free_ char *builds = hostconfig_path(h, "buildsDir", HOSTCONFIG_BUILDS_DIR);
-    _cleanup_free_ char *cache = hostconfig_path(h, "cacheDir", HOSTCONFIG_CACHE_DIR);
-    if (make_directory(builds, err) < 0 || make_directory(cache, err) < 0)
+    static const char probe[] = "for d; do cd \"$d\" && test -w . || exit 3; done && git --version "
+                                ">/dev/null";
+    char *const argv[] = { (char *)"bash",   (char *)"-c",    (char *)probe, (char *)"prepare",
+                           user->builds_dir, user->cache_dir, user->tmp_dir, NULL };
+    struct process_end end;
+    _cleanup_err_ struct err cause = ERR_INIT;
+    if (script_run_tool(argv, NULL, &end, &cause) == 0 && end.code == 0)
+        return 0;
+    return err_set(err, ERR_HOST,
+                   "scripts cannot run as user '%s'%s%s: bash and git must be executable, '%s' and "
+                   "'%s' reachable by it (each directory above with mode 711 or more)%s",
+                   user->name, cause.message != NULL ? ": " : "",
+                   cause.message != NULL ? cause.message : "", user->builds_dir, user->cache_dir,
+                   user->sandbox ? ", and bwrap must be able to make user namespaces" : "");
+}
+
+static int check_user(const struct hostconfig *h, struct err *err)
+{
+    _cleanup_jobuser_ struct jobuser user = JOBUSER_INIT;
+    _cleanup_err_ struct err unisolated = ERR_INIT;
+    if (jobuser_of_job(h, &user, err) < 0)
+        return -1;
+    if (jobuser_check_isolation(h, &unisolated) < 0)
+        log_warn("%s", unisolated.message);
+    if (user.name != NULL)
+        return try_as_user(&user, err);
+    if (make_directory(user.builds_dir, err) < 0 || make_directory(user.cache_dir, err) < 0)
         return err_wrap(err, "%s: buildsDir and cacheDir", h->path);
     return 0;
 }
@@ -126,13 +151,14 @@ static int prepare(struct err *err)
         return joblog_failure(err);
     say_what_it_is(&job, &h, &d);
     say_what_is_ignored(&job);
-    if (check_tools(&job, err) < 0 || make_directories(&h, err) < 0)
+    if (check_tools(&job, &h, err) < 0 || check_user(&h, err) < 0)
         return joblog_failure(err);
     return d.act != ACT_SCRIPT ? drive_call(DRIVE_CHECK) : 0;
 }
 
 int main(void)
 {
+    process_hide();
     exitcode_on_signals();
     joblog_init(STDOUT_FILENO);
     _cleanup_err_ struct err err = ERR_INIT;

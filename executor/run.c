@@ -12,6 +12,7 @@
 #include "executor/dispatch.h"
 #include "executor/drivecall.h"
 #include "executor/exitcode.h"
+#include "executor/guard.h"
 #include "executor/job.h"
 #include "executor/joblog.h"
 #include "executor/script.h"
@@ -122,8 +123,10 @@ static int run_user_script(const char *script)
 
 int main(int argc, char **argv)
 {
+    process_hide();
     exitcode_on_signals();
     joblog_init(STDOUT_FILENO);
+    guard_start(exitcode_system_failure());
     _cleanup_err_ struct err err = ERR_INIT;
     /* The runner puts both behind whatever run_args there are. */
     if (argc < 3)

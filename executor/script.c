@@ -2,9 +2,14 @@
 #include "executor/script.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 #include "executor/base/log.h"
+#include "executor/sandbox.h"
 
 /* Seconds that what a script leaves running gets between SIGTERM and SIGKILL. */
 #define GRACE 5.0
@@ -26,15 +31,47 @@ static const char *const allowed[] = {
     "NO_PROXY",   "all_proxy",   "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR",
 };
 
-static bool is_allowed(const char *entry)
+/* What of that is the job user's own instead. */
+static const char *const of_user[] = { "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR" };
+
+static bool is_one_of(const char *entry, const char *const *names, size_t n)
 {
     size_t len = strcspn(entry, "=");
-    if (str_starts(entry, "LC_"))
-        return true;
-    for (size_t i = 0; i < ARRAY_SIZE(allowed); i++)
-        if (strlen(allowed[i]) == len && strncmp(entry, allowed[i], len) == 0)
+    for (size_t i = 0; i < n; i++)
+        if (strlen(names[i]) == len && strncmp(entry, names[i], len) == 0)
             return true;
     return false;
+}
+
+static bool is_allowed(const char *entry, const struct jobuser *user)
+{
+    if (user != NULL && user->name != NULL && is_one_of(entry, of_user, ARRAY_SIZE(of_user)))
+        return false;
+    return str_starts(entry, "LC_") || is_one_of(entry, allowed, ARRAY_SIZE(allowed));
+}
+
+/* "http://name:password@proxy:3128" is a credential of the host's; the proxy without it is not. */
+static void add_entry(const char *entry, struct strlist *env)
+{
+    size_t name = strcspn(entry, "=");
+    bool proxy = name >= 6 && strncasecmp(entry + name - 6, "_proxy", 6) == 0;
+    const char *value = entry[name] == '=' ? entry + name + 1 : "";
+    const char *scheme = strstr(value, "://");
+    const char *host = scheme != NULL ? scheme + 3 : value;
+    const char *at = memrchr(host, '@', strcspn(host, "/"));
+    if (proxy && at != NULL)
+        strlist_addf(env, "%.*s%s", (int)(host - entry), entry, at + 1);
+    else
+        strlist_add(env, entry);
+}
+
+static void add_user(const struct jobuser *user, struct strlist *env)
+{
+    strlist_addf(env, "HOME=%s/home", user->tmp_dir);
+    strlist_addf(env, "TMPDIR=%s", user->tmp_dir);
+    strlist_addf(env, "USER=%s", user->name);
+    strlist_addf(env, "LOGNAME=%s", user->name);
+    strlist_add(env, "SHELL=/bin/bash");
 }
 
 static bool is_output_name(const char *name)
@@ -63,20 +100,34 @@ static void add_outputs(const cJSON *outputs, struct strlist *env)
     }
 }
 
-void script_environment(const cJSON *outputs, struct strlist *ret)
+void script_environment(const struct jobuser *user, const cJSON *outputs, struct strlist *ret)
 {
     for (char **entry = environ; *entry != NULL; entry++)
-        if (is_allowed(*entry))
-            strlist_add(ret, *entry);
+        if (is_allowed(*entry, user))
+            add_entry(*entry, ret);
+    if (user != NULL && user->name != NULL)
+        add_user(user, ret);
     if (getenv("PATH") == NULL)
         strlist_add(ret, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     add_outputs(outputs, ret);
 }
 
-static void end_leftovers(void)
+/* Not to be ended itself in the middle, by the news that its guard has died (guard.h). */
+static size_t end_undisturbed(double grace, struct strlist *left)
+{
+    sigset_t orphaned, before;
+    sigemptyset(&orphaned);
+    sigaddset(&orphaned, PROCESS_ORPHANED);
+    sigprocmask(SIG_BLOCK, &orphaned, &before);
+    size_t alive = process_end_descendants(grace, left);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return alive;
+}
+
+static void end_leftovers(const struct process_end *end)
 {
     _cleanup_strlist_ struct strlist left = STRLIST_INIT;
-    size_t alive = process_end_descendants(GRACE, &left);
+    size_t alive = end_undisturbed(end->orphaned ? 0 : GRACE, &left);
     _cleanup_strbuf_ struct strbuf names = STRBUF_INIT;
     for (size_t i = 0; i < left.n; i++)
         strbuf_addf(&names, "%s%s", i > 0 ? ", " : "", left.v[i]);
@@ -87,18 +138,89 @@ static void end_leftovers(void)
         log_warn("%zu of them could not be ended; they may keep this job from finishing", alive);
 }
 
-int script_run(const char *path, const cJSON *outputs, struct process_end *ret, struct err *err)
+/* Copies the script behind a first command that closes the descriptor it comes by, so that no other
+ * program gets it; on the script's own first line, which is a comment, so that lines keep their
+ * numbers. */
+static int copy_script(int from, int to)
+{
+    static const char first[] = "exec 9<&-; ";
+    _Static_assert(PROCESS_HANDED_FD == 9, "the first command closes it");
+    if (write(to, first, sizeof(first) - 1) != (ssize_t)sizeof(first) - 1)
+        return -1;
+    ssize_t n;
+    while ((n = sendfile(to, from, NULL, (size_t)1 << 30)) > 0)
+        ;
+    return (int)n;
+}
+
+/*
+ * The runner's script is its own, mode 0700, in a directory that is, too. So the job's user gets a
+ * copy in memory, which is sealed: nobody can change it any more, and it is gone with its readers.
+ */
+static int hand_over(const char *path, int *ret, struct err *err)
+{
+    _cleanup_close_ int from = open(path, O_RDONLY | O_CLOEXEC);
+    if (from < 0)
+        return err_set_errno(err, ERR_HOST, errno, "cannot read the script '%s'", path);
+    _cleanup_close_ int to = memfd_create("script", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (to < 0 || copy_script(from, to) < 0 ||
+        fcntl(to, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+        return err_set_errno(err, ERR_HOST, errno, "cannot hand the script over");
+    *ret = fcntl(to, F_DUPFD_CLOEXEC, PROCESS_HANDED_FD + 1);
+    return *ret >= 0 ? 0 : err_set_errno(err, ERR_HOST, errno, "cannot hand the script over");
+}
+
+/* Runs argv as the user, if there is one, and ends what it leaves. */
+static int run_as(const struct jobuser *user, char *const *argv, const char *directory, int handed,
+                  const cJSON *outputs, struct process_end *ret, struct err *err)
 {
     _cleanup_strlist_ struct strlist env = STRLIST_INIT;
-    script_environment(outputs, &env);
-    char *const argv[] = { (char *)"bash", (char *)path, NULL };
+    _cleanup_strlist_ struct strlist words = STRLIST_INIT;
+    script_environment(user, outputs, &env);
+    if (user->sandbox)
+        sandbox_argv(user, &words);
+    for (; *argv != NULL; argv++)
+        strlist_add(&words, *argv);
+    const struct process process = {
+        .file = words.v[0],
+        .argv = words.v,
+        .env = env.v,
+        .directory = directory != NULL ? directory : user->tmp_dir,
+        .user = user->name != NULL ? &user->ids : NULL,
+        .handed = handed,
+        .death_signal = SIGKILL,
+        .forward = true,
+        .group = user->sandbox,
+    };
+    process_adopt_orphans();
+    if (process_run(&process, ret, err) < 0)
+        return -1;
+    end_leftovers(ret);
+    return 0;
+}
+
+int script_run_tool(char *const *argv, const char *directory, struct process_end *ret,
+                    struct err *err)
+{
+    _cleanup_jobuser_ struct jobuser user = JOBUSER_INIT;
+    if (jobuser_of_job(NULL, &user, err) < 0)
+        return -1;
+    return run_as(&user, argv, directory, 0, NULL, ret, err);
+}
+
+int script_run(const char *path, const cJSON *outputs, struct process_end *ret, struct err *err)
+{
+    _cleanup_jobuser_ struct jobuser user = JOBUSER_INIT;
+    _cleanup_close_ int memory = -1;
     /* bash would end with 127 for it, as if the job had asked for a command that is not there. */
     if (access(path, R_OK) < 0)
         return err_set_errno(err, ERR_HOST, errno, "cannot read the runner's script '%s'", path);
-    const struct process bash = { .file = "bash", .argv = argv, .env = env.v, .forward = true };
-    process_adopt_orphans();
-    if (process_run(&bash, ret, err) < 0)
-        return err_wrap(err, "a script needs bash in PATH");
-    end_leftovers();
+    if (jobuser_of_job(NULL, &user, err) < 0 ||
+        (user.name != NULL && hand_over(path, &memory, err) < 0))
+        return -1;
+    char *const argv[] = { (char *)"bash", (char *)(user.name != NULL ? "/dev/fd/9" : path), NULL };
+    if (run_as(&user, argv, NULL, user.name != NULL ? memory : 0, outputs, ret, err) < 0)
+        return err_wrap(err, user.sandbox ? "a script needs bwrap, env and bash in PATH"
+                                          : "a script needs bash in PATH");
     return 0;
 }

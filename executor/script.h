@@ -5,11 +5,12 @@
 /*
  * A stage's script, which the runner wrote and the job's author filled: run by bash, as the shell
  * executor would, in an environment that holds nothing of the host's but what is on a list. The
- * script sets all of the job's variables itself.
+ * script sets all of the job's variables itself. It runs as the job's user (jobuser.h), in the
+ * sandbox if the host config wants one, and so does any other program that reads what a repository
+ * holds.
  */
 
-#include "executor/base/json.h"
-#include "executor/base/process.h"
+#include "executor/jobuser.h"
 
 /*
  * Runs the script to its end, and ends what it leaves running, which the log then names. `outputs`
@@ -20,9 +21,15 @@
 int script_run(const char *path, const cJSON *outputs, struct process_end *ret, struct err *err);
 
 /*
- * The environment of a script, for whoever runs something else on a job's behalf. Adds KEY=VALUE
- * entries to *ret.
+ * Runs a program that reads what a repository holds (a linter, a test run, terraform, an image
+ * build) as the job's scripts run: user, sandbox, environment, no descriptor but 0, 1 and 2. argv
+ * is NULL-ended; `directory` is where it starts (NULL: TMPDIR). What it leaves running is ended.
+ * ERR_NOT_FOUND if there is no such program.
  */
-void script_environment(const cJSON *outputs, struct strlist *ret);
+int script_run_tool(char *const *argv, const char *directory, struct process_end *ret,
+                    struct err *err);
+
+/* The environment of a script as KEY=VALUE entries, added to *ret; `user` may be NULL. */
+void script_environment(const struct jobuser *user, const cJSON *outputs, struct strlist *ret);
 
 #endif

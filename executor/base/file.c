@@ -19,6 +19,22 @@ int file_open_dir(const char *path, int *ret_fd, struct err *err)
     return 0;
 }
 
+int file_make_directories(const char *path, unsigned above, unsigned last, struct err *err)
+{
+    _cleanup_free_ char *partial = xstrdup(path);
+    for (char *p = partial + 1; *p != '\0'; p++) {
+        if (*p != '/')
+            continue;
+        *p = '\0';
+        if (mkdir(partial, above) < 0 && errno != EEXIST)
+            return err_set_errno(err, ERR_HOST, errno, "cannot make the directory '%s'", partial);
+        *p = '/';
+    }
+    if (mkdir(path, last) < 0 && errno != EEXIST)
+        return err_set_errno(err, ERR_HOST, errno, "cannot make the directory '%s'", path);
+    return 0;
+}
+
 /* One component, no link followed; ENOTDIR for a link in a directory's place is ELOOP. */
 static int open_component(int dir, const char *name, int flags, unsigned mode)
 {

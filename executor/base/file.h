@@ -12,6 +12,9 @@
 /* Opens a directory for use as `dir` below; the caller closes *ret_fd. */
 int file_open_dir(const char *path, int *ret_fd, struct err *err);
 int file_open_dir_beneath(int dir, const char *path, int *ret_fd, struct err *err);
+/* Makes a directory with the mode `last`, and those it lies in, where missing, with `above`. Only
+ * for paths that no job can choose or write to. */
+int file_make_directories(const char *path, unsigned above, unsigned last, struct err *err);
 /* Reads a regular file of at most `max` bytes beneath dir and appends it to *text. Absent is
  * ERR_NOT_FOUND; anything else that keeps it from being read is ERR_USER: the path is the job's. */
 int file_read_beneath(int dir, const char *path, size_t max, struct strbuf *text, struct err *err);

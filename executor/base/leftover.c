@@ -104,8 +104,8 @@ static const struct one *find(const struct table *t, pid_t pid)
     return NULL;
 }
 
-/* The effective user; (uid_t)-1 when the process is gone. proc(5): the directory keeps its owner even
- * where the files in it are root's, as those of a process that hides. */
+/* The effective user; (uid_t)-1 when the process is gone. proc(5): the directory keeps its owner
+ * even where the files in it are root's, as those of a process that hides. */
 static uid_t owner_of(pid_t pid)
 {
     char path[32];

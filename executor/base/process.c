@@ -12,8 +12,7 @@
 
 #include "executor/base/spawn.h"
 
-/* SIGCHLD last: what else came while the child ran is then known when its end is. */
-static const int watched[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
+static const int watched[] = { SIGTERM, SIGINT, SIGHUP, PROCESS_ORPHANED, SIGCHLD };
 
 /* A child and the loop that it is awaited in. */
 struct run {
@@ -51,8 +50,13 @@ static void on_signal(uv_signal_t *watcher, int signum)
         return;
     }
     run->end.signalled = true;
-    if (run->process->forward && run->pid != 0)
+    if (signum == PROCESS_ORPHANED) {
+        run->end.orphaned = true;
+        if (run->pid != 0)
+            kill(run->process->group ? -run->pid : run->pid, run->process->death_signal);
+    } else if (run->process->forward && run->pid != 0) {
         kill(run->process->group ? -run->pid : run->pid, signum);
+    }
 }
 
 /* libuv sets a signal it no longer watches to its default, so the caller's own way is kept. */

@@ -12,6 +12,7 @@
  * keyring of its own, no core dumps, umask 022.
  */
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include "executor/base/err.h"
@@ -31,7 +32,7 @@ struct process {
     const char *directory;           /* NULL: the caller's */
     const struct process_user *user; /* NULL: the caller's; another one takes root */
     int handed;       /* a descriptor that the child gets as PROCESS_HANDED_FD, or 0 for none */
-    int death_signal; /* what the child gets when the caller dies; 0: nothing */
+    int death_signal; /* what the child gets when the caller dies or is orphaned; 0: nothing */
     bool forward;     /* pass SIGTERM, SIGINT and SIGHUP on to the child alone: for children
                          that do not mind a signal that they also got with the group */
     bool group;       /* in a process group of its own, to which `forward` then passes them; the
@@ -41,8 +42,12 @@ struct process {
 struct process_end {
     int code;       /* the exit code; 128 + n where signal n ended it */
     int signal;     /* that signal, or 0 */
-    bool signalled; /* SIGTERM, SIGINT or SIGHUP came while the child ran */
+    bool signalled; /* SIGTERM, SIGINT, SIGHUP or PROCESS_ORPHANED came while the child ran */
+    bool orphaned;  /* PROCESS_ORPHANED did */
 };
+
+/* The signal that tells a program that the one it works for has died (guard.h). */
+#define PROCESS_ORPHANED SIGUSR2
 
 /*
  * Runs a child to its end. Signals that come meanwhile do not end the caller: they are told in
@@ -50,6 +55,8 @@ struct process_end {
  */
 int process_run(const struct process *process, struct process_end *ret, struct err *err);
 
+/* From now on children join this process group instead of the caller's. */
+void process_join_group(pid_t group);
 /* Keeps other processes of our user from reading our memory, environment and descriptors, and the
  * kernel from dumping them (PR_SET_DUMPABLE in prctl(2)): for every program that may hold secrets.
  */

@@ -26,6 +26,13 @@ struct failure {
 
 static const char *const step_words[];
 
+static pid_t children_group; /* 0: the caller's */
+
+void process_join_group(pid_t group)
+{
+    children_group = group;
+}
+
 /* The raw calls: glibc's would have every thread of the caller take part, and a forked child has
  * only copies of their locks. */
 static int drop_to(const struct process_user *user)
@@ -45,8 +52,8 @@ static int drop_to(const struct process_user *user)
 int process_become(const struct process_user *user)
 {
     const struct rlimit none = { .rlim_cur = 0, .rlim_max = 0 };
-    /* The kernel's key rings may hold the credentials of whoever started the runner. Kernels without
-     * keys, and sandboxes that hide them, have none to give. */
+    /* The kernel's key rings may hold the credentials of whoever started the runner. Kernels
+     * without keys, and sandboxes that hide them, have none to give. */
     if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS &&
         errno != EPERM && errno != EDQUOT)
         return -1;
@@ -83,12 +90,13 @@ static int set_descriptors(const struct process *process)
                                                 : dup2(process->handed, PROCESS_HANDED_FD);
 }
 
-/* The signal is set last: a change of user clears it. Who died before that is no parent any more. */
+/* The signal is set last: a change of user clears it. Who died before that is no parent any more.
+ */
 static int become_child(const struct process *process, pid_t parent, enum step *step)
 {
     *step = STEP_SIGNALS;
     set_signals(process);
-    if (process->group && setpgid(0, 0) < 0)
+    if (process->group ? setpgid(0, 0) < 0 : children_group != 0 && setpgid(0, children_group) < 0)
         return -1;
     *step = STEP_DESCRIPTORS;
     if (set_descriptors(process) < 0)
@@ -184,7 +192,7 @@ int process_spawn(const struct process *process, pid_t *ret, struct err *err)
 }
 
 static const char *const step_words[] = {
-    [STEP_SIGNALS] = " in a process group of its own",
+    [STEP_SIGNALS] = " in its process group",
     [STEP_DESCRIPTORS] = " with its descriptors",
     [STEP_USER] = " as its user",
     [STEP_DIRECTORY] = " in its directory",

@@ -7,8 +7,8 @@
 #include "executor/base/process.h"
 
 /*
- * Forks and executes. The caller reaps *ret. ERR_NOT_FOUND if there is no such program, ERR_HOST for
- * whatever else kept it from being started; then there is no child.
+ * Forks and executes. The caller reaps *ret. ERR_NOT_FOUND if there is no such program, ERR_HOST
+ * for whatever else kept it from being started; then there is no child.
  */
 int process_spawn(const struct process *process, pid_t *ret, struct err *err);
 /* In a child that has just been forked: becomes the user for good, as process.h has it. On failure

@@ -323,7 +323,8 @@ def test_config_prints_nothing_but_its_object(host: Host) -> None:
     [
         ('{\n  "workers": "many"\n}', r"berth\.json:2: workers: must be a whole number"),
         ('{ "wrokers": 1 }', r"did you mean 'workers'"),
-        ('{ "user": "berth-job" }', r"user: unknown key"),
+        ('{ "user": "Robert; drop" }', r"user: must match"),
+        ('{ "sandbox": "bubblewrap" }', r"'sandbox' needs 'user'"),
         ('{ "onCancel": "rollback" }', r"onCancel: must be"),
         ('{ "buildsDir": "/srv/$(id)" }', r"buildsDir: must match"),
         ("{ ", r"berth\.json: line 1, column \d+: not valid JSON"),
@@ -488,6 +489,31 @@ def test_the_host_configs_own_names(host: Host) -> None:
     assert "drive run" not in host.play("deploy").log
 
 
+# Killed.
+
+def worker_of(guard: int) -> int:
+    return int(Path(f"/proc/{guard}/task/{guard}/children").read_text().split()[0])
+
+
+@pytest.mark.parametrize("whom", ["group", "guard", "worker"])
+def test_what_a_killed_stage_has_started_ends_with_it(host: Host, whom: str) -> None:
+    """Otherwise it would hold the log open, for which the runner waits."""
+    pid_file = host.directory / "pid"
+    script = host.script(
+        f"env -i setsid bash -c 'trap \"\" TERM; echo $$ > {pid_file}; while :; do sleep 0.2; done' &\n"
+        "while :; do sleep 0.1; done\n"
+    )
+    with host.start("run", script, "get_sources") as process:
+        pid = int(wait_for(pid_file))
+        if whom == "group":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            os.kill(process.pid if whom == "guard" else worker_of(process.pid), signal.SIGKILL)
+        process.communicate(timeout=20)  # to the end of the log
+    assert process.returncode == (2 if whom == "worker" else -signal.SIGKILL)
+    assert not is_alive(pid)
+
+
 # cleanup.
 
 def test_cleanup_stands_everything_missing(host: Host) -> None:
@@ -503,8 +529,11 @@ def test_cleanup_ends_what_a_killed_stage_has_left_and_spares_one_that_lives(hos
     orphan = host.script(f"setsid bash -c 'echo $$ > {left}; exec sleep 60' & wait\n")
     with host.start("run", orphan, "get_sources") as killed:
         left_pid = int(wait_for(left))
+        worker = worker_of(killed.pid)
+        os.kill(worker, signal.SIGSTOP)
         os.killpg(killed.pid, signal.SIGKILL)
         killed.wait(10)
+        os.kill(worker, signal.SIGKILL)
         script = host.script(f"echo $$ > {kept}; while :; do sleep 0.05; done\n")
         with host.start("run", script, "get_sources") as living:
             kept_pid = int(wait_for(kept))

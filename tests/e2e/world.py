@@ -55,6 +55,7 @@ class World:
                 "production": {"refs": ["master"], "region": "us-east-1"},
                 "ephemeral": {"refs": ["dev/feature*", "dev/fix*"], "region": "us-east-1"},
             }},
+            "allowUnisolatedProduction": True,
             "poll": {"first": 0.05, "max": 0.5},
             "buildsDir": "builds", "cacheDir": "cache", "lockDir": "locks",
         }

@@ -20,7 +20,8 @@ LAYERS = [  # the first prefix that fits decides; a higher number may include a 
     ("executor/engine/", 3),
     ("executor/", 4),
 ]
-SMALL = ["config", "prepare", "run", "cleanup", "job", "dispatch", "hostconfig", "script", "joblog"]
+SMALL = ["config", "prepare", "run", "cleanup", "job", "dispatch", "hostconfig", "script", "joblog",
+         "jobuser", "claim", "wipe", "sandbox", "guard"]
 FOREIGN = {  # libraries by the layers that may know them
     "curl/": {"drivers/aws/"},
     "libxml/": {"drivers/aws/"},

@@ -31,7 +31,7 @@ static void the_list(void **state)
     char **before = environ;
     environ = host;
     _cleanup_strlist_ struct strlist env = STRLIST_INIT;
-    script_environment(NULL, &env);
+    script_environment(NULL, NULL, &env);
     environ = before;
     assert_int_equal(env.n, 4);
     assert_true(strlist_has(&env, "PATH=/bin"));
@@ -47,7 +47,7 @@ static void a_path_there_is(void **state)
     char **before = environ;
     environ = host;
     _cleanup_strlist_ struct strlist env = STRLIST_INIT;
-    script_environment(NULL, &env);
+    script_environment(NULL, NULL, &env);
     environ = before;
     assert_int_equal(env.n, 1);
     assert_true(str_starts(env.v[0], "PATH=/usr/local/sbin:"));
@@ -76,7 +76,7 @@ static void outputs_are_named_and_few(void **state)
     json_put_str(outputs, "BERTH_HUGE", huge);
     json_put_str(outputs, "BERTH_URL", "https://a/\nb=c");
     _cleanup_strlist_ struct strlist env = STRLIST_INIT;
-    script_environment(outputs, &env);
+    script_environment(NULL, outputs, &env);
     assert_int_equal(count_outputs(&env), 1);
     assert_true(strlist_has(&env, "BERTH_URL=https://a/\nb=c"));
 
@@ -85,7 +85,7 @@ static void outputs_are_named_and_few(void **state)
         json_put_str(outputs, name, "x");
     }
     strlist_release(&env);
-    script_environment(outputs, &env);
+    script_environment(NULL, outputs, &env);
     assert_int_equal(count_outputs(&env), OUTPUTS_MAX);
 }
 

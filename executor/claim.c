@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+#include "executor/claim.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "executor/base/clock.h"
+#include "executor/base/file.h"
+#include "executor/base/log.h"
+#include "executor/wipe.h"
+
+#define GRACE    5.0
+#define PATIENCE 10.0 /* seconds that a stage gets to end once all that it has started is dead */
+#define SUFFIX   ".json"
+
+static char *record_of(const char *directory)
+{
+    return xasprintf("%s/" CLAIM_RECORD, directory);
+}
+
+/* Whether no stage holds the record; one that is not there is held by nobody. */
+static bool is_free(int record)
+{
+    return record < 0 || flock(record, LOCK_EX | LOCK_NB) == 0;
+}
+
+static bool is_alive(const cJSON *claim)
+{
+    _cleanup_free_ char *path = record_of(json_str(claim, "directory"));
+    _cleanup_close_ int record = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (record < 0)
+        return false;
+    int64_t started = process_start_time((pid_t)json_int(claim, "runner", 0));
+    if (started != 0 && started == json_int(claim, "started", -1))
+        return true;
+    return !is_free(record);
+}
+
+/* A claim that cannot be read is none: one that was being written when the host went down. */
+static cJSON *read_claim(const struct claims *c, const char *file)
+{
+    _cleanup_err_ struct err err = ERR_INIT;
+    _cleanup_free_ char *path = xasprintf("%s/%s", c->path, file);
+    _cleanup_json_ cJSON *claim = NULL;
+    if (json_read(path, JSON_PLAIN, &claim, NULL, &err) == 0 && json_str(claim, "user") != NULL &&
+        json_str(claim, "directory") != NULL && json_str(claim, "tmp") != NULL &&
+        json_int(claim, "uid", 0) > 0) {
+        json_put_str(claim, "file", file);
+        return steal_ptr(&claim);
+    }
+    if (err.class != ERR_NOT_FOUND)
+        unlink(path);
+    return NULL;
+}
+
+static int read_claims(struct claims *c, struct err *err)
+{
+    DIR *directory = opendir(c->path);
+    const struct dirent *entry;
+    if (directory == NULL)
+        return err_set_errno(err, ERR_HOST, errno, "cannot read '%s'", c->path);
+    while ((entry = readdir(directory)) != NULL) {
+        cJSON *claim = str_ends(entry->d_name, SUFFIX) ? read_claim(c, entry->d_name) : NULL;
+        if (claim != NULL)
+            json_push(c->list, claim);
+    }
+    closedir(directory);
+    return 0;
+}
+
+static void forget(struct claims *c, cJSON *claim)
+{
+    cJSON_Delete(cJSON_DetachItemViaPointer(c->list, claim));
+}
+
+/* All of the dead first, and then their ends: who counts the jobs of a user must not count one of
+ * them. One that will not go stays claimed, and its user out of use. */
+static void end_dead(struct claims *c)
+{
+    _cleanup_json_ cJSON *dead = cJSON_CreateArray();
+    for (cJSON *claim = c->list->child, *next; claim != NULL; claim = next) {
+        next = claim->next;
+        if (is_alive(claim))
+            continue;
+        json_push(dead, json_dup(claim));
+        forget(c, claim);
+    }
+    const cJSON *claim;
+    cJSON_ArrayForEach (claim, dead) {
+        _cleanup_err_ struct err err = ERR_INIT;
+        if (claim_end(c, claim, NULL, &err) == 0)
+            continue;
+        log_warn("an earlier job of user '%s' cannot be cleaned up: %s", json_str(claim, "user"),
+                 err.message);
+        json_push(c->list, json_dup(claim));
+    }
+}
+
+int claims_open(const char *path, struct claims *ret, struct err *err)
+{
+    _cleanup_claims_ struct claims c = { .path = xstrdup(path), .fd = -1 };
+    if (file_make_directories(path, 0755, 0700, err) < 0)
+        return -1;
+    c.fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    if (c.fd < 0 || fstat(c.fd, &st) < 0)
+        return err_set_errno(err, ERR_HOST, errno, "cannot open '%s'", path);
+    if (st.st_uid != geteuid() || (st.st_mode & 0077) != 0)
+        return err_set(err, ERR_HOST,
+                       "'%s' says who runs which jobs, and others can reach it: make it root's, "
+                       "with mode 0700",
+                       path);
+    if (flock(c.fd, LOCK_EX) < 0)
+        return err_set_errno(err, ERR_HOST, errno, "cannot lock '%s'", path);
+    c.list = cJSON_CreateArray();
+    if (read_claims(&c, err) < 0)
+        return -1;
+    end_dead(&c);
+    *ret = c;
+    c = (struct claims)CLAIMS_INIT;
+    return 0;
+}
+
+void claims_release(struct claims *c)
+{
+    free(c->path);
+    closep(&c->fd);
+    json_freep(&c->list);
+    *c = (struct claims)CLAIMS_INIT;
+}
+
+size_t claims_count(const struct claims *c, const char *user, const char *directory)
+{
+    size_t n = 0;
+    const cJSON *claim;
+    cJSON_ArrayForEach (claim, c->list)
+        n += str_eq(json_str(claim, "user"), user) &&
+             !str_eq(json_str(claim, "directory"), directory);
+    return n;
+}
+
+const cJSON *claims_find(const struct claims *c, const char *directory)
+{
+    return json_find(c->list, "directory", directory);
+}
+
+static int write_file(const char *directory, const char *name, const char *text, struct err *err)
+{
+    _cleanup_close_ int fd = -1;
+    if (file_open_dir(directory, &fd, err) < 0)
+        return -1;
+    return file_write_beneath(fd, name, text, strlen(text), 0600, err);
+}
+
+int claim_note(const char *directory, const cJSON *note, struct err *err)
+{
+    _cleanup_free_ char *text = json_print(note);
+    return write_file(directory, CLAIM_RECORD, text, err);
+}
+
+int claim_write(const struct claims *c, const char *directory, cJSON *claim, struct err *err)
+{
+    struct stat st;
+    if (stat(directory, &st) < 0)
+        return err_set_errno(err, ERR_HOST, errno, "cannot look at '%s'", directory);
+    pid_t runner = getppid();
+    json_put_str(claim, "directory", directory);
+    json_put_str(claim, "claims", c->path);
+    json_put_int(claim, "runner", runner);
+    json_put_int(claim, "started", process_start_time(runner));
+    _cleanup_free_ char *text = json_print(claim);
+    /* Of directories that are there at one time, no two have the same numbers. */
+    _cleanup_free_ char *file =
+        xasprintf("%s.%llx-%llx" SUFFIX, json_str(claim, "user"), (unsigned long long)st.st_dev,
+                  (unsigned long long)st.st_ino);
+    if (write_file(c->path, file, text, err) < 0 ||
+        write_file(directory, CLAIM_RECORD, text, err) < 0)
+        return err_wrap(err, "the job's user cannot be written down");
+    return 0;
+}
+
+/* Kills until no stage is left that could start anything; the record is unlinked already, so none
+ * begins anew. */
+static int end_user(const struct process_user *user, int record, struct strlist *left,
+                    struct err *err)
+{
+    const struct timespec pause = { .tv_nsec = 10000000 };
+    double deadline = clock_now() + PATIENCE;
+    size_t alive = process_kill_user(user, left);
+    while (alive == 0 && !is_free(record)) {
+        if (clock_now() > deadline)
+            return err_set(err, ERR_HOST, "a stage of the job does not end");
+        nanosleep(&pause, NULL);
+        alive = process_kill_user(user, NULL);
+    }
+    if (alive == 0)
+        alive = process_kill_user(user, NULL);
+    if (alive > 0)
+        return err_set(err, ERR_HOST, "%zu processes of the job could not be killed", alive);
+    return wipe_user(user->uid, err);
+}
+
+static int end_marked(const char *tmp, struct strlist *left, struct err *err)
+{
+    _cleanup_strlist_ struct strlist names = STRLIST_INIT;
+    _cleanup_free_ char *mark = xasprintf("TMPDIR=%s", tmp);
+    size_t alive = process_end_marked(mark, NULL, GRACE, left != NULL ? left : &names);
+    if (alive > 0)
+        return err_set(err, ERR_HOST, "%zu processes of the job could not be ended", alive);
+    return 0;
+}
+
+int claim_end(const struct claims *c, const cJSON *claim, struct strlist *left, struct err *err)
+{
+    const char *directory = json_str(claim, "directory");
+    const char *tmp = json_str(claim, "tmp");
+    const struct process_user user = { .uid = (uid_t)json_int(claim, "uid", 0),
+                                       .gid = (gid_t)json_int(claim, "gid", 0) };
+    _cleanup_free_ char *path = record_of(directory);
+    _cleanup_close_ int record = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    unlink(path);
+    bool alone = claims_count(c, json_str(claim, "user"), directory) == 0;
+    if ((alone ? end_user(&user, record, left, err) : end_marked(tmp, left, err)) < 0 ||
+        wipe_tree(tmp, err) < 0)
+        return -1;
+    if (unlinkat(c->fd, json_str(claim, "file"), 0) < 0 && errno != ENOENT)
+        return err_set_errno(err, ERR_HOST, errno, "cannot remove the claim in '%s'", c->path);
+    return 0;
+}

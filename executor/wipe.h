@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_WIPE_H
+#define BERTH_WIPE_H
+
+/*
+ * Removes what a user's processes leave outside their own directories: entries of the directories
+ * that everyone can write (/tmp, /var/tmp, /run/lock, /dev/shm, /dev/mqueue), and System V shared
+ * memory, semaphores and message queues. For users that do nothing but jobs, when none runs; for
+ * root.
+ */
+
+#include "executor/base/err.h"
+
+/* ERR_HOST if something could not be removed. */
+int wipe_user(unsigned uid, struct err *err);
+/* Removes a directory and all beneath it, following no link. No error if it is not there. */
+int wipe_tree(const char *path, struct err *err);
+
+#endif
