@@ -114,15 +114,21 @@ static uid_t owner_of(pid_t pid)
     return stat(path, &st) == 0 ? st.st_uid : (uid_t)-1;
 }
 
+static bool has_program(const char *directory, const char *name)
+{
+    _cleanup_free_ char *path = xasprintf("%s/%s", directory, name);
+    return strchr(name, '/') == NULL && access(path, X_OK) == 0;
+}
+
 static bool is_spared(const struct one *one, const char *spared)
 {
     char link[64];
     char path[PATH_MAX];
     snprintf(link, sizeof(link), "/proc/%d/exe", (int)one->pid);
     ssize_t len = readlink(link, path, sizeof(path) - 1);
-    /* Not root, we cannot look into a program of ours either: it hides (process_hide()). */
+    /* A program of ours hides (process_hide()), from us too where we may not trace others. */
     if (len < 0 && errno == EACCES)
-        return owner_of(one->pid) == geteuid();
+        return owner_of(one->pid) == geteuid() && has_program(spared, one->name);
     if (len <= 0)
         return false;
     path[len] = '\0';
