@@ -7,8 +7,6 @@ is in the environment of the runner's programs, as an administrator's AWS_SECRET
 
 from __future__ import annotations
 
-import itertools
-import json
 import os
 import pwd
 import re
@@ -27,11 +25,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "runner"), str(ROOT / "tests" / "e2e")]
 
-from runner import Result, make_options, play_job, start_job  # noqa: E402
+from runner import start_job  # noqa: E402
 from jobhost import JobHost, make_users, remove_users  # noqa: E402
 
 SECRET = "wJalrXUtnFEMI-K7MDENG-bPxRfiCY-of-the-host"
-BRANCH = "dev/feature/login"
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can run scripts as another user")
 
@@ -184,7 +181,7 @@ def test_descriptors(host: JobHost) -> None:
     secret = host.directory / "secret"
     secret.write_text(SECRET)
     secret.chmod(0o600)
-    script = host.script("ls /proc/$$/fd | sed s/^/fd=/\n"
+    script = host.script("ls /proc/$$/fd > $TMPDIR/fds; sed s/^/fd=/ $TMPDIR/fds\n"
                          "bash -c 'cat <&77' 2>&1\nls -l /proc/self/fd\ntrue\n")
     with open(secret) as file, host.stage(script, inherit=os.dup2(file.fileno(), 77)) as process:
         os.close(77)
@@ -206,9 +203,13 @@ def test_files(host: JobHost) -> None:
 
 
 def test_command_lines_hold_no_secret(host: JobHost) -> None:
-    log = output(host, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '; echo; echo done",
-                 masked={"WORD": "open-sesame"})
-    assert "[MASKED]" not in log
+    script = """parent=$$
+        while [ "$parent" -gt 1 ]; do
+            tr '\\0' ' ' < /proc/$parent/cmdline; echo
+            parent=$(awk '/^PPid/ { print $2 }' /proc/$parent/status)
+        done; echo done"""
+    log = output(host, script, masked={"WORD": "open-sesame"})
+    assert "libexec/berth/run" in log and "[MASKED]" not in log
 
 
 # Other jobs.
@@ -274,14 +275,19 @@ chmod +x $TMPDIR/leave
 """
 
 
-@pytest.mark.parametrize("how", [
-    "bash $TMPDIR/leave &",
-    "setsid bash $TMPDIR/leave &",
-    "(setsid bash -c '(bash $TMPDIR/leave &)' &);",
-    "env -i setsid bash $TMPDIR/leave < /dev/null > /dev/null 2>&1 &",
-])
-def test_processes_end_with_their_stage(host: JobHost, users: list[str], how: str) -> None:
-    output(host, LEAVE + how + " sleep 0.1")
+LEAVERS = """
+bash $TMPDIR/leave &
+setsid bash $TMPDIR/leave &
+(setsid bash -c '(bash $TMPDIR/leave &)' &)
+env -i setsid bash $TMPDIR/leave < /dev/null > /dev/null 2>&1 &
+sleep 0.1
+"""
+
+
+def test_processes_end_with_their_stage(host: JobHost, users: list[str]) -> None:
+    log = output(host, LEAVE + LEAVERS, after_script="ps -U $(id -u) -o args= | grep -c lea[v]e || :")
+    assert re.search(r"has left [4-9] processes running", log)
+    assert re.search(r"(?m)^0$", log), log
     assert processes_of(users) == []
 
 
