@@ -27,25 +27,30 @@ static void end_what_is_left(void)
     process_end_descendants(0, &left);
 }
 
-static int await(pid_t worker, const sigset_t *watched, int code)
+/* Of signals that wait, sigwaitinfo(2) gives the lowest first: SIGTERM before the SIGCHLD of what
+ * it has ended. */
+static int await(pid_t worker, const sigset_t *watched, int killed, int signalled)
 {
     int status;
+    bool told = false;
     for (;;) {
         int signum = sigwaitinfo(watched, NULL);
-        if (signum > 0 && signum != SIGCHLD)
+        if (signum > 0 && signum != SIGCHLD) {
+            told = true;
             kill(worker, signum);
-        else if (waitpid(worker, &status, WNOHANG) == worker)
+        } else if (waitpid(worker, &status, WNOHANG) == worker) {
             break;
+        }
     }
     if (WIFEXITED(status))
-        return WEXITSTATUS(status);
+        return told && WEXITSTATUS(status) == 0 ? signalled : WEXITSTATUS(status);
     log_error("berth's own program 'run' was ended by signal %d (%s); out of memory?",
               WTERMSIG(status), strsignal(WTERMSIG(status)));
     end_what_is_left();
-    return code;
+    return killed;
 }
 
-void guard_start(int code)
+void guard_start(int killed, int signalled)
 {
     sigset_t watched, before;
     sigemptyset(&watched);
@@ -59,9 +64,9 @@ void guard_start(int code)
     pid_t worker = fork();
     if (worker < 0) {
         log_error("cannot start a process: %s", strerror(errno));
-        _exit(code);
+        _exit(killed);
     }
     if (worker > 0)
-        _exit(await(worker, &watched, code));
+        _exit(await(worker, &watched, killed, signalled));
     be_worker(guard, &before);
 }

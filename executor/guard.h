@@ -15,8 +15,12 @@
  * one moment takes someone who looks for them; then there is still cleanup.
  */
 
-/* Splits the program. Returns in the worker; the guard never comes back. `code` is what the guard
- * ends with when the worker is killed. Call it before anything else is started or opened. */
-void guard_start(int code);
+/*
+ * Splits the program. Returns in the worker; the guard never comes back. It ends with `killed` when
+ * the worker is killed; and with `signalled` where the worker ends with 0 although a signal came: a
+ * script that had it with the group may have ended before the worker heard of it. Call it before
+ * anything else is started or opened.
+ */
+void guard_start(int killed, int signalled);
 
 #endif

@@ -126,7 +126,7 @@ int main(int argc, char **argv)
     process_hide();
     exitcode_on_signals();
     joblog_init(STDOUT_FILENO);
-    guard_start(exitcode_system_failure());
+    guard_start(exitcode_system_failure(), exitcode_build_failure());
     _cleanup_err_ struct err err = ERR_INIT;
     /* The runner puts both behind whatever run_args there are. */
     if (argc < 3)
