@@ -114,17 +114,20 @@ class Bench:
         mark = self.sleep.partition(" ")[2].encode()
         return [f"{name} ({pid})" for pid, name, words in processes() if mark in words]
 
-    def path_without(self, *lacking: str) -> str:
-        """A PATH that has every program of this one but some."""
-        directory = self.directory / ("path-without-" + "-".join(lacking))
-        directory.mkdir()
-        for place in os.environ.get("PATH", os.defpath).split(":"):
-            with contextlib.suppress(OSError):
+    def path_without(self, lacking: str) -> str:
+        """A PATH that has every program of this one but one: where a directory holds that, a
+        directory of links stands for it."""
+        places = []
+        for place in dict.fromkeys(map(os.path.realpath, host_path().split(":"))):
+            if os.path.exists(os.path.join(place, lacking)):
+                links = Path(tempfile.mkdtemp(prefix="path", dir=self.directory))
                 for name in os.listdir(place):
-                    link = directory / name
-                    if name not in lacking and not link.is_symlink():
-                        link.symlink_to(os.path.join(place, name))
-        return str(directory)
+                    if name != lacking:
+                        (links / name).symlink_to(os.path.join(place, name))
+                links.chmod(0o755)
+                place = str(links)
+            places.append(place)
+        return ":".join(places)
 
     def path_with(self, **programs: str) -> str:
         """PATH with some bash scripts of our own before it."""
@@ -134,7 +137,7 @@ class Bench:
             path = directory / name.replace("_", "-")
             path.write_text(f"#!/bin/bash\n{body}\n")
             path.chmod(0o755)
-        return f"{directory}:{os.environ.get('PATH', os.defpath)}"
+        return f"{directory}:{host_path()}"
 
     def close(self) -> None:
         mark = self.sleep.partition(" ")[2].encode()
@@ -145,6 +148,10 @@ class Bench:
                     os.kill(pid, signal.SIGKILL)
         for _ in range(3):
             shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def host_path() -> str:
+    return os.environ.get("PATH", os.defpath)
 
 
 def processes(environment: bool = False) -> Iterator[tuple[int, str, bytes]]:

@@ -47,7 +47,7 @@ def piped_output(bench: Bench) -> str:
     """What a script has sent through a process of its own still arrives."""
     with bench.attempt() as attempt:
         ended = attempt.run(
-            "exec > >(sleep 0.2; sed 's/^/piped: /'); echo last words; exit 0"
+            "exec > >(sleep 0.1; sed 's/^/piped: /'); echo last words; exit 0"
         ).end()
     require(ended.code == 0, f"run ended with {ended.code}: {ended.said}")
     require(b"piped: last words" in ended.out, f"it did not: {ended.said}")
