@@ -48,7 +48,8 @@ FAULTS = {
         (
             (BASH, BASH + ", stdout=subprocess.PIPE"),
             ("    code = bash.wait()",
-             '    out = bash.communicate()[0].decode("utf-8", "replace")\n    code = bash.returncode\n    print(out.rstrip("D"), end="", flush=True)'),
+             '    out = bash.communicate()[0].decode("utf-8", "replace")\n'
+             '    code = bash.returncode\n    print(out.rstrip("D"), end="", flush=True)'),
         ),
         {"every-byte": "it came as", "last-byte": "OUT-EN'", "much-output": "MiB of memory for it",
          "output-as-it-comes": "1.5 s were between"},
@@ -92,7 +93,8 @@ FAULTS = {
     ),
     "cleanup is thorough": Faults(
         (
-            ('    if directory and os.path.dirname(', '    os.path.exists("kept") and os.unlink("kept")\n    os.listdir(directory or ".")\n'
+            ('    if directory and os.path.dirname(',
+             '    os.path.exists("kept") and os.unlink("kept")\n    os.listdir(directory or ".")\n'
              '    os.mkdir(f"{directory}/cleaned") if directory else None\n'
              '    if directory and os.path.dirname('),
         ),
