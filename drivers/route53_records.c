@@ -444,7 +444,8 @@ static int records_remove(struct session *s, struct resource *r, struct err *err
 }
 
 static const char *const after_targets[] = { "route53.zone", "alb.load_balancer",
-                                             "elasticache.cluster", NULL };
+                                             "elasticache.cluster", "elasticache.replication_group",
+                                             NULL };
 
 const struct resource_type route53_records_type = {
     .name = "route53.records",
