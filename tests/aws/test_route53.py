@@ -84,9 +84,9 @@ REFUSED = {
     "cname": (record("c", "A"), "is not permitted because a conflicting RRSet of type CNAME with "
               "the same DNS name already exists in zone mettel-automation.net."),
     "target": ({"Name": f"b.{ZONE}", "Type": "A", "AliasTarget": {
-        "HostedZoneId": "Z2P70J7EXAMPLE", "DNSName": "no.us-east-1.elb.amazonaws.com",
+        "HostedZoneId": "Z35SXDOTRQ7X7K", "DNSName": "no.us-east-1.elb.amazonaws.com",
         "EvaluateTargetHealth": True}}, "Tried to create an alias that targets "
-        "no.us-east-1.elb.amazonaws.com., type A in zone Z2P70J7EXAMPLE, but that target was not"),
+        "no.us-east-1.elb.amazonaws.com., type A in zone Z35SXDOTRQ7X7K, but that target was not"),
 }
 
 

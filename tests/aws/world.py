@@ -30,6 +30,10 @@ class World:
             self._stores[key] = kind(self, account, region)
         return self._stores[key]
 
+    def stores(self, kind: Callable[[World, str, str], T], account: str) -> list[T]:
+        """The stores of that KIND that there are, of all regions."""
+        return [store for key, store in self._stores.items() if key[:2] == (kind, account)]
+
     def hex(self, digits: int) -> str:
         return f"{self.random.getrandbits(4 * digits):0{digits}x}"
 

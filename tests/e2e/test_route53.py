@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from test_kill import killed_at, make_executors
 from world import BRANCH, ENVIRONMENT, PROJECT_ID, World
 
 ZONE = "mettel-automation.net"
@@ -283,16 +281,3 @@ def test_a_zone_is_told_from_others_of_its_name(small: World) -> None:
     write(small, {"web": {**RECORDS["web"], "private": True}})
     result = small.job()
     assert result.exit_code == 1 and "there is no private hosted zone" in result.log
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_killed_at_the_batch_it_ends_the_same(small: World, when: str, tmp_path: Path) -> None:
-    small.aws.save("undisturbed")
-    small.deploy()
-    wanted = listed(small)
-    calls = [c["action"] for c in small.aws.record()]
-    small.aws.restore("undisturbed")
-    assert killed_at(small, make_executors(tmp_path), calls.index("ChangeResourceRecordSets") + 1,
-                     when)
-    small.deploy()
-    assert listed(small) == wanted

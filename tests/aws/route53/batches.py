@@ -10,6 +10,7 @@ import ipaddress
 import re
 from typing import Any
 
+from ..elb.model import Elb
 from ..errors import AwsError
 from ..registry import Call
 from .model import ACTIONS, Key, Route53, key_of, name_read, store_of
@@ -179,16 +180,14 @@ def target_wrong(store: Route53, zone: Any, records: dict[Key, dict[str, Any]],
         if not any(key[:2] == (name, kind) for key in records):
             yield what + "that target was not found"
         return
-    balancers = balancers_of(store.account)
+    balancers = balancers_of(store)
     if name.removeprefix("dualstack.") not in balancers:
         yield what + "that target was not found"
     elif balancers[name.removeprefix("dualstack.")] != where:
         yield what + "the alias target name does not lie within the target zone"
 
 
-def balancers_of(account: str) -> dict[str, str]:
+def balancers_of(store: Route53) -> dict[str, str]:
     """The names of all load balancers, and the zones that those lie in."""
-    from moto.elbv2 import elbv2_backends
-    return {name_read(lb.dns_name): lb.canonical_hosted_zone_id
-            for backend in elbv2_backends[account].values()
-            for lb in backend.load_balancers.values()}
+    return {name_read(one.fields["DNSName"]): one.fields["CanonicalHostedZoneId"]
+            for elb in store.world.stores(Elb, store.account) for one in elb.balancers.values()}
