@@ -208,6 +208,12 @@ demo: deps
 	@$(PYTHON) tests/demo/demo.py
 bench: all
 	@$(PYTHON) tests/bench/stage
+.PHONY: soak check-soak
+# 1,000 jobs that leave things behind, cancelled and killed at random moments; SOAK="--seed N" for the same again.
+soak: all
+	@$(PYTHON) tests/soak/soak $(SOAK)
+check-soak: all
+	@$(PYTHON) tests/soak/soak --jobs 10
 
 # Mistakes made on purpose, each of which must turn the test red that is named beside it. `make check`
 # makes a few of them, others after every commit.
@@ -237,6 +243,7 @@ help:
 	@echo 'make bench        what a stage costs'
 	@echo 'make chaos        whatever goes wrong, whenever: the next run ends right (long)'
 	@echo 'make mutations    mistakes made on purpose, which the tests must notice'
+	@echo 'make soak         1,000 jobs, killed and cancelled; nothing may be left'
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make shapes       regenerates drivers/aws/shapes.inc from botocore'
 	@echo 'make format lint check-unit check-sanitize check-thread check-valgrind check-clang'
