@@ -59,3 +59,29 @@ cJSON *json_pick(const cJSON *from, const char *const *members)
         json_copy(picked, from, *members);
     return picked;
 }
+
+static cJSON *detach_equal(cJSON *array, const cJSON *value)
+{
+    cJSON *item = array->child;
+    while (item != NULL && !json_equal(item, value))
+        item = item->next;
+    return item != NULL ? cJSON_DetachItemViaPointer(array, item) : NULL;
+}
+
+void set_order(cJSON *set, const cJSON *wanted)
+{
+    if (!cJSON_IsArray(set))
+        return;
+    json_sort(set, NULL);
+    _cleanup_json_ cJSON *ordered = cJSON_CreateArray();
+    for (const cJSON *item = wanted != NULL ? wanted->child : NULL; item != NULL;
+         item = item->next) {
+        cJSON *there = detach_equal(set, item);
+        if (there != NULL)
+            json_push(ordered, there);
+    }
+    while (set->child != NULL)
+        json_push(ordered, cJSON_DetachItemViaPointer(set, set->child));
+    while (ordered->child != NULL)
+        json_push(set, cJSON_DetachItemViaPointer(ordered, ordered->child));
+}

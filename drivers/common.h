@@ -33,4 +33,8 @@ const char *arn_partition(const char *region);
 /* A copy of those members of `from` that the NULL-ended list names. The caller owns it. */
 cJSON *json_pick(const cJSON *from, const char *const *members);
 
+/* Sorts a set, those of its members first that are wanted, in the order in which they are. `set`
+ * and `wanted` may be NULL. */
+void set_order(cJSON *set, const cJSON *wanted);
+
 #endif

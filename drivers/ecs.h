@@ -7,7 +7,8 @@
  * (ecs_task_definition.c makes them from the spec and reads and registers them, ecs_container.c
  * their containers, ecs_normalise.c brings wanted and registered ones into one form), services
  * (ecs_service_want.c, ecs_service.c; ecs_service_form.c brings wanted and observed ones into one
- * form) and whether a service's deployment is done (ecs_judge.c).
+ * form) and whether a service's deployment is done (ecs_judge.c) and its targets are healthy
+ * (ecs_targets.c).
  */
 
 #include "drivers/resource.h"
@@ -70,6 +71,12 @@ void ecs_service_begun(struct resource *r, const cJSON *service);
 /* Remembers that DescribeServices, which may lag behind, tells of that deployment. */
 void ecs_service_seen(struct resource *r);
 enum readiness ecs_service_judge(const struct resource *r, struct strbuf *why);
+/*
+ * The health of a service's targets, where it has a load balancer (ecs_targets.c): read into the
+ * resource's memo; whether there are as many healthy ones as tasks wanted; and why not, appended.
+ */
+int ecs_targets_read(struct session *s, struct resource *r, const cJSON *service, struct err *err);
+bool ecs_targets_are_healthy(const struct resource *r, struct strbuf *why);
 /* Whether the deployment that this run began is no longer the primary one. */
 bool ecs_service_is_replaced(const struct resource *r);
 

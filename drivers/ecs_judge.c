@@ -168,6 +168,12 @@ static enum readiness judge_replaced(const struct resource *r, struct strbuf *wh
     return FAILED;
 }
 
+/* ECS has done its part; what the load balancer sees may have changed since. */
+static enum readiness judge_complete(const struct resource *r, struct strbuf *why)
+{
+    return ecs_targets_are_healthy(r, why) ? READY : WAITING;
+}
+
 static enum readiness judge_primary(const struct resource *r, const cJSON *primary,
                                     struct strbuf *why)
 {
@@ -185,7 +191,7 @@ static enum readiness judge_primary(const struct resource *r, const cJSON *prima
     /* Without a rollout state (a controller other than ECS's) the counts decide. */
     bool complete = rollout == NULL || str_eq(rollout, "COMPLETED");
     if (complete && running == desired)
-        return READY;
+        return judge_complete(r, why);
     int64_t failed = json_int(primary, "failedTasks", 0);
     strbuf_addf(why, "%" PRId64 " of %" PRId64 " tasks of '%s' run",
                 json_int(primary, "runningCount", 0), desired, revision_of(primary));
@@ -197,6 +203,9 @@ static enum readiness judge_primary(const struct resource *r, const cJSON *prima
     } else if (json_int(primary, "runningCount", 0) >= desired) {
         strbuf_adds(why, ", not all healthy yet");
     }
+    _cleanup_strbuf_ struct strbuf targets = STRBUF_INIT;
+    if (!ecs_targets_are_healthy(r, &targets))
+        strbuf_addf(why, "; %s", targets.buf);
     return WAITING;
 }
 

@@ -94,6 +94,8 @@ static int service_observe(struct session *s, struct resource *const *r, size_t 
         }
         service_take(r[i], service);
         ecs_service_seen(r[i]);
+        if (ecs_targets_read(s, r[i], service, err) < 0)
+            return -1;
         cJSON_Delete(r[i]->tags);
         r[i]->tags = tags_from_list(json_get(service, "tags"), "key", "value");
         if (r[i]->want == NULL)

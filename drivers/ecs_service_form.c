@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "drivers/common.h"
 #include "drivers/ecs.h"
 
 /*
@@ -113,33 +114,6 @@ static void put_defaults(cJSON *have)
     cJSON *configuration = deployment_resets();
     json_put(configuration, "deploymentCircuitBreaker", breaker_off());
     put_missing(deployment, configuration);
-}
-
-static cJSON *detach_equal(cJSON *array, const cJSON *value)
-{
-    cJSON *item = array->child;
-    while (item != NULL && !json_equal(item, value))
-        item = item->next;
-    return item != NULL ? cJSON_DetachItemViaPointer(array, item) : NULL;
-}
-
-/* Sorts a set, those of its members first that are wanted, in the order in which they are. */
-static void set_order(cJSON *set, const cJSON *wanted)
-{
-    if (!cJSON_IsArray(set))
-        return;
-    json_sort(set, NULL);
-    _cleanup_json_ cJSON *ordered = cJSON_CreateArray();
-    for (const cJSON *item = wanted != NULL ? wanted->child : NULL; item != NULL;
-         item = item->next) {
-        cJSON *there = detach_equal(set, item);
-        if (there != NULL)
-            json_push(ordered, there);
-    }
-    while (set->child != NULL)
-        json_push(ordered, cJSON_DetachItemViaPointer(set, set->child));
-    while (ordered->child != NULL)
-        json_push(set, cJSON_DetachItemViaPointer(ordered, ordered->child));
 }
 
 static void networks_order(const struct resource *r, cJSON *have)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "drivers/alb.h"
 #include "drivers/cloudmap.h"
 #include "drivers/common.h"
 #include "drivers/ec2.h"
@@ -32,6 +33,24 @@ static cJSON *deployment_make(const cJSON *over)
     return deployment;
 }
 
+/* The container and port of it that a target group's load balancer talks to. */
+static void balancer_make(cJSON *want, const cJSON *service)
+{
+    const cJSON *balancer = json_get(service, "loadBalancer");
+    const cJSON *first = json_at(service, "ports/0");
+    const char *container = json_str(service, "container");
+    if (balancer == NULL)
+        return;
+    int64_t port = cJSON_IsNumber(first) ? (int64_t)first->valuedouble : json_int(first, "port", 0);
+    cJSON *target = json_push(json_put_array(want, "loadBalancers"), cJSON_CreateObject());
+    json_put(target, "targetGroupArn",
+             ref_new("${alb.target_group/%s.TargetGroupArn}", json_str(balancer, "targetGroup")));
+    json_put_str(target, "containerName", container ? container : service->string);
+    json_put_int(target, "containerPort", json_int(balancer, "port", port));
+    json_put_int(want, "healthCheckGracePeriodSeconds",
+                 json_int(balancer, "healthCheckGracePeriodSeconds", 0));
+}
+
 static cJSON *service_make(const cJSON *service, const char *name)
 {
     cJSON *want = cJSON_CreateObject();
@@ -57,6 +76,7 @@ static cJSON *service_make(const cJSON *service, const char *name)
     int64_t percent = json_int(json_get(want, "deploymentConfiguration"), "maximumPercent", 200);
     json_put_str(want, "availabilityZoneRebalancing", percent > 100 ? "ENABLED" : "DISABLED");
     ecs_service_put_resets(want);
+    balancer_make(want, service);
     return want;
 }
 
@@ -124,6 +144,25 @@ static int need_surroundings(struct resource *r, const cJSON *spec, const cJSON 
     return 0;
 }
 
+/* What a load balancer sends to a service needs a port of it, and something that forwards. */
+static int need_balancer(struct resource *r, const cJSON *spec, const cJSON *service,
+                         struct err *err)
+{
+    const cJSON *balancer = json_get(service, "loadBalancer");
+    _cleanup_free_ char *path = xasprintf("services.%s.loadBalancer", service->string);
+    if (balancer == NULL)
+        return 0;
+    int64_t port = json_int(json_at(r->want, "loadBalancers/0"), "containerPort", 0);
+    const cJSON *item;
+    cJSON_ArrayForEach (item, json_get(service, "ports")) {
+        int64_t number =
+            cJSON_IsNumber(item) ? (int64_t)item->valuedouble : json_int(item, "port", 0);
+        if (number == port)
+            return alb_need_group(r, spec, path, json_str(balancer, "targetGroup"), err);
+    }
+    return err_set(err, ERR_USER, "%s.port: %d is none of the service's ports", path, (int)port);
+}
+
 int ecs_service_want(struct graph *g, const cJSON *spec, const cJSON *service, struct err *err)
 {
     static const char *const decided[] = { "cluster", "serviceName", "taskDefinition", "role",
@@ -148,7 +187,7 @@ int ecs_service_want(struct graph *g, const cJSON *spec, const cJSON *service, s
     struct resource *r = NULL;
     if (graph_add(g, &ecs_service_type, service->string, name, origin, steal_ptr(&want), &r, err) <
             0 ||
-        depend(r, spec, service, err) < 0)
+        depend(r, spec, service, err) < 0 || need_balancer(r, spec, service, err) < 0)
         return -1;
     return need_surroundings(r, spec, service, err);
 }

@@ -6,12 +6,14 @@
  * in which removal goes backwards: services before what they use.
  */
 #define DRIVER_MAP(X)                                                                              \
+    X(acm)                                                                                         \
     X(ec2)                                                                                         \
     X(ecr)                                                                                         \
     X(iam)                                                                                         \
     X(logs)                                                                                        \
     X(security_group)                                                                              \
     X(cloudmap)                                                                                    \
+    X(alb)                                                                                         \
     X(ecs)                                                                                         \
     X(route53)
 

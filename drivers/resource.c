@@ -103,7 +103,8 @@ static struct resource *find_name(const struct graph *g, const struct resource_t
                                   const char *name)
 {
     _cleanup_free_ char *key = xasprintf("%s/%s", type->name, name);
-    return strmap_get(&g->by_name, key);
+    struct resource *r = strmap_get(&g->by_name, key);
+    return r != NULL && strcmp(r->name, name) == 0 ? r : NULL; /* it may have been renamed */
 }
 
 /* A wanted one may have the label under another name: an address is nobody's twice. */
@@ -167,6 +168,17 @@ static void resource_take(cJSON **to, cJSON **from)
     cJSON_Delete(*to);
     *to = *from;
     *from = cJSON_CreateObject();
+}
+
+void graph_rename(struct resource *r, const char *name)
+{
+    if (strcmp(r->name, name) == 0)
+        return;
+    uv_mutex_lock(&r->graph->mutex);
+    free(r->name);
+    r->name = xstrdup(name);
+    index_name(r->graph, r);
+    uv_mutex_unlock(&r->graph->mutex);
 }
 
 struct resource *graph_split(struct resource *r, char *second_name)

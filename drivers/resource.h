@@ -179,7 +179,7 @@ struct resource {
     size_t index; /* in graph->v */
     const struct resource_type *type;
     char *label;   /* as the spec calls it: "notifier" */
-    char *name;    /* as AWS calls it: "automation-8527fec8-notifier" */
+    char *name;    /* as AWS calls it: "automation-8527fec8-notifier"; see graph_rename() */
     char *address; /* "ecs.service/notifier", unique in the graph */
     char *origin;  /* where in the spec it comes from, a JSON path ("services.notifier"); or "" */
     struct need *needs;
@@ -247,6 +247,9 @@ int graph_add(struct graph *g, const struct resource_type *type, const char *lab
  * (the name serves), and is not used if a wanted one has it. Thread-safe. */
 struct resource *graph_found(struct graph *g, const struct resource_type *type, const char *label,
                              const char *name);
+/* For discover(): a wanted resource of its type is there under another name, by which it is known
+ * from now on. */
+void graph_rename(struct resource *r, const char *name);
 /*
  * Splits what is there off a resource that is to be created anew: the result, not wanted, has its
  * name, `have`, tags, outputs and memo; r has none of them and is called second_name, which is

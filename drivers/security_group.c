@@ -411,8 +411,7 @@ static char *cidr_canonical(const char *cidr)
     return xasprintf("%s/%d", text, (int)bits);
 }
 
-/* The source of a service's port: a CIDR block, or a reference to one or several. */
-static cJSON *port_source(const char *from)
+cJSON *security_group_source(const char *from)
 {
     if (from == NULL || str_eq(from, "anywhere"))
         return cJSON_CreateString("0.0.0.0/0");
@@ -424,9 +423,15 @@ static cJSON *port_source(const char *from)
     return cidr != NULL ? cJSON_CreateString(cidr) : NULL;
 }
 
+/* Type 8, any code: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html */
+cJSON *security_group_echo(void)
+{
+    return security_group_rule("icmp", 8, -1, security_group_source("anywhere"));
+}
+
 static int port_check(const cJSON *service, const cJSON *port, size_t i, struct err *err)
 {
-    _cleanup_json_ cJSON *source = port_source(json_str(port, "from"));
+    _cleanup_json_ cJSON *source = security_group_source(json_str(port, "from"));
     if (source != NULL)
         return 0;
     return err_set(err, ERR_USER,
@@ -439,16 +444,15 @@ static int port_check(const cJSON *service, const cJSON *port, size_t i, struct 
 static cJSON *service_rules(const cJSON *ports)
 {
     cJSON *rules = cJSON_CreateArray();
-    /* Type 8, any code:
-     * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html */
-    json_push(rules, security_group_rule("icmp", 8, -1, port_source(NULL)));
+    json_push(rules, security_group_echo());
     const cJSON *port;
     cJSON_ArrayForEach (port, ports) {
         const char *protocol = json_str(port, "protocol");
         int64_t number =
             cJSON_IsNumber(port) ? (int64_t)port->valuedouble : json_int(port, "port", 0);
-        _cleanup_json_ cJSON *rule = security_group_rule(
-            protocol ? protocol : "tcp", number, number, port_source(json_str(port, "from")));
+        _cleanup_json_ cJSON *rule =
+            security_group_rule(protocol ? protocol : "tcp", number, number,
+                                security_group_source(json_str(port, "from")));
         if (!tuple_in(rules, rule))
             json_push(rules, steal_ptr(&rule));
     }

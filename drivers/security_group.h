@@ -18,6 +18,12 @@
 /* A rule for a port and a CIDR block or reference (taken), as above. The caller owns it. */
 cJSON *security_group_rule(const char *protocol, int64_t from, int64_t to, cJSON *cidr);
 
+/* What a spec calls a source: "anywhere" (NULL too), "vpc", "privateSubnets" or a CIDR block, as
+ * the CidrIp of a rule; NULL if it is none. The caller owns it. */
+cJSON *security_group_source(const char *from);
+/* The rule for ICMP echo from anywhere. The caller owns it. */
+cJSON *security_group_echo(void);
+
 /*
  * Wants the group <environment>-<suffix> with `rules` (taken), known as security_group/<label> with
  * the output GroupId.

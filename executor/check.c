@@ -5,9 +5,9 @@
 
 #define ANY_SHA "0000000000000000000000000000000000000000"
 
-/* As long as a name can be (executor/environment.c), so that a name which is too long is found
- * whatever the project's prefix. */
-#define LONGEST_PREFIX "environment-of-a-branch"
+/* Long enough to find names that are too long for most prefixes; a longer one would leave nothing of
+ * the 32 characters that a target group's name may have. */
+#define ANY_PREFIX "environment"
 
 static const char *const own_names[] = { "ENVIRONMENT", "SUBDOMAIN",   "KIND",   "REF",
                                          "COMMIT_SHA",  "PIPELINE_ID", "REGION", "ACCOUNT_ID" };
@@ -59,7 +59,7 @@ static void environment_of_kind(const struct hostconfig *host, int64_t project, 
     const char *prefix = json_str(of_project, "prefix");
     const char *region = json_str(json_get(of_project, kind), "region");
     ret->kind = kind;
-    ret->prefix = prefix != NULL ? prefix : LONGEST_PREFIX;
+    ret->prefix = prefix != NULL ? prefix : ANY_PREFIX;
     ret->region = region != NULL ? region : "us-east-1";
     ret->role_arn = json_str(json_get(of_project, kind), "roleArn");
     ret->limits = json_get(json_get(of_project, "limits"), kind);

@@ -164,6 +164,17 @@ static const struct code_class code_classes[] = {
 
     { "OperationAbortedException", NULL, ERR_BUSY },
 
+    { "DuplicateLoadBalancerName", NULL, ERR_EXISTS },
+    { "DuplicateTargetGroupName", NULL, ERR_EXISTS },
+    { "DuplicateListener", NULL, ERR_EXISTS },
+    { "PriorityInUse", NULL, ERR_BUSY },
+    { "TooManyLoadBalancers", NULL, ERR_QUOTA },
+    { "TooManyTargetGroups", NULL, ERR_QUOTA },
+    { "TooManyUniqueTargetGroupsPerLoadBalancer", NULL, ERR_QUOTA },
+    { "TooManyListeners", NULL, ERR_QUOTA },
+    { "TooManyRules", NULL, ERR_QUOTA },
+    { "TooManyCertificates", NULL, ERR_QUOTA },
+
     { "ConflictingDomainExists", NULL, ERR_EXISTS },
     { "DuplicateRequest", NULL, ERR_BUSY },
     { "ResourceInUse", NULL, ERR_BUSY },

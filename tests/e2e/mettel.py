@@ -79,3 +79,16 @@ SERVICES = {
         repository="automation-metrics-dashboard/grafana"),
 }
 VPC_CIDR = {"ephemeral": "10.2.0.0/16", "production": "10.1.0.0/16"}
+PUBLIC_SUBNETS = {"ephemeral": {"10.2.1.0/24", "10.2.2.0/24"},
+                  "production": {"10.1.1.0/24", "10.1.2.0/24"}}
+OFFICES, OPERATORS = ("203.0.113.0/24", "198.51.100.0/25"), ("203.0.113.0/28",)
+INBOUND = {("tcp", port, cidr) for port in (80, 443) for cidr in OFFICES} | {
+    ("tcp", 8222, cidr) for cidr in OPERATORS} | {("icmp", 8, ANYWHERE)}
+TARGET_GROUPS = {
+    "mts-grafana": {
+        "Protocol": "HTTP", "Port": 3000, "TargetType": "ip", "HealthCheckPath": "/api/health",
+        "HealthCheckPort": "3000", "HealthCheckIntervalSeconds": 30,
+        "HealthCheckTimeoutSeconds": 3, "HealthyThresholdCount": 2, "UnhealthyThresholdCount": 2,
+        "Matcher": {"HttpCode": "200"}},
+    "frontend": {"Protocol": "HTTP", "Port": 80, "TargetType": "ip"},
+}

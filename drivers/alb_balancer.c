@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+#include "drivers/alb.h"
+#include "drivers/common.h"
+
+/*
+ * The load balancer itself: found by its name, which is the environment's. It takes minutes until
+ * it is active; what only needs its ARN does not wait for that.
+ */
+
+static void state_remember(struct resource *r, const cJSON *balancer)
+{
+    json_copy(r->memo, balancer, "State");
+    resource_set_output(r, "LoadBalancerArn", json_str(balancer, "LoadBalancerArn"));
+    resource_set_output(r, "DNSName", json_str(balancer, "DNSName"));
+    resource_set_output(r, "CanonicalHostedZoneId", json_str(balancer, "CanonicalHostedZoneId"));
+}
+
+/* Subnets and groups are sets. */
+static void put_set(struct resource *r, cJSON *have, const char *member, cJSON *set)
+{
+    _cleanup_json_ cJSON *wanted = ref_resolve(r->graph, json_get(r->want, member), NULL);
+    set_order(set, cJSON_IsArray(wanted) ? wanted : NULL);
+    json_put(have, member, set);
+}
+
+static int attributes_and_tags(struct session *s, struct resource *r, const char *arn,
+                               cJSON **ret_attributes, struct err *err)
+{
+    const cJSON *known = json_get(r->have, "Attributes");
+    if (r->tags == NULL) {
+        _cleanup_json_ cJSON *arns = cJSON_CreateArray(), *tags = NULL;
+        json_push_str(arns, arn);
+        if (alb_tags_read(s, arns, &tags, err) < 0)
+            return -1;
+        r->tags = json_get(tags, arn) ? json_dup(json_get(tags, arn)) : cJSON_CreateObject();
+    }
+    if (known != NULL || r->want == NULL) {
+        *ret_attributes = known ? json_dup(known) : cJSON_CreateObject();
+        return 0;
+    }
+    return alb_attributes_read(s, &alb_balancer_attributes, arn, ret_attributes, err);
+}
+
+static int balancer_take(struct session *s, struct resource *r, const cJSON *balancer,
+                         struct err *err)
+{
+    static const char *const members[] = { "Scheme", "IpAddressType", "VpcId", NULL };
+    cJSON *attributes = NULL;
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (attributes_and_tags(s, r, json_str(balancer, "LoadBalancerArn"), &attributes, &failure) <
+        0) {
+        if (failure.class != ERR_NOT_FOUND)
+            return err_move(err, &failure);
+        resource_set_have(r, NULL); /* it went between the calls */
+        return 0;
+    }
+    cJSON *have = json_pick(balancer, members);
+    json_put_str(have, "Name", json_str(balancer, "LoadBalancerName"));
+    cJSON *subnets = cJSON_CreateArray();
+    const cJSON *zone;
+    cJSON_ArrayForEach (zone, json_get(balancer, "AvailabilityZones"))
+        json_push_str(subnets, json_str(zone, "SubnetId"));
+    put_set(r, have, "Subnets", subnets);
+    put_set(r, have, "SecurityGroups", json_dup(json_get(balancer, "SecurityGroups")));
+    json_put(have, "Attributes", attributes);
+    resource_set_have(r, have);
+    state_remember(r, balancer);
+    return 0;
+}
+
+static int balancer_read(struct session *s, const char *name, cJSON **ret, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *found = NULL;
+    json_push_str(json_put_array(input, "Names"), name);
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (aws_call_all(s, "elbv2", "DescribeLoadBalancers", input, "LoadBalancers", &found,
+                     &failure) < 0 &&
+        failure.class != ERR_NOT_FOUND)
+        return err_move(err, &failure);
+    *ret = json_dup(json_find(found, "LoadBalancerName", name));
+    return 0;
+}
+
+static int balancer_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        _cleanup_json_ cJSON *balancer = NULL;
+        if (balancer_read(s, r[i]->name, &balancer, err) < 0)
+            return -1;
+        r[i]->observed = true;
+        if (balancer == NULL)
+            resource_set_have(r[i], NULL);
+        else if (balancer_take(s, r[i], balancer, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int balancer_discover(struct session *s, struct graph *g, struct err *err)
+{
+    resources_mark_observed(g, &alb_balancer_type);
+    _cleanup_json_ cJSON *balancer = NULL;
+    if (balancer_read(s, g->context.environment, &balancer, err) < 0)
+        return -1;
+    if (balancer == NULL)
+        return 0;
+    struct resource *r = graph_found(g, &alb_balancer_type, "loadBalancer", g->context.environment);
+    r->observed = true;
+    return balancer_take(s, r, balancer, err);
+}
+
+static enum readiness balancer_judge(const struct resource *r, struct strbuf *why)
+{
+    const char *code = json_str_at(r->memo, "State/Code");
+    const char *reason = json_str_at(r->memo, "State/Reason");
+    /* "active_impaired: the load balancer is routing traffic but does not have the resources it
+     * needs to scale" (API_LoadBalancerState). */
+    if (str_eq(code, "active") || str_eq(code, "active_impaired"))
+        return READY;
+    if (str_eq(code, "failed")) {
+        strbuf_addf(why, "%s; delete it, and the next run makes it anew",
+                    reason ? reason : "AWS gives no reason");
+        return FAILED;
+    }
+    strbuf_addf(why, "it is %s", code ? code : "not described yet");
+    return WAITING;
+}
+
+static int balancer_create(struct session *s, struct resource *r, struct err *err)
+{
+    static const char *const members[] = { "Name",          "Scheme",         "Subnets",
+                                           "IpAddressType", "SecurityGroups", NULL };
+    _cleanup_json_ cJSON *input = json_pick(r->target, members);
+    _cleanup_json_ cJSON *tags = tags_wanted(r->graph, r->label);
+    json_put(input, "Tags", tags_to_list(tags, "Key", "Value"));
+    json_put_str(input, "Type", "application");
+    _cleanup_json_ cJSON *output = NULL;
+    if (aws_call(s, "elbv2", "CreateLoadBalancer", input, &output, err) < 0)
+        return -1;
+    const cJSON *balancer = json_at(output, "LoadBalancers/0");
+    const char *arn = json_str(balancer, "LoadBalancerArn");
+    if (alb_check_created(s, r, arn, err) < 0)
+        return -1;
+    state_remember(r, balancer);
+    /* What a new one does not have is set; if that fails, the next run finds it different. */
+    if (alb_attributes_write(s, &alb_balancer_attributes, arn, json_get(r->target, "Attributes"),
+                             NULL, err) < 0)
+        return err_wrap(err, "the attributes of '%s'", r->name);
+    resource_set_have(r, json_dup(r->target));
+    return 0;
+}
+
+static bool differs(const struct resource *r, const char *member)
+{
+    return !json_equal(json_get(r->target, member), json_get(r->have, member));
+}
+
+/* One of the calls that set a single member. */
+static int set_member(struct session *s, const struct resource *r, const char *action,
+                      const char *member, struct err *err)
+{
+    if (!differs(r, member))
+        return 0;
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "LoadBalancerArn", json_str(r->outputs, "LoadBalancerArn"));
+    json_copy(input, r->target, member);
+    return aws_call(s, "elbv2", action, input, NULL, err);
+}
+
+static int balancer_update(struct session *s, struct resource *r, struct err *err)
+{
+    if (set_member(s, r, "SetSecurityGroups", "SecurityGroups", err) < 0 ||
+        set_member(s, r, "SetSubnets", "Subnets", err) < 0 ||
+        set_member(s, r, "SetIpAddressType", "IpAddressType", err) < 0 ||
+        alb_attributes_write(s, &alb_balancer_attributes, json_str(r->outputs, "LoadBalancerArn"),
+                             json_get(r->target, "Attributes"), json_get(r->have, "Attributes"),
+                             err) < 0)
+        return -1;
+    resource_set_have(r, json_dup(r->target));
+    return 0;
+}
+
+/* "If it does not exist or has already been deleted, the call succeeds." Listeners go with it. */
+static int balancer_remove(struct session *s, struct resource *r, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "LoadBalancerArn", json_str(r->outputs, "LoadBalancerArn"));
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (aws_call(s, "elbv2", "DeleteLoadBalancer", input, NULL, &failure) == 0 ||
+        failure.class == ERR_NOT_FOUND)
+        return 0;
+    if (str_eq(failure.aws_code, "OperationNotPermitted"))
+        return err_set(err, ERR_REFUSED,
+                       "load balancer '%s' is protected against deletion: set its attribute "
+                       "'deletion_protection.enabled' to false first",
+                       r->name);
+    return err_move(err, &failure);
+}
+
+static const char *const balancer_immutable[] = { "Name", "Scheme", "VpcId", NULL };
+static const char *const balancer_stable[] = { "LoadBalancerArn", "DNSName",
+                                               "CanonicalHostedZoneId", NULL };
+static const char *const after_network[] = { "ec2.vpc", "ec2.subnets", NULL };
+
+const struct resource_type alb_balancer_type = {
+    .name = "alb.load_balancer",
+    .singular = "load balancer",
+    .plural = "load balancers",
+    .scope = SCOPE_ENVIRONMENT,
+    .replace = REPLACE_REMOVE_FIRST,
+    .flags = TYPE_PRECIOUS,
+    .immutable = balancer_immutable,
+    .stable = balancer_stable,
+    .after = after_network,
+    .discover = balancer_discover,
+    .observe = balancer_observe,
+    .judge = balancer_judge,
+    .create = balancer_create,
+    .update = balancer_update,
+    .remove = balancer_remove,
+};
