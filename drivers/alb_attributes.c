@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Attributes, which are texts by their key, and tags.
- * https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html
- * https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html
+ * Attributes, which are texts by their key, and tags. Keys and defaults:
+ * https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_Operations.html,
+ * API_LoadBalancerAttribute and API_TargetGroupAttribute.
  */
 #include "drivers/alb.h"
 #include "executor/base/near.h"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The load balancer: as asked for after a deploy, field by field after a change, and gone in the end.
+"""The load balancer: as asked for after a deploy, after a change of each field, and gone in the end.
 
 boto3 is the witness throughout.
 """
@@ -230,7 +230,8 @@ def state(world: World) -> dict[str, Any]:
     return {k: taken[k] for k in ("security_groups", "target_groups", "load_balancers")}
 
 
-@pytest.mark.parametrize("edit,plan,calls", TABLE, ids=lambda v: v[0] if isinstance(v, list) else "")
+@pytest.mark.parametrize("edit,plan,calls", TABLE,
+                         ids=lambda v: v[0] if isinstance(v, list) else "")
 def test_a_field_changes_in_place_and_goes_back(
         small: World, edit: Callable[[dict[str, Any]], None], plan: dict[str, str],
         calls: list[str]) -> None:
@@ -325,7 +326,8 @@ def request(world: World, domain: str, **given: Any) -> str:
 
 
 def test_the_newest_issued_certificate_is_taken(small: World) -> None:
-    newest = request(small, "mettel-automation.net", SubjectAlternativeNames=["*.mettel-automation.net"])
+    newest = request(small, "mettel-automation.net",
+                     SubjectAlternativeNames=["*.mettel-automation.net"])
     small.aws.fault(service="acm", fault="unvalidated")
     request(small, "*.mettel-automation.net")
     small.aws.clear_faults()
