@@ -155,7 +155,8 @@ static int group_discover(struct session *s, struct graph *g, struct err *err)
 static int group_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
 {
     for (size_t i = 0; i < n; i++) {
-        _cleanup_json_ cJSON *input = cJSON_CreateObject(), *found = NULL, *arns, *tags = NULL;
+        _cleanup_json_ cJSON *input = cJSON_CreateObject(), *found = NULL, *arns = NULL,
+                             *tags = NULL;
         json_push_str(json_put_array(input, "Names"), r[i]->name);
         _cleanup_err_ struct err failure = ERR_INIT;
         if (aws_call_all(s, "elbv2", "DescribeTargetGroups", input, "TargetGroups", &found,
@@ -171,9 +172,8 @@ static int group_observe(struct session *s, struct resource *const *r, size_t n,
         const char *arn = json_str(group, "TargetGroupArn");
         arns = cJSON_CreateArray();
         json_push_str(arns, arn);
-        int status = alb_tags_read(s, arns, &tags, err);
-        cJSON_Delete(arns);
-        if (status < 0 || group_take(s, r[i], group, json_get(tags, arn), err) < 0)
+        if (alb_tags_read(s, arns, &tags, err) < 0 ||
+            group_take(s, r[i], group, json_get(tags, arn), err) < 0)
             return -1;
     }
     return 0;
