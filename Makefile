@@ -201,7 +201,7 @@ check-fuzz:
 chaos: deps all
 	@$(PYTHON) tests/chaos/run
 check-chaos: all
-	@$(PYTHON) tests/chaos/run --seconds 60 --least 10
+	@$(PYTHON) tests/chaos/run --seconds 60 --least 6
 
 demo: deps
 	@$(MAKE) --no-print-directory all
