@@ -14,6 +14,7 @@
     X(security_group)                                                                              \
     X(cloudmap)                                                                                    \
     X(alb)                                                                                         \
+    X(elasticache)                                                                                 \
     X(ecs)                                                                                         \
     X(route53)
 

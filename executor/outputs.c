@@ -15,6 +15,7 @@ cJSON *outputs_of(const struct environment *e, int64_t pipeline, const struct gr
         json_put_strf(outputs, "BERTH_PIPELINE_ID", "%lld", (long long)pipeline);
     _cleanup_free_ char *url = route53_url(g);
     json_put_str(outputs, "BERTH_URL", url);
+    json_put_str(outputs, "BERTH_REDIS_HOST", resource_output(g, "redis", "host"));
     return outputs;
 }
 

@@ -192,6 +192,14 @@ static const struct code_class code_classes[] = {
     { "NoSuchHostedZone", NULL, ERR_NOT_FOUND },
     { "NoSuchChange", NULL, ERR_NOT_FOUND },
 
+    { "InvalidCacheClusterState", NULL, ERR_BUSY },
+    { "InvalidReplicationGroupState", NULL, ERR_BUSY },
+    { "CacheSubnetGroupInUse", NULL, ERR_BUSY },
+    { "InsufficientCacheClusterCapacity", NULL, ERR_QUOTA },
+    { "ClusterQuotaForCustomerExceeded", NULL, ERR_QUOTA },
+    { "NodeQuotaForClusterExceeded", NULL, ERR_QUOTA },
+    { "NodeQuotaForCustomerExceeded", NULL, ERR_QUOTA },
+
     { "RepositoryNotEmptyException", NULL, ERR_BUSY },
     { "ImageTagAlreadyExistsException", NULL, ERR_EXISTS },
     { "TooManyTagsException", NULL, ERR_QUOTA },

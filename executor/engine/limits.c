@@ -124,6 +124,17 @@ static void check_secret(struct limiting *l, const cJSON *value)
             cJSON_IsString(value) ? value->valuestring : "(known after apply)", l->where);
 }
 
+/* The token is read with the runner's credentials, and becomes a password that the branch knows. */
+static void check_redis(struct limiting *l, const cJSON *spec)
+{
+    const cJSON *token = json_at(spec, "redis/authToken");
+    if (token == NULL)
+        return;
+    strbuf_cut(&l->path, 0);
+    strbuf_adds(&l->path, "redis.authToken");
+    check_secret(l, token);
+}
+
 /* What a task definition's own members name as secrets, at whatever depth. */
 static void check_raw_secrets(struct limiting *l, const cJSON *value)
 {
@@ -264,6 +275,7 @@ void limits_check(const cJSON *spec, const cJSON *limits, const char *where, con
         json_path_key(&l.path, service->string);
         check_service(&l, service);
     }
+    check_redis(&l, spec);
     check_tasks(&l, spec);
     strbuf_release(&l.path);
 }

@@ -35,6 +35,7 @@ def test_everything_is_there(deployed: World) -> None:
         check_security_group(deployed, name, expected)
     check_discovery(deployed)
     check_logs(deployed)
+    check_redis(deployed)
     assert f"Job succeeded" in deployed.result.log
 
 
@@ -155,6 +156,36 @@ def check_logs(world: World) -> None:
     assert {(f["filterPattern"], f["metricTransformations"][0]["metricName"]) for f in filters} == {
         ('": ERROR"', f"ErrorsMessagesDetectedInServices-{ENVIRONMENT}"),
         ("Exception", f"ExceptionMessagesDetectedInServices-{ENVIRONMENT}")}
+
+
+def check_redis(world: World) -> None:
+    cache, ec2 = world.aws.client("elasticache"), world.aws.client("ec2")
+    [cluster] = cache.describe_cache_clusters(ShowCacheNodeInfo=True)["CacheClusters"]
+    assert cluster["CacheClusterId"] == ENVIRONMENT
+    assert cluster.items() >= mettel.REDIS_CLUSTER.items()
+    assert cluster["CacheParameterGroup"]["CacheParameterGroupName"] == mettel.REDIS_PARAMETERS
+    endpoint = cluster["CacheNodes"][0]["Endpoint"]
+    assert endpoint["Port"] == mettel.REDIS_PORT
+    [subnets] = cache.describe_cache_subnet_groups()["CacheSubnetGroups"]
+    assert subnets["CacheSubnetGroupName"] == cluster["CacheSubnetGroupName"] \
+        == f"{ENVIRONMENT}-redis-subnet"
+    ids = [s["SubnetIdentifier"] for s in subnets["Subnets"]]
+    assert {s["CidrBlock"] for s in ec2.describe_subnets(SubnetIds=ids)["Subnets"]} \
+        == mettel.PRIVATE_CIDRS
+    [group] = ec2.describe_security_groups(
+        Filters=[{"Name": "group-name", "Values": [f"{ENVIRONMENT}-redis-sg"]}])["SecurityGroups"]
+    assert [g["SecurityGroupId"] for g in cluster["SecurityGroups"]] == [group["GroupId"]]
+    assert {(p["IpProtocol"], p["FromPort"], p["ToPort"], r["CidrIp"])
+            for p in group["IpPermissions"] for r in p["IpRanges"]} == {
+                ("tcp", mettel.REDIS_PORT, mettel.REDIS_PORT, cidr) for cidr in mettel.PRIVATE_CIDRS}
+    for arn in (cluster["ARN"], subnets["ARN"]):
+        assert is_ours(tags_of(cache.list_tags_for_resource(ResourceName=arn)["TagList"]), "redis")
+    assert is_ours(tags_of(group["Tags"]), "redis-sg")
+    named = {name: [e["value"] for c in world.definition(name)["containerDefinitions"]
+                    for e in c["environment"] if e["name"] == "REDIS_HOSTNAME"]
+             for name in mettel.SERVICES}
+    assert {name: hosts for name, hosts in named.items() if hosts} == {
+        "service-outage-monitor": [endpoint["Address"]], "sites-monitor": [endpoint["Address"]]}
 
 
 def test_nats_is_healthy_before_the_others_start(ready: World) -> None:

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include "drivers/common.h"
+#include "drivers/ec2.h"
+#include "drivers/elasticache.h"
+
+/* The subnets in which an environment's Redis lives: the private ones. */
+
+static int group_take(struct session *s, struct resource *r, const cJSON *group, struct err *err)
+{
+    const char *arn = json_str(group, "ARN");
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "ResourceName", arn);
+    _cleanup_json_ cJSON *output = NULL;
+    _cleanup_err_ struct err failure = ERR_INIT;
+    r->observed = true;
+    if (r->tags == NULL &&
+        aws_call(s, "elasticache", "ListTagsForResource", input, &output, &failure) < 0) {
+        if (failure.class != ERR_NOT_FOUND)
+            return err_move(err, &failure);
+        resource_set_have(r, NULL); /* it went between the two calls */
+        return 0;
+    }
+    if (r->tags == NULL)
+        r->tags = tags_from_list(json_get(output, "TagList"), "Key", "Value");
+    _cleanup_json_ cJSON *subnets = cJSON_CreateArray();
+    const cJSON *subnet;
+    cJSON_ArrayForEach (subnet, json_get(group, "Subnets"))
+        json_push_str(subnets, json_str(subnet, "SubnetIdentifier"));
+    _cleanup_json_ cJSON *wanted = ref_resolve(r->graph, json_get(r->want, "SubnetIds"), NULL);
+    cJSON *have = cJSON_CreateObject();
+    json_put_str(have, "CacheSubnetGroupName", r->name);
+    /* A description has no effect: a group made by other means keeps its own. */
+    json_copy(have, r->want != NULL ? r->want : group, "CacheSubnetGroupDescription");
+    json_copy(have, group, "VpcId");
+    json_put(have, "SubnetIds", list_as_wanted(subnets, wanted));
+    resource_set_have(r, have);
+    resource_set_output(r, "CacheSubnetGroupName", r->name);
+    resource_set_output(r, "Arn", arn);
+    return 0;
+}
+
+/* *ret is NULL where there is none. */
+static int group_read(struct session *s, const char *name, cJSON **ret, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "CacheSubnetGroupName", name);
+    _cleanup_json_ cJSON *output = NULL;
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (aws_call(s, "elasticache", "DescribeCacheSubnetGroups", input, &output, &failure) < 0 &&
+        failure.class != ERR_NOT_FOUND)
+        return err_move(err, &failure);
+    *ret = json_dup(json_at(output, "CacheSubnetGroups/0"));
+    return 0;
+}
+
+static int group_discover(struct session *s, struct graph *g, struct err *err)
+{
+    resources_mark_observed(g, &elasticache_subnet_group_type);
+    _cleanup_free_ char *name = elasticache_name(g, "-redis-subnet");
+    _cleanup_json_ cJSON *group = NULL;
+    if (group_read(s, name, &group, err) < 0)
+        return -1;
+    if (group == NULL)
+        return 0;
+    return group_take(s, graph_found(g, &elasticache_subnet_group_type, "redis", name), group, err);
+}
+
+static int group_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        _cleanup_json_ cJSON *group = NULL;
+        if (group_read(s, r[i]->name, &group, err) < 0)
+            return -1;
+        r[i]->observed = true;
+        if (group == NULL)
+            resource_set_have(r[i], NULL);
+        else if (group_take(s, r[i], group, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int group_create(struct session *s, struct resource *r, struct err *err)
+{
+    static const char *const members[] = { "CacheSubnetGroupName", "CacheSubnetGroupDescription",
+                                           "SubnetIds", NULL };
+    _cleanup_json_ cJSON *input = json_pick(r->target, members);
+    _cleanup_json_ cJSON *tags = tags_wanted(r->graph, r->label);
+    json_put(input, "Tags", tags_to_list(tags, "Key", "Value"));
+    _cleanup_json_ cJSON *output = NULL;
+    if (aws_call(s, "elasticache", "CreateCacheSubnetGroup", input, &output, err) < 0)
+        return -1;
+    resource_set_have(r, json_dup(r->target));
+    cJSON_Delete(r->tags);
+    r->tags = steal_ptr(&tags);
+    resource_set_output(r, "CacheSubnetGroupName", r->name);
+    resource_set_output(r, "Arn", json_str_at(output, "CacheSubnetGroup/ARN"));
+    return 0;
+}
+
+static int group_update(struct session *s, struct resource *r, struct err *err)
+{
+    static const char *const members[] = { "CacheSubnetGroupName", "SubnetIds", NULL };
+    _cleanup_json_ cJSON *input = json_pick(r->target, members);
+    if (aws_call(s, "elasticache", "ModifyCacheSubnetGroup", input, NULL, err) < 0)
+        return -1;
+    resource_set_have(r, json_dup(r->target));
+    return 0;
+}
+
+static int group_remove(struct session *s, struct resource *r, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "CacheSubnetGroupName", r->name);
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (aws_call(s, "elasticache", "DeleteCacheSubnetGroup", input, NULL, &failure) < 0 &&
+        failure.class != ERR_NOT_FOUND)
+        return err_move(err, &failure);
+    return 0;
+}
+
+static const char *const group_immutable[] = { "CacheSubnetGroupName", "VpcId", NULL };
+static const char *const group_stable[] = { "CacheSubnetGroupName", "Arn", NULL };
+
+const struct resource_type elasticache_subnet_group_type = {
+    .name = "elasticache.subnet_group",
+    .singular = "cache subnet group",
+    .plural = "cache subnet groups",
+    .scope = SCOPE_ENVIRONMENT,
+    .replace = REPLACE_REMOVE_FIRST,
+    .deadline = 2400, /* a cluster in it may have to be created and deleted before it goes */
+    .immutable = group_immutable,
+    .stable = group_stable,
+    .discover = group_discover,
+    .observe = group_observe,
+    .create = group_create,
+    .update = group_update,
+    .remove = group_remove,
+};

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#include "drivers/elasticache.h"
+
+#include <inttypes.h>
+
+#include "executor/base/log.h"
+
+/*
+ * The secret that holds the AUTH token: a parameter of SSM or a secret of Secrets Manager. What a
+ * plan needs is its version alone, which the tag of the replication group is compared with; the
+ * value is read when it is sent, and kept nowhere.
+ */
+
+static bool is_in_secrets_manager(const char *secret)
+{
+    return str_starts(secret, "arn:") && strstr(secret, ":secretsmanager:") != NULL;
+}
+
+/* The name of a parameter that may be given by its ARN. */
+static const char *parameter_name(const char *secret)
+{
+    static const char kind[] = ":parameter/";
+    const char *at = str_starts(secret, "arn:") ? strstr(secret, kind) : NULL;
+    return at != NULL ? at + strlen(kind) - 1 : secret;
+}
+
+/* *ret is NULL where there is none. */
+static int parameter_read(struct session *s, const char *secret, bool decrypted, cJSON **ret,
+                          struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_push_str(json_put_array(input, "Names"), parameter_name(secret));
+    json_put_bool(input, "WithDecryption", decrypted);
+    _cleanup_json_ cJSON *output = NULL;
+    if (aws_call(s, "ssm", "GetParameters", input, &output, err) < 0)
+        return -1;
+    *ret = json_dup(json_at(output, "Parameters/0"));
+    return 0;
+}
+
+static char *parameter_version(const cJSON *parameter)
+{
+    return xasprintf("%" PRId64, json_int(parameter, "Version", 0));
+}
+
+/* The version that is current; NULL where there is none. The caller frees it. */
+static char *current_version(const cJSON *secret)
+{
+    const cJSON *version;
+    cJSON_ArrayForEach (version, json_get(secret, "VersionIdsToStages"))
+        if (json_array_has(version, "AWSCURRENT"))
+            return xstrdup(version->string);
+    return NULL;
+}
+
+static int version_read(struct session *s, const char *secret, char **ret, struct err *err)
+{
+    _cleanup_json_ cJSON *output = NULL;
+    if (!is_in_secrets_manager(secret)) {
+        if (parameter_read(s, secret, false, &output, err) < 0)
+            return -1;
+        *ret = output != NULL ? parameter_version(output) : NULL;
+        return 0;
+    }
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "SecretId", secret);
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (aws_call(s, "secretsmanager", "DescribeSecret", input, &output, &failure) < 0 &&
+        failure.class != ERR_NOT_FOUND)
+        return err_move(err, &failure);
+    *ret = current_version(output);
+    return 0;
+}
+
+static int token_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        _cleanup_free_ char *version = NULL;
+        if (version_read(s, r[i]->name, &version, err) < 0)
+            return -1;
+        r[i]->observed = true;
+        if (version == NULL) {
+            resource_set_have(r[i], NULL);
+            resource_set_missing(r[i],
+                                 "there is no secret '%s' in %s; create it, or correct the "
+                                 "name",
+                                 r[i]->name, session_region(s));
+            continue;
+        }
+        resource_set_have(r[i], json_dup(r[i]->want));
+        resource_set_output(r[i], "Version", version);
+    }
+    return 0;
+}
+
+int token_want(struct graph *g, const char *secret, struct err *err)
+{
+    cJSON *want = cJSON_CreateObject();
+    json_put_str(want, "Name", secret);
+    return graph_add(g, &elasticache_token_type, "redis", secret, "redis.authToken", want, NULL,
+                     err);
+}
+
+int token_read(struct session *s, const struct graph *g, char **ret_value, char **ret_version,
+               struct err *err)
+{
+    const char *secret = graph_find(g, ELASTICACHE_TOKEN)->name;
+    _cleanup_json_ cJSON *output = NULL;
+    _cleanup_free_ char *version = NULL;
+    const char *value;
+    if (is_in_secrets_manager(secret)) {
+        _cleanup_json_ cJSON *input = cJSON_CreateObject();
+        json_put_str(input, "SecretId", secret);
+        if (aws_call(s, "secretsmanager", "GetSecretValue", input, &output, err) < 0)
+            return -1;
+        value = json_str(output, "SecretString");
+        version = xstrdup(json_str(output, "VersionId") ? json_str(output, "VersionId") : "");
+    } else {
+        if (parameter_read(s, secret, true, &output, err) < 0)
+            return -1;
+        value = json_str(output, "Value");
+        version = parameter_version(output);
+    }
+    redact_add(value);
+    if (value == NULL)
+        return err_set(err, ERR_USER,
+                       "redis.authToken: secret '%s' holds no text; set it to a "
+                       "token of 16 to 128 characters",
+                       secret);
+    *ret_value = xstrdup(value);
+    *ret_version = xasprintf("%s:%s", secret, version);
+    return 0;
+}
+
+const struct resource_type elasticache_token_type = {
+    .name = "elasticache.auth_token",
+    .singular = "secret",
+    .plural = "secrets",
+    .scope = SCOPE_LOOKUP,
+    .observe = token_observe,
+};
