@@ -245,7 +245,8 @@ static int group_modify(struct session *s, struct resource *r, bool *ret_begun, 
 static int token_rotate(struct session *s, struct resource *r, bool *ret_begun, struct err *err)
 {
     const char *want = json_str(r->target, "AuthTokenVersion");
-    if (want == NULL || str_eq(want, json_str(r->have, "AuthTokenVersion")) || json_str(r->memo, "rotated") != NULL)
+    if (want == NULL || str_eq(want, json_str(r->have, "AuthTokenVersion")) ||
+        json_str(r->memo, "rotated") != NULL)
         return 0;
     _cleanup_free_ char *token = NULL, *version = NULL;
     if (token_read(s, r->graph, &token, &version, err) < 0)
