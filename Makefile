@@ -160,12 +160,26 @@ check-valgrind:
 # Another compiler sees other things.
 check-clang:
 	@$(MAKE) --no-print-directory CC=clang B=build/clang all
-check-python:
-	@$(PYTEST) tests/aws tests/runner tests/e2e
+# pytest, as many at once as -j says: most of the time they wait.
+.PHONY: check-endpoint check-runner check-e2e check-kinds check-jobs coverage-build
+check-python: check-endpoint check-runner check-e2e
+check-endpoint:
+	@$(PYTEST) tests/aws
+check-runner: all
+	@$(PYTEST) tests/runner
+# End to end, on a build for gcov, so that nothing has to run twice: the kinds of resources that have
+# files of their own, and what jobs do.
+KINDS = $(addprefix tests/e2e/test_,alb.py elasticache.py replace.py route53.py)
+check-e2e: check-kinds check-jobs
+check-kinds: coverage-build
+	@BERTH_BUILD=build/coverage $(PYTEST) $(KINDS)
+check-jobs: coverage-build
+	@BERTH_BUILD=build/coverage $(PYTEST) tests/e2e $(KINDS:%=--ignore=%)
+coverage-build:
+	@$(MAKE) --no-print-directory COVERAGE=1 all
 # Unit and end-to-end tests on a build for gcov; fails below 85 % of the lines.
-check-coverage:
-	@$(MAKE) --no-print-directory COVERAGE=1 all unit
-	@BERTH_BUILD=build/coverage $(PYTEST) tests/e2e
+check-coverage: check-e2e
+	@$(MAKE) --no-print-directory COVERAGE=1 unit
 	@gcovr --root . --object-directory build/coverage --filter executor/ --filter drivers/ \
 	    --print-summary --fail-under-line 85 --output build/coverage.txt
 	@tail -n 3 build/coverage.txt
