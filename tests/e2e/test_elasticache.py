@@ -513,6 +513,6 @@ def test_from_a_cluster_to_a_replication_group(small: World) -> None:
 ], ids=lambda v: "".join(v))
 def test_what_a_spec_may_not_say(small: World, members: dict[str, Any], says: str) -> None:
     set_redis(small, **members)
-    checked = small.berth("check", f"--project={PROJECT_ID}", f"--ref={BRANCH}",
+    checked = small.berth("plan", f"--project={PROJECT_ID}", f"--ref={BRANCH}",
                           *small.given_variables(), code=None)
     assert checked.returncode != 0 and says in checked.stdout + checked.stderr
