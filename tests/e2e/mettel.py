@@ -83,6 +83,7 @@ REDIS_CLUSTER = {"Engine": "redis", "EngineVersion": "5.0.4", "CacheNodeType": "
                  "NumCacheNodes": 1, "CacheClusterStatus": "available"}
 REDIS_PARAMETERS, REDIS_PORT = "default.redis5.0", 6379
 PRIVATE_CIDRS = {"10.2.11.0/24", "10.2.12.0/24"}
+ZONE = "mettel-automation.net"
 VPC_CIDR = {"ephemeral": "10.2.0.0/16", "production": "10.1.0.0/16"}
 PUBLIC_SUBNETS = {"ephemeral": {"10.2.1.0/24", "10.2.2.0/24"},
                   "production": {"10.1.1.0/24", "10.1.2.0/24"}}

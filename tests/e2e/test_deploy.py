@@ -36,6 +36,7 @@ def test_everything_is_there(deployed: World) -> None:
     check_discovery(deployed)
     check_logs(deployed)
     check_redis(deployed)
+    check_records(deployed)
     assert f"Job succeeded" in deployed.result.log
 
 
@@ -200,3 +201,25 @@ def test_nats_is_healthy_before_the_others_start(ready: World) -> None:
     for call in created[1:]:
         assert call["input"]["serviceName"] not in independent
         assert polls and polls[0]["end"] <= call["start"]
+
+
+def check_records(world: World) -> None:
+    route53 = world.aws.client("route53")
+    [zone] = route53.list_hosted_zones_by_name(DNSName=mettel.ZONE)["HostedZones"]
+    name = f"{ENVIRONMENT.removeprefix('automation-')}.{mettel.ZONE}."
+    [balancer] = world.aws.client("elbv2").describe_load_balancers(
+        Names=[ENVIRONMENT])["LoadBalancers"]
+    found = {(r["Name"], r["Type"]): r for r in route53.list_resource_record_sets(
+        HostedZoneId=zone["Id"])["ResourceRecordSets"] if r["Type"] not in ("NS", "SOA")}
+    assert found.pop((name, "A")) == {"Name": name, "Type": "A", "AliasTarget": {
+        "HostedZoneId": balancer["CanonicalHostedZoneId"], "EvaluateTargetHealth": True,
+        "DNSName": balancer["DNSName"].lower() + "."}}
+    [owner] = found.pop((f"_berth-a.{name}", "TXT"))["ResourceRecords"]
+    said = dict(part.split("=", 1) for part in owner["Value"].strip('"').split(","))
+    assert said.pop("heritage") == "berth" and is_ours(said, "environment")
+    assert found == {}
+
+
+def test_the_url_is_an_output(deployed: World) -> None:
+    result = deployed.deploy(script=['echo "URL=$BERTH_URL"'])
+    assert f"URL=https://{ENVIRONMENT.removeprefix('automation-')}.{mettel.ZONE}/" in result.log
