@@ -16,6 +16,7 @@
 #include "executor/check.h"
 #include "executor/cli.h"
 #include "executor/deploy.h"
+#include "executor/doctor.h"
 #include "executor/engine/planprint.h"
 #include "executor/exitcode.h"
 #include "executor/joblog.h"
@@ -25,7 +26,7 @@
 static struct {
     bool help, json;
     int64_t project, pipeline;
-    const char *ref, *dir, *config, *only;
+    const char *ref, *dir, *config, *only, *runner_config;
     struct strlist vars;
 } options = { .vars = STRLIST_INIT };
 
@@ -152,6 +153,43 @@ static int run_check(const struct strlist *arguments)
         print_text(&text);
     }
     return 0;
+}
+
+#define RUNNER_CONFIG "/etc/gitlab-runner/config.toml"
+
+/* `make install` puts the programs for jobs beside the directory of the commands. */
+static char *programs_directory(void)
+{
+    _cleanup_err_ struct err ignored = ERR_INIT;
+    _cleanup_free_ char *own = NULL;
+    if (process_own_directory(&own, &ignored) < 0)
+        return xstrdup("/usr/local/libexec/berth");
+    char *slash = strrchr(own, '/');
+    return xasprintf("%.*s/libexec/berth", slash != NULL ? (int)(slash - own) : 0, own);
+}
+
+static int run_doctor(const struct strlist *arguments)
+{
+    _cleanup_err_ struct err err = ERR_INIT;
+    _cleanup_doctor_ struct doctor doctor = DOCTOR_INIT;
+    if (arguments->n > 0) {
+        err_set(&err, ERR_USER, "there is nothing that '%s' could be (see --help)",
+                arguments->v[0]);
+        return fail(&err);
+    }
+    if (options.config != NULL)
+        setenv("BERTH_CONFIG", options.config, 1);
+    _cleanup_free_ char *programs = programs_directory();
+    doctor_examine(&doctor, options.runner_config != NULL ? options.runner_config : RUNNER_CONFIG,
+                   programs);
+    if (options.json) {
+        print_json(doctor_to_json(&doctor));
+    } else {
+        _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+        doctor_to_text(&doctor, &text);
+        print_text(&text);
+    }
+    return doctor_has_failed(&doctor) ? exitcode_build_failure() : 0;
 }
 
 static const char *var_value(void *context, const char *name)
@@ -406,6 +444,15 @@ static const struct cli_option check_options[] = {
     OPTION_PROJECT, OPTION_CONFIG, OPTION_VAR, OPTION_JSON, OPTION_HELP, { .name = NULL },
 };
 
+static const struct cli_option doctor_options[] = {
+    { "runner-config", CLI_STRING, &options.runner_config, "FILE",
+      "GitLab Runner's file; " RUNNER_CONFIG " if absent" },
+    OPTION_CONFIG,
+    OPTION_JSON,
+    OPTION_HELP,
+    { .name = NULL },
+};
+
 static const struct cli_option environment_options[] = {
     { "ref", CLI_STRING, &options.ref, "BRANCH", "the branch" },
     OPTION_PROJECT,
@@ -426,5 +473,6 @@ static const struct cli_command commands[] = {
     { "plan", "", "Says what a deploy would change.", environment_options, run_plan },
     { "apply", "", "Brings an environment up to its spec.", environment_options, run_apply },
     { "status", "", "Says the state of each resource.", environment_options, run_status },
+    { "doctor", "", "Looks at a runner host and says what to change.", doctor_options, run_doctor },
     { .name = NULL },
 };

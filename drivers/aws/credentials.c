@@ -20,6 +20,7 @@ struct credentials {
     bool loading;
     bool known;
     struct creds creds;
+    const char *source;
 };
 
 static const struct creds_provider *const providers[];
@@ -41,6 +42,7 @@ static int load_chain(struct credentials *c, struct creds *ret, struct err *err)
         _cleanup_err_ struct err failure = ERR_INIT;
         if (providers[i]->get(&c->context, ret, &failure) == 0) {
             log_debug("credentials: from %s", providers[i]->name);
+            c->source = providers[i]->name;
             return 0;
         }
         if (failure.class != ERR_NOT_FOUND) {
@@ -160,6 +162,11 @@ int credentials_get(struct credentials *c, struct creds *ret, struct err *err)
         creds_copy(ret, &c->creds);
     uv_mutex_unlock(&c->mutex);
     return r;
+}
+
+const char *credentials_source(const struct credentials *c)
+{
+    return c->source;
 }
 
 void credentials_expired(struct credentials *c, const char *access_key)

@@ -44,6 +44,8 @@ void credentials_free(struct credentials *c);
 
 /* A copy of valid credentials, the caller's to release. */
 int credentials_get(struct credentials *c, struct creds *ret, struct err *err);
+/* Where those that were got came from: "the shared files". NULL before the first, and of a role. */
+const char *credentials_source(const struct credentials *c);
 /* Says that AWS calls those with this access key expired: the next get asks the source. */
 void credentials_expired(struct credentials *c, const char *access_key);
 

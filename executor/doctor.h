@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_DOCTOR_H
+#define BERTH_DOCTOR_H
+
+/*
+ * `berth doctor`: looks at a runner host and says, a line for each thing it looked at, whether it
+ * is as it should be, and what to do where it is not. It changes nothing, and it looks as the user
+ * who runs it: what only root may read, only root is told about.
+ */
+
+#include "executor/hostconfig.h"
+
+enum symptom_level { SYMPTOM_OK, SYMPTOM_WARN, SYMPTOM_FAIL };
+
+struct symptom {
+    enum symptom_level level;
+    char *subject; /* what was looked at: "config.toml", "clock" */
+    char *found;   /* what there is */
+    char *cure;    /* what to do; NULL if nothing */
+};
+
+struct doctor {
+    struct symptom *v;
+    size_t n;
+    struct hostconfig host; /* empty while it cannot be read */
+};
+#define DOCTOR_INIT                                                                                \
+    {                                                                                              \
+        .n = 0                                                                                     \
+    }
+#define _cleanup_doctor_ _cleanup_(doctor_release)
+
+/*
+ * Looks at everything. `runner_config` is GitLab Runner's file, `programs` the directory of berth's
+ * own. Nothing that is wrong ends it early.
+ */
+void doctor_examine(struct doctor *d, const char *runner_config, const char *programs);
+/* The parts of it. */
+void doctor_runner(struct doctor *d, const char *runner_config, const char *programs);
+void doctor_host(struct doctor *d);
+void doctor_user(struct doctor *d, const char *runner_config);
+void doctor_aws(struct doctor *d);
+
+/* Notes one thing; "what there is" is formatted. cure may be NULL. */
+void doctor_note(struct doctor *d, enum symptom_level level, const char *subject, const char *cure,
+                 const char *fmt, ...) _printf_(5, 6);
+bool doctor_has_failed(const struct doctor *d);
+void doctor_to_text(const struct doctor *d, struct strbuf *out);
+/* Schema "berth-doctor/1"; the caller owns it. */
+cJSON *doctor_to_json(const struct doctor *d);
+void doctor_release(struct doctor *d);
+
+#endif
