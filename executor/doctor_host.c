@@ -271,32 +271,46 @@ static void check_files(struct doctor *d, const struct passwd *user, const char 
                     user->pw_name);
 }
 
-void doctor_user(struct doctor *d, const char *runner_config)
+/* One of the users that the host config names. */
+static void check_user(struct doctor *d, const char *name, const char *runner_config)
 {
-    const char *name = json_str(d->host.json, "user");
-    const struct passwd *user = name != NULL ? getpwnam(name) : NULL;
-    if (name == NULL) {
-        doctor_note(d, geteuid() == 0 ? SYMPTOM_FAIL : SYMPTOM_WARN, "user",
-                    "make one ('useradd --system --create-home berth-job') and name it as \"user\" "
-                    "in the host config",
-                    "the host config names no user for jobs: their scripts run as '%s', and can "
-                    "read what deploys",
-                    geteuid() == 0 ? "root" : "the runner's user");
-    } else if (user == NULL) {
+    const struct passwd *user = getpwnam(name);
+    if (user == NULL) {
         _cleanup_free_ char *cure = xasprintf("run 'useradd --system --create-home %s'", name);
         doctor_note(d, SYMPTOM_FAIL, "user", cure,
-                    "there is no user '%s', whom the host config "
-                    "names",
-                    name);
-        return;
+                    "there is no user '%s', whom the host config names", name);
     } else if (user->pw_uid == 0) {
         doctor_note(d, SYMPTOM_FAIL, "user", "name another user", "user '%s' is root", name);
     } else if (geteuid() != 0) {
         doctor_note(d, SYMPTOM_WARN, "user", "run 'berth doctor' as root",
                     "what user '%s' can read is only seen as root", name);
-        return;
     } else {
         check_files(d, user, runner_config);
+        check_metadata(d, user);
     }
-    check_metadata(d, user != NULL && user->pw_uid != 0 ? user : NULL);
+}
+
+static void no_user(struct doctor *d)
+{
+    bool root = geteuid() == 0;
+    doctor_note(d, root ? SYMPTOM_FAIL : SYMPTOM_WARN, "user",
+                "make one ('useradd --system --create-home berth-job') and name it as \"user\" in "
+                "the host config",
+                "the host config names no user for jobs: their scripts run as '%s', and can read "
+                "what deploys",
+                root ? "root" : "the runner's user");
+    check_metadata(d, NULL);
+}
+
+void doctor_user(struct doctor *d, const char *runner_config)
+{
+    const cJSON *user = json_get(d->host.json, "user");
+    const cJSON *one;
+    if (user == NULL && d->host.json != NULL)
+        no_user(d);
+    else if (cJSON_IsString(user))
+        check_user(d, user->valuestring, runner_config);
+    else
+        cJSON_ArrayForEach (one, user)
+            check_user(d, one->valuestring, runner_config);
 }

@@ -189,8 +189,9 @@ def test_scripts_that_run_as_root(host: Host) -> None:
     ("no-such-user", "there is no user 'no-such-user'"),
     ("root", "user 'root' is root"),
     ("nobody", "user 'nobody' can read"),
+    (["nobody", "no-such-user"], "there is no user 'no-such-user'"),
 ])
-def test_a_user_that_will_not_do(host: Host, user: str, words: str) -> None:
+def test_a_user_that_will_not_do(host: Host, user: str | list[str], words: str) -> None:
     host.world.config["user"] = user
     secret = Path("/tmp") / f"berth-test-{os.getpid()}-credentials"
     secret.write_text("[default]\n")
