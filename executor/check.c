@@ -5,8 +5,8 @@
 
 #define ANY_SHA "0000000000000000000000000000000000000000"
 
-/* Long enough to find names that are too long for most prefixes; a longer one would leave nothing of
- * the 32 characters that a target group's name may have. */
+/* Long enough to find names that are too long for most prefixes; a longer one would leave nothing
+ * of the 32 characters that a target group's name may have. */
 #define ANY_PREFIX "environment"
 
 static const char *const own_names[] = { "ENVIRONMENT", "SUBDOMAIN",   "KIND",   "REF",
