@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
-from test_kill import PIPELINE, calls_of_a_deploy, killed_at, make_executors
 from world import ENVIRONMENT, World
+
+from chaos.play import executors_make
+
+PIPELINE = 4711
 
 KILLS = 1000 if os.environ.get("BERTH_KILL") == "all" else 3
 
@@ -37,6 +40,21 @@ def cloudmap_service(world: World, name: str) -> dict[str, Any]:
     services = [s for s in client.list_services()["Services"] if s["Name"] == name]
     assert len(services) == 1, services
     return client.get_service(Id=services[0]["Id"])["Service"]
+
+
+def killed_at(world: World, executors: Path, n: int, when: str) -> bool:
+    """Whether the deploy was killed at its n-th call; false if it had ended before that."""
+    environ = world.environ() | {"KILL_N": str(n), "KILL_WHEN": when}
+    result = world.job(pipeline=PIPELINE, environ=environ, executors=executors)
+    world.aws.clear_faults()
+    assert result.exit_code in (0, 2), result.log
+    return result.exit_code == 2
+
+
+def calls_of_a_deploy(world: World) -> int:
+    world.aws.record_clear()
+    world.deploy(pipeline=PIPELINE)
+    return len(world.aws.record())
 
 
 def assert_settled(world: World) -> None:
@@ -148,7 +166,7 @@ def test_a_whole_environment_moves_to_another_vpc(small: World) -> None:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_killed_replacement_ends_right(small: World, tmp_path: Path, when: str) -> None:
-    executors = make_executors(tmp_path)
+    executors = executors_make(tmp_path)
     allow_replace(small, "cloudmap")
     move_to_production_vpc(small)
     small.aws.save("start")
