@@ -84,19 +84,6 @@ def test_a_field_taken_out_goes_back_to_its_default(ready: World) -> None:
     assert service["enableExecuteCommand"] is False
 
 
-def test_what_aws_never_changes_in_place_is_refused_by_the_plan(ready: World) -> None:
-    ready.keep_services("t7-bridge")
-    ready.deploy()
-    spec = ready.spec()
-    spec["services"]["t7-bridge"]["discovery"] = {"routingPolicy": "WEIGHTED"}
-    ready.write_spec(spec)
-    ready.aws.record_clear()
-    result = ready.job("plan")
-    assert result.exit_code == 1 and "'DnsConfig.RoutingPolicy'" in result.log.splitlines()[-2]
-    assert ready.job().exit_code == 1
-    assert ready.writes() == []
-
-
 def test_every_list_is_read_to_its_last_page(ready: World) -> None:
     ready.aws.pages(1)
     ready.deploy()
