@@ -56,6 +56,19 @@ KINDS = [
     Kind("elasticache", "CreateReplicationGroup", "ReplicationGroupId", ("ReplicationGroupId",),
          ("ReplicationGroupNotFoundFault", "ReplicationGroup {} not found.", 404),
          {"ReplicationGroups": "ReplicationGroupId"}),
+    # https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/elbv2 reads a new
+    # listener and target group again for minutes.
+    Kind("elasticloadbalancing", "CreateLoadBalancer", "LoadBalancers.0.LoadBalancerArn",
+         ("LoadBalancerArn", "LoadBalancerArns", "ResourceArns"),
+         ("LoadBalancerNotFound", "Load balancer '{}' not found", 400),
+         {"LoadBalancers": "LoadBalancerArn"}),
+    Kind("elasticloadbalancing", "CreateListener", "Listeners.0.ListenerArn",
+         ("ListenerArn", "ListenerArns", "ResourceArns"),
+         ("ListenerNotFound", "Listener '{}' not found", 400), {"Listeners": "ListenerArn"}),
+    Kind("elasticloadbalancing", "CreateTargetGroup", "TargetGroups.0.TargetGroupArn",
+         ("TargetGroupArn", "TargetGroupArns", "ResourceArns"),
+         ("TargetGroupNotFound", "Target group '{}' not found", 400),
+         {"TargetGroups": "TargetGroupArn"}),
     Kind("servicediscovery", "CreateService", "Service.Id", ("Id", "ServiceId"),
          ("ServiceNotFound", "Service not found with id: {}.", 400), {"Services": "Id"}),
 ]
@@ -101,7 +114,7 @@ class Newborns:
         if seconds:
             value: Any = output if "." in kind.name else call.input
             for part in kind.name.lstrip(".").split("."):
-                value = value.get(part, "default")
+                value = value[0] if part == "0" else value.get(part, "default")
             self.until[kind.service, kind.create, value] = self.world.clock.now() + seconds
 
     def _without(self, kind: Kind, call: Call, output: dict[str, Any]) -> dict[str, Any]:

@@ -51,7 +51,7 @@ static void a_namespace_is_awaited(void **state)
     assert_string_equal(json_str(input, "Vpc"), "vpc-1");
     /* echo -en 'automation-8527fec8\nautomation-8527fec8.local\nvpc-1' | sha256sum */
     assert_string_equal(json_str(input, "CreatorRequestId"), "berth-77-6f6b4bddbea2faadb40e");
-    assert_int_equal(json_count(json_get(input, "Tags")), 4);
+    assert_int_equal(json_count(json_get(input, "Tags")), 5); /* whose it is, and its VPC */
     assert_int_equal(judge(r), WAITING);
     script_observe(&t, CLOUDMAP_NAMESPACE);
     assert_int_equal(judge(r), WAITING);
