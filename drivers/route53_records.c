@@ -240,12 +240,44 @@ static int records_read(struct session *s, struct resource *r, struct err *err)
     return 0;
 }
 
+static const struct resource *records_wanted(const struct resource *zone)
+{
+    const struct resource *r = graph_find_name(zone->graph, &route53_records_type, zone->name);
+    return r != NULL && r->want != NULL ? r : NULL;
+}
+
+/*
+ * One hosted zone may be called by its name alone, by some records or the limits, and by its id, by
+ * others. Each of the two would take the other's records for some that are no longer wanted.
+ * Returns the other one, if it is to have records; NULL: none.
+ */
+static const struct resource *zone_twin(const struct resource *zone)
+{
+    const struct graph *g = zone->graph;
+    for (size_t i = 0; i < g->n; i++) {
+        const struct resource *other = g->v[i];
+        if (other != zone && other->type == &route53_zone_type && other->have != NULL &&
+            str_eq(json_str(other->outputs, "Id"), json_str(zone->outputs, "Id")) &&
+            records_wanted(other) != NULL)
+            return other;
+    }
+    return NULL;
+}
+
 static int records_discover(struct session *s, struct graph *g, struct err *err)
 {
     resources_mark_observed(g, &route53_records_type);
     for (size_t i = 0, n = g->n; i < n; i++) {
         const struct resource *zone = g->v[i];
-        if (zone->type == &route53_zone_type && zone->have != NULL &&
+        if (zone->type != &route53_zone_type || zone->have == NULL)
+            continue;
+        const struct resource *twin = zone_twin(zone);
+        if (twin != NULL && records_wanted(zone) != NULL)
+            return err_set(err, ERR_USER,
+                           "records: '%s' and '%s' are one hosted zone; give either all of its "
+                           "records a 'zoneId', or none",
+                           zone->label, twin->label);
+        if (twin == NULL &&
             records_read(s, graph_found(g, &route53_records_type, zone->label, zone->name), err) <
                 0)
             return -1;

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What cannot be changed in place is replaced, with what hangs on it; what is precious only by leave.
+"""What cannot be changed in place is replaced, with what hangs on it; what is precious by leave.
 
 Each replacement ends where an environment made anew from the same spec ends, by boto3, ids aside;
 also when it was killed on the way and run again. `make check` kills at a sample of the calls,
-BERTH_KILL=all at every one.
+BERTH_KILL=all before and after every write.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from chaos.play import executors_make
 from chaos.state import differences
 
 PIPELINE = 4711
-
 ALL = os.environ.get("BERTH_KILL") == "all"
 Spec = dict[str, Any]
 
@@ -38,12 +37,6 @@ def allow_replace(world: World, *names: str) -> None:
 def plan_of(world: World) -> dict[str, str]:
     plan = world.berth_json("plan")
     return {r["address"]: r["action"] for r in plan["resources"] if r["action"] != "none"}
-
-
-def vpc_named(world: World, name: str) -> str:
-    vpcs = world.aws.client("ec2").describe_vpcs(
-        Filters=[{"Name": "tag:Name", "Values": [name]}])["Vpcs"]
-    return vpcs[0]["VpcId"]
 
 
 def cloudmap_service(world: World, name: str) -> dict[str, Any]:
@@ -232,7 +225,7 @@ def edit_spec(world: World, *edits: Callable[[Spec], None]) -> None:
 
 
 def whole(world: World) -> None:
-    """One of each kind: the balancer's targets, who names the Redis, a rule; the alias record is the example's."""
+    """One of each kind: targets of the balancer, who names the Redis, a rule, an alias record."""
     world.keep_services("nats-server", "sites-monitor", "metrics-grafana")
     edit_spec(world, put("loadBalancer", "listeners", "443", rules={"api": {
         "priority": 10, "path": "/api/*", "action": {"forward": "mts-grafana"}}}))
@@ -336,7 +329,8 @@ def test_what_is_precious_is_replaced_by_leave_alone(
 
 
 @pytest.mark.parametrize("name", REPLACEMENTS if ALL else
-                         ["balancer-scheme", "group-port", "cluster-port", "replication-group", "vpc"])
+                         ["balancer-scheme", "group-port", "cluster-port", "replication-group",
+                          "vpc"])
 def test_a_replacement_ends_as_one_made_from_nothing(
         accounts: Any, tmp_path: Path, name: str) -> None:
     """Undisturbed; and, run again, when it was killed before or after a write."""

@@ -281,3 +281,21 @@ def test_a_zone_is_told_from_others_of_its_name(small: World) -> None:
     write(small, {"web": {**RECORDS["web"], "private": True}})
     result = small.job()
     assert result.exit_code == 1 and "there is no private hosted zone" in result.log
+
+
+def test_a_zone_is_not_taken_for_two(small: World) -> None:
+    """Named by its id in some records, and by its name alone in others or in the limits."""
+    bare = zone_id(small)
+    by_id = {label: {**record, "zoneId": bare} for label, record in RECORDS.items()}
+    write(small, RECORDS)
+    small.deploy()
+    wanted = listed(small)
+    write(small, {**RECORDS, "mail": by_id["mail"]})
+    small.aws.record_clear()
+    result = small.job()
+    assert result.exit_code == 1 and small.writes() == []
+    assert "are one hosted zone; give either all of its records a 'zoneId', or none" in result.log
+    limit(small, zones=[ZONE])
+    write(small, by_id)
+    small.deploy()
+    assert small.writes() == [] and listed(small) == wanted
