@@ -110,6 +110,8 @@ static int service_observe(struct session *s, struct resource *const *r, size_t 
 static int service_create(struct session *s, struct resource *r, struct err *err)
 {
     _cleanup_json_ cJSON *input = json_dup(r->target);
+    _cleanup_json_ cJSON *tags = tags_wanted(r->graph, r->label);
+    json_put(input, "Tags", tags_to_list(tags, "Key", "Value"));
     /* A name exists once in a namespace, so a second try answers ServiceAlreadyExists. */
     _cleanup_json_ cJSON *output = NULL;
     if (aws_call(s, "servicediscovery", "CreateService", input, &output, err) < 0)

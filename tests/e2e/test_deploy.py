@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import pytest
 
@@ -34,6 +35,7 @@ def test_everything_is_there(deployed: World) -> None:
         check_definition(deployed, name, expected)
         check_security_group(deployed, name, expected)
     check_discovery(deployed)
+    check_tags(deployed)
     check_logs(deployed)
     check_redis(deployed)
     check_records(deployed)
@@ -147,6 +149,22 @@ def check_discovery(world: World) -> None:
     registries = {s["serviceRegistries"][0]["registryArn"]
                   for _, s in world.services() if s["serviceRegistries"]}
     assert registries == {s["Arn"] for s in listed}
+
+
+def check_tags(world: World) -> None:
+    """Whatever AWS lets one tag is found by the environment's tag: so many of each kind."""
+    mappings = world.aws.client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(
+        TagFilters=[{"Key": "Environment", "Values": [ENVIRONMENT]}]).build_full_result()
+    parts = [m["ResourceARN"].split(":", 5) for m in mappings["ResourceTagMappingList"]]
+    kinds = Counter(f"{p[2]} {p[5].replace(':', '/').split('/')[0]}" for p in parts)
+    assert kinds == {
+        "ec2 security-group": len(mettel.SERVICES) + 2, "servicediscovery namespace": 1,
+        "servicediscovery service": 12, "logs log-group": 1, "ecs cluster": 1,
+        "ecs service": len(mettel.SERVICES), "ecs task-definition": len(mettel.SERVICES),
+        "ecs task": sum(s.count for s in mettel.SERVICES.values()),
+        "elasticache cluster": 1, "elasticache subnetgroup": 1,
+        "elasticloadbalancing loadbalancer": 1, "elasticloadbalancing listener": 2,
+        "elasticloadbalancing targetgroup": 2}
 
 
 def check_logs(world: World) -> None:
