@@ -223,6 +223,7 @@ demo: deps
 	@$(PYTHON) tests/demo/demo.py
 bench: all
 	@$(PYTHON) tests/bench/stage
+	@$(PYTHON) tests/bench/deploy
 .PHONY: soak check-soak
 # 1,000 jobs that leave things behind, cancelled and killed at random moments; SOAK="--seed N" for the same again.
 soak: all
@@ -255,7 +256,7 @@ help:
 	@echo 'make deps         installs what is missing on Debian 12'
 	@echo 'make demo         deploys the example on a local AWS endpoint'
 	@echo 'make check        lint, unit, sanitizer, end-to-end tests, coverage'
-	@echo 'make bench        what a stage costs'
+	@echo 'make bench        what a stage costs; how fast a deploy is beside what AWS allows'
 	@echo 'make chaos        whatever goes wrong, whenever: the next run ends right (long)'
 	@echo 'make mutations    mistakes made on purpose, which the tests must notice'
 	@echo 'make soak         1,000 jobs, killed and cancelled; nothing may be left'

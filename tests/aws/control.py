@@ -9,6 +9,8 @@
   POST   faults, DELETE faults   a rule or a list of rules, see `faults`
   POST   kill                    {"n": 1 is the next call, "when": "before" or "after", "pgid": P};
                                  "during": not killed, but sent SIGTERM while it waits for the answer
+  POST   answers                 {"on": bool}: whether the record has them
+  POST   latency                 {"seconds": N}: what an AWS call takes beside its own work
   POST   pages                   {"size": N or null}: no page of a list holds more
   POST   enforce                 {"on": bool} or {"principal", "policy"}: see `authorize`
   POST   expire                  {"key": access key id, or none for all sessions}: ended now
@@ -100,6 +102,14 @@ class Control:
     def spawn(self, _: Any) -> Any:
         return self.front.processes.spawn()
 
+    def answers(self, given: Any) -> Any:
+        self.front.answers = bool(given["on"])
+        return {}
+
+    def latency(self, given: Any) -> Any:
+        self.front.latency = float(given["seconds"])
+        return {}
+
     def pages(self, given: Any) -> Any:
         self.front.world.page_size = None if given["size"] is None else int(given["size"])
         return {}
@@ -140,6 +150,8 @@ ACTIONS = {
     ("DELETE", "faults"): Control.faults_clear,
     ("POST", "kill"): Control.kill_set,
     ("POST", "spawn"): Control.spawn,
+    ("POST", "answers"): Control.answers,
+    ("POST", "latency"): Control.latency,
     ("POST", "pages"): Control.pages,
     ("POST", "enforce"): Control.enforce,
     ("POST", "expire"): Control.expire,

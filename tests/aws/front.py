@@ -45,6 +45,7 @@ class Front(ThreadingHTTPServer):
     def __init__(self, port: int, latency: float, speed: float, instant: bool, seed: bool) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.latency = latency
+        self.answers = False  # whether the record has them
         self.speed, self.instant, self.seed = speed, instant, seed
         self.lock = threading.RLock()
         self.record: list[dict[str, Any]] = []
@@ -183,9 +184,10 @@ class Handler(BaseHTTPRequestHandler):
         started = time.time()
         if self.server.latency:
             time.sleep(self.server.latency)
+        asked = time.time()
         with self.server.lock:
             entry = {"service": "", "action": "", "input": None, "write": False, "fault": None,
-                     "principal": None}
+                     "principal": None, "waited": (time.time() - asked) * 1000}
             fault, raw = self.carried_out(request, entry)
             entry.update(
                 n=len(self.server.record) + 1, status=raw.status if raw else None,
@@ -193,6 +195,8 @@ class Handler(BaseHTTPRequestHandler):
                 bytes_in=len(request.body), bytes_out=len(raw.body) if raw else 0)
             entry.update(_error_of(raw))
             entry["attempt"] = self.server.attempt(entry)
+            if self.server.answers:
+                entry["answer"] = raw.body.decode("utf-8", "replace") if raw else None
             entry["invocation"] = request.headers.get("amz-sdk-invocation-id")
             self.server.record.append(entry)
         if raw is None:
