@@ -66,6 +66,11 @@ int alb_attributes_write(struct session *s, const struct alb_attributes *kind, c
 /* The tags of any number of resources by their ARNs: an object of objects, without those that are
  * gone. The caller owns *ret. */
 int alb_tags_read(struct session *s, const cJSON *arns, cJSON **ret, struct err *err);
+/* A listener's rules but for the default one, each with what it is called as "Label". The caller
+ * owns *ret. */
+int alb_rules_read(struct session *s, const char *listener, cJSON **ret, struct err *err);
+/* Where discover() of listeners leaves them for that of rules, which then needs no call. */
+#define ALB_MEMO_RULES "rules"
 /*
  * After a create call, which succeeds for what is there already with the same settings, whoever
  * made it: ERR_EXISTS unless the resource has our tags. Sets r->tags if it has.

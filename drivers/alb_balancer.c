@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/alb.h"
+#include "drivers/aws/together.h"
 #include "drivers/common.h"
 
 /*
@@ -15,30 +16,52 @@ static void state_remember(struct resource *r, const cJSON *balancer)
     resource_set_output(r, "CanonicalHostedZoneId", json_str(balancer, "CanonicalHostedZoneId"));
 }
 
-/* Subnets and groups are sets. */
-static void put_set(struct resource *r, cJSON *have, const char *member, cJSON *set)
+/* What DescribeLoadBalancers does not tell. */
+struct details {
+    struct session *s;
+    const char *arn;
+    cJSON *tags, *attributes;
+};
+
+static int read_tags(void *context, struct err *err)
 {
-    _cleanup_json_ cJSON *wanted = ref_resolve(r->graph, json_get(r->want, member), NULL);
-    set_order(set, cJSON_IsArray(wanted) ? wanted : NULL);
-    json_put(have, member, set);
+    struct details *d = context;
+    _cleanup_json_ cJSON *arns = cJSON_CreateArray(), *tags = NULL;
+    json_push_str(arns, d->arn);
+    if (alb_tags_read(d->s, arns, &tags, err) < 0)
+        return -1;
+    d->tags = json_get(tags, d->arn) ? json_dup(json_get(tags, d->arn)) : cJSON_CreateObject();
+    return 0;
+}
+
+static int read_attributes(void *context, struct err *err)
+{
+    struct details *d = context;
+    return alb_attributes_read(d->s, &alb_balancer_attributes, d->arn, &d->attributes, err);
 }
 
 static int attributes_and_tags(struct session *s, struct resource *r, const char *arn,
                                cJSON **ret_attributes, struct err *err)
 {
     const cJSON *known = json_get(r->have, "Attributes");
-    if (r->tags == NULL) {
-        _cleanup_json_ cJSON *arns = cJSON_CreateArray(), *tags = NULL;
-        json_push_str(arns, arn);
-        if (alb_tags_read(s, arns, &tags, err) < 0)
-            return -1;
-        r->tags = json_get(tags, arn) ? json_dup(json_get(tags, arn)) : cJSON_CreateObject();
+    struct details d = { .s = s, .arn = arn };
+    struct together_task tasks[2];
+    size_t n = 0;
+    if (r->tags == NULL)
+        tasks[n++] = (struct together_task){ read_tags, &d };
+    if (known == NULL && r->want != NULL)
+        tasks[n++] = (struct together_task){ read_attributes, &d };
+    if (together_run(tasks, n, err) < 0) {
+        cJSON_Delete(d.tags);
+        cJSON_Delete(d.attributes);
+        return -1;
     }
-    if (known != NULL || r->want == NULL) {
-        *ret_attributes = known ? json_dup(known) : cJSON_CreateObject();
-        return 0;
-    }
-    return alb_attributes_read(s, &alb_balancer_attributes, arn, ret_attributes, err);
+    if (d.tags != NULL)
+        r->tags = d.tags;
+    if (d.attributes == NULL)
+        d.attributes = known ? json_dup(known) : cJSON_CreateObject();
+    *ret_attributes = d.attributes;
+    return 0;
 }
 
 static int balancer_take(struct session *s, struct resource *r, const cJSON *balancer,
@@ -60,8 +83,8 @@ static int balancer_take(struct session *s, struct resource *r, const cJSON *bal
     const cJSON *zone;
     cJSON_ArrayForEach (zone, json_get(balancer, "AvailabilityZones"))
         json_push_str(subnets, json_str(zone, "SubnetId"));
-    put_set(r, have, "Subnets", subnets);
-    put_set(r, have, "SecurityGroups", json_dup(json_get(balancer, "SecurityGroups")));
+    json_put(have, "Subnets", subnets);
+    json_put(have, "SecurityGroups", json_dup(json_get(balancer, "SecurityGroups")));
     json_put(have, "Attributes", attributes);
     resource_set_have(r, have);
     state_remember(r, balancer);
@@ -200,7 +223,7 @@ static int balancer_remove(struct session *s, struct resource *r, struct err *er
 static const char *const balancer_immutable[] = { "Name", "Scheme", "VpcId", NULL };
 static const char *const balancer_stable[] = { "LoadBalancerArn", "DNSName",
                                                "CanonicalHostedZoneId", NULL };
-static const char *const after_network[] = { "ec2.vpc", "ec2.subnets", NULL };
+static const char *const balancer_sets[] = { "Subnets", "SecurityGroups", NULL };
 
 const struct resource_type alb_balancer_type = {
     .name = "alb.load_balancer",
@@ -211,7 +234,7 @@ const struct resource_type alb_balancer_type = {
     .flags = TYPE_PRECIOUS,
     .immutable = balancer_immutable,
     .stable = balancer_stable,
-    .after = after_network,
+    .sets = balancer_sets,
     .discover = balancer_discover,
     .observe = balancer_observe,
     .judge = balancer_judge,

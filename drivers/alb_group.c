@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/alb.h"
 #include "drivers/aws/digest.h"
+#include "drivers/aws/together.h"
 #include "drivers/common.h"
 #include "drivers/ec2.h"
 #include "executor/base/near.h"
@@ -35,43 +36,99 @@ static bool same_immutables(const struct resource *r, const cJSON *group)
     return true;
 }
 
-static int group_take(struct session *s, struct resource *r, const cJSON *group, const cJSON *tags,
-                      struct err *err)
+static const cJSON *tags_of(const cJSON *group)
 {
-    const char *arn = json_str(group, "TargetGroupArn");
-    cJSON *attributes = NULL;
-    if (r->want != NULL) {
-        _cleanup_err_ struct err failure = ERR_INIT;
-        if (alb_attributes_read(s, &alb_group_attributes, arn, &attributes, &failure) < 0) {
-            if (failure.class != ERR_NOT_FOUND)
-                return err_move(err, &failure);
-            resource_set_have(r, NULL); /* it went between the calls */
-            return 0;
-        }
+    return json_get(group, "Tags");
+}
+
+/* From a group that details_read() has completed. */
+static void group_take(struct resource *r, const cJSON *group)
+{
+    r->observed = true;
+    if (json_get(group, "Attributes") == NULL) {
+        resource_set_have(r, NULL); /* it went between the calls */
+        return;
     }
     cJSON *have = json_pick(group, group_immutable);
     for (const char *const *m = group_checks; *m != NULL; m++)
         json_copy(have, group, *m);
-    if (attributes != NULL)
-        json_put(have, "Attributes", attributes);
+    if (r->want != NULL)
+        json_copy(have, group, "Attributes");
     resource_set_have(r, have);
-    resource_set_output(r, "TargetGroupArn", arn);
-    if (tags != NULL) {
+    resource_set_output(r, "TargetGroupArn", json_str(group, "TargetGroupArn"));
+    if (tags_of(group) != NULL) {
         cJSON_Delete(r->tags);
-        r->tags = json_dup(tags);
+        r->tags = json_dup(tags_of(group));
     }
+}
+
+/* One of the calls for what DescribeTargetGroups does not tell. */
+struct detail {
+    struct session *s;
+    const cJSON *about;
+    cJSON *answer;
+};
+
+static int read_tags(void *context, struct err *err)
+{
+    struct detail *d = context;
+    return alb_tags_read(d->s, d->about, &d->answer, err);
+}
+
+/* No answer where it went between the calls. */
+static int read_attributes(void *context, struct err *err)
+{
+    struct detail *d = context;
+    if (alb_attributes_read(d->s, &alb_group_attributes, json_str(d->about, "TargetGroupArn"),
+                            &d->answer, err) == 0)
+        return 0;
+    if (err->class != ERR_NOT_FOUND)
+        return -1;
+    err_release(err);
     return 0;
 }
 
-/* Every target group whose name begins with the environment's, with its tags under "Tags". */
+/* Adds to each group its "Tags" and, as long as it is there, its "Attributes". */
+static int details_read(struct session *s, cJSON *groups, struct err *err)
+{
+    size_t n = (size_t)cJSON_GetArraySize(groups), i = 1;
+    if (n == 0)
+        return 0;
+    _cleanup_json_ cJSON *arns = cJSON_CreateArray();
+    _cleanup_free_ struct detail *details = xcalloc(n + 1, sizeof(*details));
+    _cleanup_free_ struct together_task *tasks = xcalloc(n + 1, sizeof(*tasks));
+    details[0] = (struct detail){ .s = s, .about = arns };
+    tasks[0] = (struct together_task){ read_tags, &details[0] };
+    cJSON *group;
+    cJSON_ArrayForEach (group, groups) {
+        json_push_str(arns, json_str(group, "TargetGroupArn"));
+        details[i] = (struct detail){ .s = s, .about = group };
+        tasks[i] = (struct together_task){ read_attributes, &details[i] };
+        i++;
+    }
+    int status = together_run(tasks, n + 1, err);
+    i = 1;
+    cJSON_ArrayForEach (group, groups) {
+        const cJSON *tags = json_get(details[0].answer, json_str(group, "TargetGroupArn"));
+        if (tags != NULL)
+            json_put(group, "Tags", json_dup(tags));
+        if (details[i].answer != NULL)
+            json_put(group, "Attributes", details[i].answer);
+        i++;
+    }
+    cJSON_Delete(details[0].answer);
+    return status;
+}
+
+/* Every target group whose name begins with the environment's, with its details. */
 static int groups_read(struct session *s, const struct graph *g, cJSON **ret, struct err *err)
 {
-    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *all = NULL, *tags = NULL;
+    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *all = NULL;
     json_put_int(input, "PageSize", 400);
     if (aws_call_all(s, "elbv2", "DescribeTargetGroups", input, "TargetGroups", &all, err) < 0)
         return -1;
     _cleanup_free_ char *prefix = xasprintf("%s-", g->context.environment);
-    _cleanup_json_ cJSON *named = cJSON_CreateArray(), *arns = cJSON_CreateArray();
+    _cleanup_json_ cJSON *named = cJSON_CreateArray();
     while (all->child != NULL) {
         cJSON *group = cJSON_DetachItemFromArray(all, 0);
         if (!str_starts(json_str(group, "TargetGroupName"), prefix)) {
@@ -79,21 +136,11 @@ static int groups_read(struct session *s, const struct graph *g, cJSON **ret, st
             continue;
         }
         json_push(named, group);
-        json_push_str(arns, json_str(group, "TargetGroupArn"));
     }
-    if (alb_tags_read(s, arns, &tags, err) < 0)
+    if (details_read(s, named, err) < 0)
         return -1;
-    cJSON *group;
-    cJSON_ArrayForEach (group, named)
-        json_copy(json_put_object(group, "Tags"), tags, json_str(group, "TargetGroupArn"));
     *ret = steal_ptr(&named);
     return 0;
-}
-
-static const cJSON *tags_of(const cJSON *group)
-{
-    const cJSON *tags = json_get(group, "Tags");
-    return tags->child;
 }
 
 static bool is_called(const struct resource *r, const cJSON *group)
@@ -137,16 +184,15 @@ static int group_discover(struct session *s, struct graph *g, struct err *err)
         if (group == NULL)
             continue;
         graph_rename(r, json_str(group, "TargetGroupName"));
-        if (group_take(s, r, group, tags_of(group), err) < 0)
-            return -1;
+        group_take(r, group);
     }
     const cJSON *group;
     cJSON_ArrayForEach (group, groups) {
         const char *name = json_str(group, "TargetGroupName");
         const char *label = json_str(tags_of(group), "berth:name");
         struct resource *r = graph_found(g, &alb_group_type, label, name);
-        if (r->want == NULL && group_take(s, r, group, tags_of(group), err) < 0)
-            return -1;
+        if (r->want == NULL)
+            group_take(r, group);
         r->observed = true;
     }
     return 0;
@@ -155,8 +201,7 @@ static int group_discover(struct session *s, struct graph *g, struct err *err)
 static int group_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
 {
     for (size_t i = 0; i < n; i++) {
-        _cleanup_json_ cJSON *input = cJSON_CreateObject(), *found = NULL, *arns = NULL,
-                             *tags = NULL;
+        _cleanup_json_ cJSON *input = cJSON_CreateObject(), *found = NULL;
         json_push_str(json_put_array(input, "Names"), r[i]->name);
         _cleanup_err_ struct err failure = ERR_INIT;
         if (aws_call_all(s, "elbv2", "DescribeTargetGroups", input, "TargetGroups", &found,
@@ -169,12 +214,9 @@ static int group_observe(struct session *s, struct resource *const *r, size_t n,
             resource_set_have(r[i], NULL);
             continue;
         }
-        const char *arn = json_str(group, "TargetGroupArn");
-        arns = cJSON_CreateArray();
-        json_push_str(arns, arn);
-        if (alb_tags_read(s, arns, &tags, err) < 0 ||
-            group_take(s, r[i], group, json_get(tags, arn), err) < 0)
+        if (details_read(s, found, err) < 0)
             return -1;
+        group_take(r[i], group);
     }
     return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/acm.h"
 #include "drivers/alb.h"
+#include "drivers/aws/together.h"
 #include "drivers/common.h"
 
 /*
@@ -34,31 +35,47 @@ static int certificates_read(struct session *s, const char *arn, cJSON **ret, st
     return 0;
 }
 
-static int listener_take(struct session *s, struct resource *r, const cJSON *listener,
-                         struct err *err)
+/* What DescribeListeners does not tell. */
+struct details {
+    struct session *s;
+    const cJSON *listener;
+    cJSON *certificates, *rules;
+};
+
+static int read_certificates(void *context, struct err *err)
+{
+    struct details *d = context;
+    if (!str_eq(json_str(d->listener, "Protocol"), "HTTPS"))
+        return 0;
+    return certificates_read(d->s, json_str(d->listener, "ListenerArn"), &d->certificates, err);
+}
+
+static int read_rules(void *context, struct err *err)
+{
+    struct details *d = context;
+    return alb_rules_read(d->s, json_str(d->listener, "ListenerArn"), &d->rules, err);
+}
+
+/* Takes `certificates`, those of an HTTPS listener beyond its default one; or NULL. */
+static void listener_take(struct resource *r, const cJSON *listener, cJSON *certificates)
 {
     static const char *const members[] = { "LoadBalancerArn", "Port", "Protocol", "SslPolicy",
                                            NULL };
-    const char *arn = json_str(listener, "ListenerArn");
-    _cleanup_json_ cJSON *have = json_pick(listener, members);
-    if (str_eq(json_str(listener, "Protocol"), "HTTPS")) {
+    cJSON *have = json_pick(listener, members);
+    if (certificates != NULL) {
         _cleanup_json_ cJSON *wanted =
             ref_resolve(r->graph, json_get(r->want, "Certificates"), NULL);
-        cJSON *others = NULL;
-        if (certificates_read(s, arn, &others, err) < 0)
-            return -1;
-        set_order(others, wanted);
-        json_put(have, "Certificates", others);
+        set_order(certificates, wanted);
+        json_put(have, "Certificates", certificates);
         json_put_str(have, "CertificateArn",
                      json_str_at(listener, "Certificates/0/CertificateArn"));
     }
     json_put(have, "DefaultActions",
              alb_actions_normal(r->graph, json_get(listener, "DefaultActions"),
                                 json_get(r->want, "DefaultActions")));
-    resource_set_have(r, steal_ptr(&have));
-    resource_set_output(r, "ListenerArn", arn);
+    resource_set_have(r, have);
+    resource_set_output(r, "ListenerArn", json_str(listener, "ListenerArn"));
     r->observed = true;
-    return 0;
 }
 
 static int listeners_read(struct session *s, const struct graph *g, cJSON **ret, struct err *err)
@@ -77,6 +94,35 @@ static int listeners_read(struct session *s, const struct graph *g, cJSON **ret,
     return 0;
 }
 
+/* Of each listener its certificates and its rules, all at once; the rules are for alb_rule.c. */
+static int listeners_take(struct session *s, struct graph *g, const cJSON *listeners,
+                          struct err *err)
+{
+    size_t n = (size_t)cJSON_GetArraySize(listeners), i = 0;
+    _cleanup_free_ struct details *details = xcalloc(n + 1, sizeof(*details));
+    _cleanup_free_ struct together_task *tasks = xcalloc(2 * n + 1, sizeof(*tasks));
+    const cJSON *listener;
+    cJSON_ArrayForEach (listener, listeners) {
+        details[i] = (struct details){ .s = s, .listener = listener };
+        tasks[2 * i] = (struct together_task){ read_certificates, &details[i] };
+        tasks[2 * i + 1] = (struct together_task){ read_rules, &details[i] };
+        i++;
+    }
+    int status = together_run(tasks, 2 * n, err);
+    for (i = 0; i < n; i++) {
+        if (status < 0) {
+            cJSON_Delete(details[i].certificates);
+            cJSON_Delete(details[i].rules);
+            continue;
+        }
+        _cleanup_free_ char *port = xasprintf("%d", (int)json_int(details[i].listener, "Port", 0));
+        struct resource *r = graph_found(g, &alb_listener_type, port, port);
+        listener_take(r, details[i].listener, details[i].certificates);
+        json_put(r->memo, ALB_MEMO_RULES, details[i].rules);
+    }
+    return status;
+}
+
 static int listener_discover(struct session *s, struct graph *g, struct err *err)
 {
     const struct resource *balancer = balancer_of(g);
@@ -86,13 +132,7 @@ static int listener_discover(struct session *s, struct graph *g, struct err *err
     _cleanup_json_ cJSON *listeners = NULL;
     if (listeners_read(s, g, &listeners, err) < 0)
         return -1;
-    const cJSON *listener;
-    cJSON_ArrayForEach (listener, listeners) {
-        _cleanup_free_ char *port = xasprintf("%d", (int)json_int(listener, "Port", 0));
-        if (listener_take(s, graph_found(g, &alb_listener_type, port, port), listener, err) < 0)
-            return -1;
-    }
-    return 0;
+    return listeners_take(s, g, listeners, err);
 }
 
 static const cJSON *of_port(const cJSON *listeners, const char *name)
@@ -114,10 +154,14 @@ static int listener_observe(struct session *s, struct resource *const *r, size_t
     for (size_t i = 0; i < n; i++) {
         const cJSON *listener = of_port(listeners, r[i]->name);
         r[i]->observed = true;
-        if (listener == NULL)
+        if (listener == NULL) {
             resource_set_have(r[i], NULL);
-        else if (listener_take(s, r[i], listener, err) < 0)
+            continue;
+        }
+        struct details d = { .s = s, .listener = listener };
+        if (read_certificates(&d, err) < 0)
             return -1;
+        listener_take(r[i], listener, d.certificates);
     }
     return 0;
 }

@@ -70,8 +70,7 @@ static void rule_take(struct resource *r, const char *listener, const cJSON *rul
     r->observed = true;
 }
 
-/* A listener's rules but for the default one, each with what it is called as "Label". */
-static int rules_read(struct session *s, const char *listener, cJSON **ret, struct err *err)
+int alb_rules_read(struct session *s, const char *listener, cJSON **ret, struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject(), *all = NULL, *tags = NULL;
     _cleanup_json_ cJSON *rules = cJSON_CreateArray(), *arns = cJSON_CreateArray();
@@ -99,13 +98,12 @@ static int rules_read(struct session *s, const char *listener, cJSON **ret, stru
     return 0;
 }
 
-static int rules_of(struct session *s, struct graph *g, const struct resource *listener,
-                    struct err *err)
+/* Whoever read the listener has read its rules. */
+static void rules_of(struct graph *g, struct resource *listener)
 {
     const char *arn = json_str(listener->outputs, "ListenerArn");
-    _cleanup_json_ cJSON *rules = NULL;
-    if (rules_read(s, arn, &rules, err) < 0)
-        return -1;
+    _cleanup_json_ cJSON *rules =
+        cJSON_DetachItemFromObjectCaseSensitive(listener->memo, ALB_MEMO_RULES);
     const cJSON *rule;
     cJSON_ArrayForEach (rule, rules) {
         const char *label = json_str(rule, "Label");
@@ -116,16 +114,16 @@ static int rules_of(struct session *s, struct graph *g, const struct resource *l
         const char *name = is_it ? label : json_str(rule, "RuleArn");
         rule_take(graph_found(g, &alb_rule_type, name, name), arn, rule);
     }
-    return 0;
 }
 
 static int rule_discover(struct session *s, struct graph *g, struct err *err)
 {
+    (void)s;
+    (void)err;
     resources_mark_observed(g, &alb_rule_type);
     for (size_t i = 0, n = g->n; i < n; i++)
-        if (g->v[i]->type == &alb_listener_type && g->v[i]->have != NULL &&
-            rules_of(s, g, g->v[i], err) < 0)
-            return -1;
+        if (g->v[i]->type == &alb_listener_type && g->v[i]->have != NULL)
+            rules_of(g, g->v[i]);
     return 0;
 }
 
@@ -151,7 +149,7 @@ static int rule_observe(struct session *s, struct resource *const *r, size_t n, 
             resource_set_have(r[i], NULL);
             continue;
         }
-        if (rules_read(s, listener, &rules, err) < 0)
+        if (alb_rules_read(s, listener, &rules, err) < 0)
             return -1;
         _cleanup_free_ char *arn = xstrdup(listener);
         const cJSON *rule;
@@ -187,7 +185,7 @@ static int priority_move(struct session *s, const struct resource *r, const char
                          struct err *err)
 {
     _cleanup_json_ cJSON *rules = NULL, *input = cJSON_CreateObject();
-    if (rules_read(s, json_str(r->target, "ListenerArn"), &rules, err) < 0)
+    if (alb_rules_read(s, json_str(r->target, "ListenerArn"), &rules, err) < 0)
         return -1;
     int64_t wanted = json_int(r->target, "Priority", 0), free_one = PRIORITY_MAX;
     _cleanup_free_ char *text = xasprintf("%d", (int)wanted);

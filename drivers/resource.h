@@ -79,8 +79,9 @@ struct resource_type {
     unsigned batch;  /* how many resources one observe() takes; 0: any number */
     double deadline; /* seconds until a create, update or removal must be done; 0: 1200 */
     const char *const *immutable; /* NULL-ended JSON paths in want; or NULL */
-    const char *const *after;     /* NULL-ended names of types observed before this one; or NULL */
-    const char *parent;           /* SCOPE_CHILD: the name of its parent's type ("iam.role") */
+    const char *const *sets;  /* NULL-ended members of want whose order means nothing; or NULL */
+    const char *const *after; /* NULL-ended names of types observed before this one; or NULL */
+    const char *parent;       /* SCOPE_CHILD: the name of its parent's type ("iam.role") */
     /* NULL-ended names of types: while this is there, those of them that it needs cannot be
      * removed, so it is replaced with them. A child is bound to its parent anyway. NULL: none. */
     const char *const *bound;

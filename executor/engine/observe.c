@@ -24,6 +24,7 @@ struct reading {
     struct reading **then; /* those that come after it */
     size_t n_then;
     unsigned blocked;   /* how many it waits for */
+    unsigned height;    /* how many types come after it, one after the other */
     unsigned under_way; /* chunks */
     struct err err;     /* the first error */
 };
@@ -60,7 +61,7 @@ static void chunk_done(struct job *job);
 static void submit_chunk(struct reading *reading, struct resource **v, size_t n)
 {
     struct chunk *c = xcalloc(1, sizeof(*c));
-    c->job = (struct job){ .work = chunk_work, .done = chunk_done };
+    c->job = (struct job){ .work = chunk_work, .done = chunk_done, .rank = reading->height };
     c->reading = reading;
     c->v = v;
     c->n = n;
@@ -144,6 +145,26 @@ static void block(struct reading *reading, struct reading *first)
     reading->blocked++;
 }
 
+/* What most others wait for, one after the other, is read first: it decides when all is read. As
+ * many rounds as there are types reach every type; a circle, which is found later, has no height.
+ */
+static void measure_heights(struct observation *o)
+{
+    bool changed = true;
+    for (size_t round = 0; changed && round < o->n; round++) {
+        changed = false;
+        for (size_t i = 0; i < o->n; i++) {
+            struct reading *reading = &o->readings[i];
+            for (size_t j = 0; j < reading->n_then; j++) {
+                if (reading->height > reading->then[j]->height)
+                    continue;
+                reading->height = reading->then[j]->height + 1;
+                changed = true;
+            }
+        }
+    }
+}
+
 static void prepare(struct observation *o)
 {
     const struct resource_type **types = NULL;
@@ -162,6 +183,7 @@ static void prepare(struct observation *o)
                 block(&o->readings[i], first);
         }
     }
+    measure_heights(o);
 }
 
 static void release(struct observation *o)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What plan, observe and apply must answer alike about a resource: scope, changes, conflicts. */
+#include "drivers/common.h"
 #include "executor/engine/internal.h"
 
 size_t engine_types(const struct graph *g, const struct resource_type ***ret)
@@ -59,6 +60,9 @@ bool resource_may_update(const struct resource *r)
 
 bool resource_compare(struct resource *r)
 {
+    for (const char *const *m = r->type->sets; m != NULL && *m != NULL; m++)
+        if (cJSON_IsArray(json_get(r->target, *m)))
+            set_order(json_get(r->have, *m), json_get(r->target, *m));
     cJSON_Delete(r->changes);
     r->changes = diff_values(r->target, r->have, (r->type->flags & TYPE_WHOLE) != 0);
     if (r->changes != NULL)

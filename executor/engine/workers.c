@@ -16,6 +16,18 @@ static void queue_push(struct job_queue *q, struct job *job)
     q->last = &job->next;
 }
 
+/* Behind all that have its rank or a higher one. */
+static void queue_insert(struct job_queue *q, struct job *job)
+{
+    struct job **at = &q->first;
+    while (*at != NULL && (*at)->rank >= job->rank)
+        at = &(*at)->next;
+    job->next = *at;
+    *at = job;
+    if (job->next == NULL)
+        q->last = &job->next;
+}
+
 static struct job *queue_pop(struct job_queue *q)
 {
     struct job *job = q->first;
@@ -156,7 +168,7 @@ int workers_init(struct workers *w, uv_loop_t *loop, unsigned max, struct cancel
 void workers_submit(struct workers *w, struct job *job)
 {
     uv_mutex_lock(&w->mutex);
-    queue_push(&w->todo, job);
+    queue_insert(&w->todo, job);
     unsigned idle = w->idle;
     uv_cond_signal(&w->cond);
     uv_mutex_unlock(&w->mutex);

@@ -22,6 +22,7 @@
 struct job {
     void (*work)(struct job *job); /* on a worker */
     void (*done)(struct job *job); /* on the loop's thread */
+    unsigned rank;                 /* the higher, the earlier; of one rank the first comes first */
     struct job *next;              /* the workers' */
 };
 
