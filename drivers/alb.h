@@ -41,9 +41,18 @@ int alb_need_group(struct resource *r, const cJSON *spec, const char *path, cons
  * *ret. ERR_USER names an unknown target group. */
 int alb_actions_make(const cJSON *balancer, const cJSON *action, const char *path, cJSON **ret,
                      struct err *err);
+/*
+ * ERR_USER, beginning with `path`, for a redirect that leads a listener's requests to where they
+ * came from: AWS refuses it, "creates a loop". API_RedirectActionConfig: "You must modify at least
+ * one of the following components to avoid a redirect loop: protocol, port, hostname, or path".
+ */
+int alb_actions_check_loop(const cJSON *actions, const char *protocol, int64_t port,
+                           const char *path, struct err *err);
 /* What AWS answers in the form that alb_actions_make() gives; the order of target groups is that of
  * `wanted` (may be NULL). The caller owns it. */
 cJSON *alb_actions_normal(const struct graph *g, const cJSON *actions, const cJSON *wanted);
+/* The protocol of the spec's listener, which is named by its port: "HTTP" or "HTTPS". */
+const char *alb_listener_protocol(const cJSON *listener);
 /* Whether the spec's action forwards to the group. */
 bool alb_action_forwards(const cJSON *action, const char *group);
 

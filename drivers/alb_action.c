@@ -112,6 +112,23 @@ int alb_actions_make(const cJSON *balancer, const cJSON *action, const char *pat
     return 0;
 }
 
+int alb_actions_check_loop(const cJSON *actions, const char *protocol, int64_t port,
+                           const char *path, struct err *err)
+{
+    const cJSON *redirect = json_at(actions, "0/RedirectConfig");
+    _cleanup_free_ char *own_port = xasprintf("%d", (int)port);
+    const char *to_protocol = json_str(redirect, "Protocol"), *to_port = json_str(redirect, "Port");
+    if (redirect == NULL || !str_eq(json_str(redirect, "Host"), "#{host}") ||
+        !str_eq(json_str(redirect, "Path"), "/#{path}") ||
+        !(str_eq(to_protocol, "#{protocol}") || str_eq(to_protocol, protocol)) ||
+        !(str_eq(to_port, "#{port}") || str_eq(to_port, own_port)))
+        return 0;
+    return err_set(err, ERR_USER,
+                   "%s.redirect: leads requests to where they came from, for ever: change "
+                   "'protocol', 'port', 'host' or 'path'",
+                   path);
+}
+
 static cJSON *forward_normal(const struct graph *g, const cJSON *action, const cJSON *wanted)
 {
     cJSON *config = cJSON_CreateObject();

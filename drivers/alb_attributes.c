@@ -39,6 +39,17 @@ static int unknown_key(const cJSON *defaults, const char *path, const char *key,
     return err_set(err, ERR_USER, "%s: there is no attribute '%s'", path, key);
 }
 
+/* These are empty where they are not set, and no empty one can be set: what they belong to is
+ * turned off then, and whatever they say means nothing. */
+static void drop_unset(cJSON *attributes)
+{
+    static const char *const keys[] = { "access_logs.s3.bucket", "connection_logs.s3.bucket",
+                                        "stickiness.app_cookie.cookie_name" };
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+        if (str_eq(json_str(attributes, keys[i]), ""))
+            cJSON_DeleteItemFromObjectCaseSensitive(attributes, keys[i]);
+}
+
 int alb_attributes_make(const struct alb_attributes *kind, const cJSON *given, const char *path,
                         cJSON **ret, struct err *err)
 {
@@ -51,6 +62,7 @@ int alb_attributes_make(const struct alb_attributes *kind, const cJSON *given, c
             cJSON_IsString(item) ? xstrdup(item->valuestring) : json_print(item);
         json_put_str(attributes, item->string, text);
     }
+    drop_unset(attributes);
     *ret = steal_ptr(&attributes);
     return 0;
 }

@@ -56,6 +56,22 @@ static int read_rules(void *context, struct err *err)
     return alb_rules_read(d->s, json_str(d->listener, "ListenerArn"), &d->rules, err);
 }
 
+/* Two domains may be wanted that one certificate covers, or one that the default covers: it is
+ * there once, and both are. */
+static cJSON *certificates_as_wanted(const cJSON *others, const char *first, const cJSON *wanted)
+{
+    cJSON *list = cJSON_CreateArray();
+    const cJSON *arn;
+    cJSON_ArrayForEach (arn, wanted)
+        if (cJSON_IsString(arn) &&
+            (str_eq(arn->valuestring, first) || json_array_has(others, arn->valuestring)))
+            json_push(list, json_dup(arn));
+    cJSON_ArrayForEach (arn, others)
+        if (!str_eq(arn->valuestring, first) && !json_array_has(list, arn->valuestring))
+            json_push(list, json_dup(arn));
+    return list;
+}
+
 /* Takes `certificates`, those of an HTTPS listener beyond its default one; or NULL. */
 static void listener_take(struct resource *r, const cJSON *listener, cJSON *certificates)
 {
@@ -65,10 +81,10 @@ static void listener_take(struct resource *r, const cJSON *listener, cJSON *cert
     if (certificates != NULL) {
         _cleanup_json_ cJSON *wanted =
             ref_resolve(r->graph, json_get(r->want, "Certificates"), NULL);
-        set_order(certificates, wanted);
-        json_put(have, "Certificates", certificates);
-        json_put_str(have, "CertificateArn",
-                     json_str_at(listener, "Certificates/0/CertificateArn"));
+        const char *first = json_str_at(listener, "Certificates/0/CertificateArn");
+        json_put(have, "Certificates", certificates_as_wanted(certificates, first, wanted));
+        json_put_str(have, "CertificateArn", first);
+        cJSON_Delete(certificates);
     }
     json_put(have, "DefaultActions",
              alb_actions_normal(r->graph, json_get(listener, "DefaultActions"),
@@ -198,7 +214,8 @@ static int certificates_call(struct session *s, const struct resource *r, const 
     cJSON *certificates = json_put_array(input, "Certificates");
     const cJSON *arn;
     cJSON_ArrayForEach (arn, list)
-        if (!json_array_has(others, arn->valuestring))
+        if (!json_array_has(others, arn->valuestring) &&
+            json_find(certificates, "CertificateArn", arn->valuestring) == NULL)
             json_put_str(json_push(certificates, cJSON_CreateObject()), "CertificateArn",
                          arn->valuestring);
     if (json_count(certificates) == 0)
@@ -298,17 +315,23 @@ static int secure_make(struct graph *g, const cJSON *balancer, const cJSON *list
     return 0;
 }
 
+const char *alb_listener_protocol(const cJSON *listener)
+{
+    const char *protocol = json_str(listener, "protocol");
+    if (protocol != NULL)
+        return protocol;
+    return str_eq(listener->string, "443") ? "HTTPS" : "HTTP";
+}
+
 static int listener_want(struct graph *g, const cJSON *balancer, const cJSON *listener,
                          struct err *err)
 {
     _cleanup_free_ char *origin = xasprintf("loadBalancer.listeners.%s", listener->string);
     _cleanup_free_ char *path = xasprintf("%s.defaultAction", origin);
-    const char *protocol = json_str(listener, "protocol");
+    const char *protocol = alb_listener_protocol(listener);
     int64_t port = 0;
     if (str_to_int64(listener->string, 1, 65535, &port) < 0)
         return err_set(err, ERR_USER, "%s: a listener is named by its port, 1 to 65535", origin);
-    if (protocol == NULL)
-        protocol = port == 443 ? "HTTPS" : "HTTP";
     _cleanup_json_ cJSON *want = cJSON_CreateObject();
     json_put(want, "LoadBalancerArn", ref_new("${%s.LoadBalancerArn}", ALB_BALANCER));
     json_put_int(want, "Port", port);
@@ -319,6 +342,8 @@ static int listener_want(struct graph *g, const cJSON *balancer, const cJSON *li
     if (alb_actions_make(balancer, json_get(listener, "defaultAction"), path, &actions, err) < 0)
         return -1;
     json_put(want, "DefaultActions", actions);
+    if (alb_actions_check_loop(actions, protocol, port, path, err) < 0)
+        return -1;
     struct resource *r = NULL;
     if (graph_add(g, &alb_listener_type, listener->string, listener->string, origin,
                   steal_ptr(&want), &r, err) < 0)

@@ -37,6 +37,20 @@ static void conditions_sort(cJSON *conditions)
         cJSON_DeleteItemFromObjectCaseSensitive(condition, "key");
 }
 
+/* Values are a set, and lists without any say nothing. */
+static void config_sort(cJSON *config)
+{
+    for (cJSON *member = config->child, *next; member != NULL; member = next) {
+        next = member->next;
+        if (!cJSON_IsArray(member))
+            continue;
+        if (member->child == NULL)
+            cJSON_Delete(cJSON_DetachItemViaPointer(config, member));
+        else
+            json_sort(member, NULL);
+    }
+}
+
 /* AWS says the values of a host or path twice, in "Values" as well. */
 static cJSON *conditions_normal(const cJSON *conditions)
 {
@@ -50,6 +64,9 @@ static cJSON *conditions_normal(const cJSON *conditions)
                 json_get(one, conditions_of[i][2]) == NULL)
                 json_put(json_put_object(one, conditions_of[i][2]), "Values", json_dup(values));
         cJSON_Delete(values);
+        for (cJSON *config = one->child; config != NULL; config = config->next)
+            if (cJSON_IsObject(config))
+                config_sort(config);
     }
     conditions_sort(normal);
     return normal;
@@ -262,12 +279,15 @@ static int rule_remove(struct session *s, struct resource *r, struct err *err)
     return aws_call(s, "elbv2", "DeleteRule", input, NULL, err);
 }
 
+/* Sorted, since their order means nothing, each once. */
 static cJSON *values_of(const cJSON *given)
 {
-    if (cJSON_IsArray(given))
-        return json_dup(given);
     cJSON *values = cJSON_CreateArray();
-    json_push_str(values, given->valuestring);
+    const cJSON *value = cJSON_IsArray(given) ? given->child : given;
+    for (; value != NULL; value = cJSON_IsArray(given) ? value->next : NULL)
+        if (!json_array_has(values, value->valuestring))
+            json_push_str(values, value->valuestring);
+    json_sort(values, NULL);
     return values;
 }
 
@@ -312,6 +332,9 @@ static int rule_want(struct graph *g, const cJSON *balancer, const cJSON *listen
     if (alb_actions_make(balancer, json_get(rule, "action"), path, &actions, err) < 0)
         return -1;
     json_put(want, "Actions", actions);
+    if (alb_actions_check_loop(actions, alb_listener_protocol(listener),
+                               strtol(listener->string, NULL, 10), path, err) < 0)
+        return -1;
     return graph_add(g, &alb_rule_type, label, label, origin, steal_ptr(&want), NULL, err);
 }
 

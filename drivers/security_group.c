@@ -383,6 +383,12 @@ int security_group_want(struct graph *g, const cJSON *spec, const char *label, c
     if (name_check(origin, "a security group's name", name, 255, err) < 0 ||
         ec2_want_vpc(g, spec, err) < 0)
         return -1;
+    /* API_CreateSecurityGroup: "Cannot start with sg-". */
+    if (strncasecmp(name, "sg-", 3) == 0)
+        return err_set(err, ERR_USER,
+                       "%s: the environment is called '%s', and AWS allows no security group's "
+                       "name that begins with 'sg-'; choose another prefix in the host config",
+                       origin, g->context.environment);
     json_put_str(want, "GroupName", name);
     json_put_strf(want, "Description", "%.200s of %.50s", suffix, g->context.environment);
     json_put(want, "VpcId", ref_new("${%s.VpcId}", EC2_VPC));

@@ -169,6 +169,44 @@ static void check_raw_network(struct limiting *l, const cJSON *service)
     strbuf_cut(&l->path, len);
 }
 
+/* A role that ECS itself takes on: for volumes, hooks, load balancers, lattices. */
+static void check_raw_roles(struct limiting *l, const cJSON *value)
+{
+    size_t len = l->path.len;
+    size_t i = 0;
+    const cJSON *item;
+    cJSON_ArrayForEach (item, value) {
+        if (item->string != NULL && str_ends(item->string, "oleArn")) {
+            check_role(l, value, item->string);
+            continue;
+        }
+        if (item->string != NULL)
+            json_path_key(&l->path, item->string);
+        else
+            json_path_index(&l->path, i++);
+        check_raw_roles(l, item);
+        strbuf_cut(&l->path, len);
+    }
+}
+
+/* Members of CreateService by which tasks would get another environment's requests. */
+static void check_raw_ingress(struct limiting *l, const cJSON *service)
+{
+    static const char *const members[][2] = { { "loadBalancers", "loadBalancer" },
+                                              { "serviceRegistries", "discovery" } };
+    size_t len = l->path.len;
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
+        if (json_count(json_get(json_get(service, "service"), members[i][0])) == 0)
+            continue;
+        strbuf_addf(&l->path, ".service.%s", members[i][0]);
+        problem(l,
+                "cannot be set: this runner has limits (the host config's %s), and what is named "
+                "here might be another environment's; use '%s'",
+                l->where, members[i][1]);
+        strbuf_cut(&l->path, len);
+    }
+}
+
 static void check_service(struct limiting *l, const cJSON *service)
 {
     size_t len = l->path.len;
@@ -188,7 +226,11 @@ static void check_service(struct limiting *l, const cJSON *service)
     check_role(l, json_get(service, "taskDefinition"), "taskRoleArn");
     check_raw_secrets(l, json_get(service, "taskDefinition"));
     strbuf_cut(&l->path, len);
+    json_path_key(&l->path, "service");
+    check_raw_roles(l, json_get(service, "service"));
+    strbuf_cut(&l->path, len);
     check_raw_network(l, service);
+    check_raw_ingress(l, service);
 }
 
 /* A role that does not exist is created as the spec has it, whatever the branch: what it may be

@@ -269,6 +269,38 @@ def names(world: World) -> dict[str, str]:
             for priority, found in seen.rules().items()}
 
 
+def test_the_order_of_a_conditions_values_means_nothing(small: World) -> None:
+    put_rules(small, api=rule(10, host=["b.example.com", "a.example.com", "b.example.com"]))
+    small.deploy()
+    [found] = Balanced(small).rules().values()
+    assert sorted(found["Conditions"][0]["Values"]) == ["a.example.com", "b.example.com"]
+    Balanced(small).elb.modify_rule(RuleArn=found["RuleArn"], Conditions=[{
+        "Field": "host-header", "HostHeaderConfig": {
+            "Values": ["b.example.com", "a.example.com"]}}])
+    small.aws.record_clear()
+    small.deploy()
+    assert small.writes() == []
+
+
+def test_logs_that_are_turned_off_keep_no_empty_bucket(small: World) -> None:
+    """AWS has no empty bucket's or cookie's name, though it shows one where there is none."""
+    change(small, put("loadBalancer", "attributes", value={
+        "access_logs.s3.enabled": True, "access_logs.s3.bucket": "logs"}))
+    change(small, put("loadBalancer", "targetGroups", "mts-grafana", "attributes", value={
+        "stickiness.enabled": True, "stickiness.type": "app_cookie",
+        "stickiness.app_cookie.cookie_name": "sid"}))
+    small.deploy()
+    assert Balanced(small).attributes()["access_logs.s3.bucket"] == "logs"
+    change(small, put("loadBalancer", "attributes", value=None))
+    change(small, put("loadBalancer", "targetGroups", "mts-grafana", "attributes", value=None))
+    small.deploy()
+    assert Balanced(small).attributes()["access_logs.s3.enabled"] == "false"
+    assert Balanced(small).attributes(GRAFANA)["stickiness.type"] == "lb_cookie"
+    small.aws.record_clear()
+    small.deploy()
+    assert small.writes() == []
+
+
 def test_rules_come_change_and_go(small: World) -> None:
     put_rules(small, api=rule(10, host=["api.example.com", "*.api.example.com"], path="/v1/*"),
               beta=rule(20, header={"X-Beta": "yes"}))
@@ -323,6 +355,20 @@ def request(world: World, domain: str, **given: Any) -> str:
     made = world.aws.client("acm").request_certificate(DomainName=domain, **given)
     world.aws.advance(130)
     return made["CertificateArn"]
+
+
+def test_two_domains_may_have_one_certificate(small: World) -> None:
+    """One that covers both, or the default one: it is named once, and nothing is to do after it."""
+    one = request(small, "a.example.org", SubjectAlternativeNames=["b.example.org"])
+    change(small, put("loadBalancer", "listeners", "443", "certificates",
+                      value=["a.example.org", "b.example.org", "x.mettel-automation.net"]))
+    small.deploy()
+    found = Balanced(small).elb.describe_listener_certificates(
+        ListenerArn=Balanced(small).listeners()[443]["ListenerArn"])["Certificates"]
+    assert [c["CertificateArn"] for c in found if not c["IsDefault"]] == [one]
+    small.aws.record_clear()
+    small.deploy()
+    assert small.writes() == []
 
 
 def test_the_newest_issued_certificate_is_taken(small: World) -> None:

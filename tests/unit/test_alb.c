@@ -116,6 +116,13 @@ static void what_is_wrong_is_named(void **state)
         { SPEC("\"defaultAction\":{\"forward\":\"wep\"}"), "did you mean 'web'?" },
         { SPEC("\"defaultAction\":{\"forward\":{}}"), "needs one to five target groups" },
         { SPEC("\"protocol\":\"HTTPS\"," FORWARD), "HTTPS needs a certificate" },
+        { SPEC("\"defaultAction\":{\"redirect\":{\"query\":\"x=1\"}}"),
+          "loadBalancer.listeners.80.defaultAction.redirect: leads requests to where they came" },
+        { SPEC("\"defaultAction\":{\"redirect\":{\"port\":80,\"protocol\":\"HTTP\"}}"),
+          "for ever" },
+        { SPEC(FORWARD ",\"rules\":{\"r\":{\"priority\":1,\"path\":\"/x\",\"action\":"
+                       "{\"redirect\":{\"host\":\"#{host}\"}}}}"),
+          "loadBalancer.listeners.80.rules.r.action.redirect: leads" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(set); i++) {
         _cleanup_free_ char *said = script_refused(set[i][0]);

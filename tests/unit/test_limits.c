@@ -66,6 +66,16 @@ static const struct limit_case cases[] = {
       "services.a.service.networkConfiguration.awsvpcConfiguration.subnets: cannot be set: this "
       "runner allows only one VPC " WHERE "vpc), and these subnets might be another's; use "
       "'network.privateSubnets'\n" },
+    { "{" VPC "\"services\": { \"a\": { \"service\": { \"deploymentConfiguration\": {"
+      "\"lifecycleHooks\": [{ \"roleArn\": \"arn:aws:iam::1:role/admin\" }] },"
+      "\"loadBalancers\": [{ \"advancedConfiguration\": { \"roleArn\":"
+      " \"arn:aws:iam::1:role/ecs_x\" }, \"targetGroupArn\": \"arn:x\" }],"
+      "\"serviceRegistries\": [] } } } }",
+      "services.a.service.deploymentConfiguration.lifecycleHooks[0].roleArn: this runner does not "
+      "let tasks have the role 'arn:aws:iam::1:role/admin' " WHERE "roles)\n"
+      "services.a.service.loadBalancers: cannot be set: this runner has limits (the host config's "
+      "projects.77.limits.ephemeral), and what is named here might be another environment's; use "
+      "'loadBalancer'\n" },
     { "{" VPC "\"services\": { \"a\": {}, \"b\": { \"desiredCount\": null },"
       "\"c\": { \"desiredCount\": 0, \"service\": { \"desiredCount\": 2 } } } }",
       "services: 4 tasks are wanted, this runner allows 3 " WHERE "maxTasks)\n" },

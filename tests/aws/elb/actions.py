@@ -62,12 +62,14 @@ def _forward(elb: Elb, balancer: Balancer, action: dict[str, Any]) -> None:
 
 
 def loop_check(action: dict[str, Any], protocol: str, port: int) -> None:
-    """A redirect to where the request came to would go on for ever."""
+    """A redirect to where the request came to would go on for ever: another query is no other
+    place, https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/
+    API_RedirectActionConfig.html."""
     config = action.get("RedirectConfig")
     if config is None:
         return
     to = {"Protocol": protocol, "Port": str(port)}
-    if all(config[m] in (REDIRECT[m], to.get(m)) for m in REDIRECT):
+    if all(config[m] in (REDIRECT[m], to.get(m)) for m in REDIRECT if m != "Query"):
         raise AwsError("InvalidLoadBalancerAction", "The redirect configuration is not valid "
                        "because it creates a loop.")
 

@@ -56,6 +56,10 @@ CHOICES = {"routing.http.desync_mitigation_mode": {"monitor", "defensive", "stri
            "load_balancing.cross_zone.enabled": {"true", "false",
                                                  "use_load_balancer_configuration"}}
 
+# "Required if access logs are enabled"; the pages give no empty value a meaning.
+NEVER_EMPTY = {"access_logs.s3.bucket", "connection_logs.s3.bucket",
+               "stickiness.app_cookie.cookie_name"}
+
 
 def attributes_show(attributes: dict[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in attributes.items()]
@@ -71,6 +75,8 @@ def attributes_update(kind: str, attributes: dict[str, str], given: list[dict[st
         if least is not None and not (value.isdigit() and least <= int(value) <= (most or 0)):
             raise configuration(f"'{key}' must be a value between '{least}' and '{most}' "
                                 "inclusive")
+        if not value and key in NEVER_EMPTY:
+            raise configuration(f"The value of '{key}' cannot be empty")
         if key in CHOICES and value not in CHOICES[key] or \
                 key.endswith("enabled") and key not in CHOICES and value not in ("true", "false"):
             raise configuration(f"'{value}' is not a valid value for '{key}'")
