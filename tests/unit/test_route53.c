@@ -149,6 +149,10 @@ static void owners_lie_beneath_the_environments_name(void **state)
     assert_true(owner_is_us(t.g, text));
     assert_false(owner_is_us(t.g, "heritage=external-dns,Environment=automation-8527fec8"));
     assert_false(owner_is_us(t.g, "heritage=berth,Environment=automation-8527fec8"));
+    assert_true(owner_is_us(t.g, "heritage=berth,Environment=automation-8527fec8,"
+                                 "berth:project=77,berth:ref=dev/feature/login,berth:name=x"));
+    assert_false(owner_is_us(t.g, "heritage=berth,Environment=automation-master,"
+                                  "berth:project=77,berth:ref=master,berth:name=x"));
     script_close(&t);
 }
 
