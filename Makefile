@@ -153,7 +153,7 @@ check-unit:
 	@$(MAKE) --no-print-directory unit
 check-sanitize:
 	@$(MAKE) --no-print-directory SANITIZE=address,undefined unit
-THREADED = apply observe client replace
+THREADED = apply observe client replace together
 check-thread:
 	@$(MAKE) --no-print-directory SANITIZE=thread UNIT_TESTS='$(THREADED:%=build/thread/tests/unit/test_%)' unit
 check-valgrind:
@@ -170,7 +170,7 @@ check-runner: all
 	@$(PYTEST) tests/runner
 # End to end, on a build for gcov, so that nothing has to run twice: the kinds of resources that have
 # files of their own, and what jobs do.
-KINDS = $(addprefix tests/e2e/test_,alb.py elasticache.py replace.py route53.py)
+KINDS = $(addprefix tests/e2e/test_,alb.py elasticache.py fields.py replace.py route53.py)
 check-e2e: check-kinds check-jobs
 check-kinds: coverage-build
 	@BERTH_BUILD=build/coverage $(PYTEST) $(KINDS)

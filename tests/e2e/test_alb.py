@@ -467,7 +467,7 @@ def test_listeners_and_target_groups_taken_out_go(small: World) -> None:
 # -- the load balancer as a whole ------------------------------------------------------------------
 
 def without_balancer(spec: dict[str, Any]) -> None:
-    del spec["services"]["metrics-grafana"]["loadBalancer"], spec["loadBalancer"]
+    del spec["services"]["metrics-grafana"]["loadBalancer"], spec["loadBalancer"], spec["records"]
 
 
 def allow_replace(world: World) -> None:
