@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
@@ -12,6 +13,10 @@
 #include <unistd.h>
 
 #include "executor/base/process.h"
+
+#define BATCH 256 /* files that one rm removes: a job can leave more than one command line holds   \
+                   */
+#define LINGER "/var/lib/systemd/linger"
 
 static const char *const shared_directories[];
 
@@ -27,6 +32,8 @@ static int remove_all(struct strlist *argv, struct err *err)
     struct process_end end;
     if (process_run(&rm, &end, err) < 0)
         return -1;
+    if (end.signalled)
+        return err_set(err, ERR_CANCELLED, "told to stop while removing files of a job");
     if (end.code != 0)
         return err_set(err, ERR_HOST, "files of a job could not be removed: rm ended with %d",
                        end.code);
@@ -51,20 +58,52 @@ int wipe_tree(const char *path, struct err *err)
     return remove_all(&argv, err);
 }
 
-static void collect(const char *path, unsigned uid, struct strlist *argv)
+static bool is_of_user(int directory, const char *name, unsigned uid)
+{
+    struct stat st;
+    return strcmp(name, "..") != 0 && strcmp(name, ".") != 0 &&
+           fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == uid;
+}
+
+/* Adds up to BATCH of the user's entries. */
+static size_t collect(DIR *directory, const char *path, unsigned uid, struct strlist *argv)
+{
+    const struct dirent *entry;
+    size_t n = 0;
+    while (n < BATCH && (entry = readdir(directory)) != NULL) {
+        if (!is_of_user(dirfd(directory), entry->d_name, uid))
+            continue;
+        strlist_addf(argv, "%s/%s", path, entry->d_name);
+        n++;
+    }
+    return n;
+}
+
+static int wipe_directory(const char *path, unsigned uid, struct err *err)
 {
     DIR *directory = opendir(path);
-    const struct dirent *entry;
-    while (directory != NULL && (entry = readdir(directory)) != NULL) {
-        struct stat st;
-        if (strcmp(entry->d_name, "..") == 0 || strcmp(entry->d_name, ".") == 0)
-            continue;
-        if (fstatat(dirfd(directory), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            st.st_uid == uid)
-            strlist_addf(argv, "%s/%s", path, entry->d_name);
+    size_t n = 1;
+    int r = 0;
+    while (directory != NULL && r == 0 && n > 0) {
+        _cleanup_strlist_ struct strlist argv = STRLIST_INIT;
+        start_command(&argv);
+        n = collect(directory, path, uid, &argv);
+        r = n > 0 ? remove_all(&argv, err) : 0;
     }
     if (directory != NULL)
         closedir(directory);
+    return r;
+}
+
+/* Every user may have a service manager of its own from systemd, at every boot too, without being
+ * asked (org.freedesktop.login1.set-self-linger in logind's policy); loginctl(1), enable-linger. */
+static void wipe_linger(unsigned uid)
+{
+    const struct passwd *pw = getpwuid(uid);
+    if (pw == NULL)
+        return;
+    _cleanup_free_ char *path = xasprintf(LINGER "/%s", pw->pw_name);
+    unlink(path);
 }
 
 /* The three kinds are walked alike: the highest index, then what lies at each; see shmctl(2),
@@ -117,13 +156,23 @@ int wipe_user(unsigned uid, struct err *err)
     wipe_shared_memory(uid);
     wipe_semaphores(uid);
     wipe_message_queues(uid);
-    _cleanup_strlist_ struct strlist argv = STRLIST_INIT;
-    start_command(&argv);
-    size_t before = argv.n;
+    wipe_linger(uid);
     for (const char *const *path = shared_directories; *path != NULL; path++)
-        collect(*path, uid, &argv);
-    return argv.n > before ? remove_all(&argv, err) : 0;
+        if (wipe_directory(*path, uid, err) < 0)
+            return -1;
+    return 0;
 }
 
-static const char *const shared_directories[] = { "/tmp",     "/var/tmp",    "/run/lock",
-                                                  "/dev/shm", "/dev/mqueue", NULL };
+static const char *const shared_directories[] = {
+    "/tmp",
+    "/var/tmp",
+    "/run/lock",
+    "/dev/shm",
+    "/dev/mqueue",
+    /* What cron and at would start later, by whatever way a job has come by it. */
+    "/var/spool/cron/crontabs",
+    "/var/spool/cron/atjobs",
+    "/var/spool/cron",
+    "/var/spool/at",
+    NULL,
+};

@@ -4,9 +4,9 @@
 
 /*
  * Removes what a user's processes leave outside their own directories: entries of the directories
- * that everyone can write (/tmp, /var/tmp, /run/lock, /dev/shm, /dev/mqueue), and System V shared
- * memory, semaphores and message queues. For users that do nothing but jobs, when none runs; for
- * root.
+ * that everyone can write (/tmp, /var/tmp, /run/lock, /dev/shm, /dev/mqueue), what cron, at and
+ * systemd would start as the user later, and System V shared memory, semaphores and message queues.
+ * For users that do nothing but jobs, when none runs; for root.
  */
 
 #include "executor/base/err.h"
