@@ -22,10 +22,13 @@
 struct one {
     pid_t pid;
     pid_t parent;
+    int64_t started;                  /* in clock ticks since boot */
+    enum { UNKNOWN, YES, NO } answer; /* see holds_above() */
     bool chosen;
     char name[32];
 };
 
+/* Sorted by pid: a job can leave thousands of processes, in a chain. */
 struct table {
     struct one *v;
     size_t n;
@@ -60,6 +63,15 @@ static bool read_proc(pid_t pid, const char *file, struct strbuf *text)
     return text->len > 0;
 }
 
+/* The 22nd field of proc(5), the 20th behind the name. */
+static int64_t start_time_in(const char *stat)
+{
+    const char *at = strrchr(stat, ')');
+    for (unsigned field = 0; at != NULL && field < 20; field++)
+        at = strchr(at + 1, ' ');
+    return at != NULL ? strtoll(at, NULL, 10) : 0;
+}
+
 /* "123 (name, which may hold anything) S 45 ...": see proc(5). Zombies do not count: they are dead.
  */
 static bool read_stat(pid_t pid, struct one *ret)
@@ -74,10 +86,16 @@ static bool read_stat(pid_t pid, struct one *ret)
     if (open_paren == NULL || close_paren == NULL ||
         sscanf(close_paren + 1, " %c %d", &state, &parent) != 2 || state == 'Z' || state == 'X')
         return false;
-    *ret = (struct one){ .pid = pid, .parent = parent };
+    *ret = (struct one){ .pid = pid, .parent = parent, .started = start_time_in(text.buf) };
     snprintf(ret->name, sizeof(ret->name), "%.*s", (int)(close_paren - open_paren - 1),
              open_paren + 1);
     return true;
+}
+
+static int compare_pids(const void *a, const void *b)
+{
+    const struct one *x = a, *y = b;
+    return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
 static void read_table(struct table *t)
@@ -94,14 +112,14 @@ static void read_table(struct table *t)
     }
     if (proc != NULL)
         closedir(proc);
+    if (t->n > 0)
+        qsort(t->v, t->n, sizeof(*t->v), compare_pids);
 }
 
-static const struct one *find(const struct table *t, pid_t pid)
+static struct one *find(const struct table *t, pid_t pid)
 {
-    for (size_t i = 0; i < t->n; i++)
-        if (t->v[i].pid == pid)
-            return &t->v[i];
-    return NULL;
+    const struct one key = { .pid = pid };
+    return t->n > 0 ? bsearch(&key, t->v, t->n, sizeof(*t->v), compare_pids) : NULL;
 }
 
 /* The effective user; (uid_t)-1 when the process is gone. proc(5): the directory keeps its owner
@@ -148,37 +166,50 @@ static bool is_marked(const struct one *one, const char *mark)
     return false;
 }
 
-/* Walks up from a process. `depth` bounds it: the table is no snapshot and may hold a circle. */
-static bool is_beneath(const struct table *t, const struct one *one, pid_t ancestor)
+static bool is_child(const struct one *one, const void *parent)
 {
-    for (size_t depth = 0; one != NULL && depth < t->n; depth++) {
-        if (one->parent == ancestor)
-            return true;
-        one = find(t, one->parent);
-    }
-    return false;
+    return one->parent == *(const pid_t *)parent;
 }
 
-static bool is_under_spared(const struct table *t, const struct one *one, const char *spared)
+static bool is_spared_one(const struct one *one, const void *spared)
 {
-    for (size_t depth = 0; one != NULL && depth < t->n; depth++) {
-        if (is_spared(one, spared))
-            return true;
-        one = find(t, one->parent);
-    }
-    return false;
+    return is_spared(one, spared);
 }
 
-static bool is_chosen(const struct table *t, const struct one *one, const struct choice *choice)
+/*
+ * Whether something holds for a process or one that it descends from. The answer is noted all the
+ * way up, so that a table is asked one question only, and each of its processes once. `depth`
+ * bounds the way: the table is no snapshot and may hold a circle.
+ */
+static bool holds_above(struct table *t, struct one *one,
+                        bool (*holds)(const struct one *, const void *), const void *context)
 {
-    if (one->pid == getpid())
+    bool answer = false;
+    struct one *at = one;
+    for (size_t depth = 0; at != NULL && depth < t->n && at->answer == UNKNOWN; depth++) {
+        answer = holds(at, context);
+        if (answer)
+            break;
+        at = find(t, at->parent);
+    }
+    if (at != NULL && at->answer != UNKNOWN)
+        answer = at->answer == YES;
+    for (at = one; at != NULL && at->answer == UNKNOWN; at = find(t, at->parent))
+        at->answer = answer ? YES : NO;
+    return answer;
+}
+
+static bool is_chosen(struct table *t, struct one *one, const struct choice *choice)
+{
+    const pid_t own = getpid();
+    if (one->pid == own)
         return false;
     if (choice->user != NULL)
         return owner_of(one->pid) == choice->user->uid;
     if (choice->mark == NULL)
-        return is_beneath(t, one, getpid());
+        return holds_above(t, one, is_child, &own);
     return is_marked(one, choice->mark) &&
-           (choice->spared == NULL || !is_under_spared(t, one, choice->spared));
+           (choice->spared == NULL || !holds_above(t, one, is_spared_one, choice->spared));
 }
 
 static void choose(const struct choice *choice, struct table *ret)
@@ -242,10 +273,22 @@ static void add_names(const struct table *t, struct strlist *left)
         strlist_addf(left, "%s (%d)", t->v[i].name, (int)t->v[i].pid);
 }
 
+/* Not to whoever has the number by now: a job can use them up, until one comes round again. */
+static void tell_one(const struct one *one, int signum)
+{
+    _cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, one->pid, 0);
+    if ((fd < 0 && errno == ESRCH) || process_start_time(one->pid) != one->started)
+        return;
+    if (fd < 0)
+        kill(one->pid, signum);
+    else
+        syscall(SYS_pidfd_send_signal, fd, signum, NULL, 0);
+}
+
 static void tell(const struct table *t, int signum)
 {
     for (size_t i = 0; i < t->n; i++)
-        kill(t->v[i].pid, signum);
+        tell_one(&t->v[i], signum);
 }
 
 static size_t end_chosen(const struct choice *choice, double grace, struct strlist *left)
@@ -283,12 +326,28 @@ size_t process_end_marked(const char *mark, const char *spared, double grace, st
     return end_chosen(&marked, grace, left);
 }
 
+/*
+ * Who may signal as the user, and cannot be signalled by it: kill(2) asks for the real or saved
+ * user of the target, and those are nobody's here. Else a process that kills all others of its user
+ * without end would kill the one that is to kill it. Where there is no such user (in a user
+ * namespace) the user itself must do.
+ */
+static int become_killer(const struct process_user *user)
+{
+    const uid_t nobodys = (uid_t)-3;
+    if (syscall(SYS_setgroups, 0, NULL) == 0 &&
+        syscall(SYS_setresgid, user->gid, user->gid, user->gid) == 0 &&
+        syscall(SYS_setresuid, nobodys, user->uid, nobodys) == 0)
+        return 0;
+    return process_become(user);
+}
+
 /* In a child of its own, for root cannot come back from being the user. */
 static void kill_as(const struct process_user *user)
 {
     pid_t pid = fork();
     if (pid == 0) {
-        if (process_become(user) == 0)
+        if (become_killer(user) == 0)
             kill(-1, SIGKILL);
         _exit(0);
     }
@@ -315,9 +374,5 @@ int64_t process_start_time(pid_t pid)
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
     if (!read_proc(pid, "stat", &text))
         return 0;
-    /* The 22nd field of proc(5), the 20th behind the name. */
-    const char *at = strrchr(text.buf, ')');
-    for (unsigned field = 0; at != NULL && field < 20; field++)
-        at = strchr(at + 1, ' ');
-    return at != NULL ? strtoll(at, NULL, 10) : 0;
+    return start_time_in(text.buf);
 }

@@ -158,6 +158,67 @@ static void nothing_left_costs_nothing(void **state)
     assert_true(clock_now() - start < 0.1);
 }
 
+#define CHAIN 30
+
+/* A chain of processes, each the child of the one before. */
+static void a_chain_is_ended_whole(void **state)
+{
+    (void)state;
+    process_adopt_orphans();
+    int ready[2];
+    assert_int_equal(pipe(ready), 0);
+    pid_t first = fork();
+    for (int i = 0; first == 0; i++) {
+        pid_t pid = i < CHAIN ? fork() : -1;
+        if (pid == 0)
+            continue;
+        if (pid < 0)
+            (void)!write(ready[1], "", 1);
+        alarm(60);
+        pause();
+        _exit(0);
+    }
+    char byte;
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    _cleanup_strlist_ struct strlist left = STRLIST_INIT;
+    assert_int_equal(process_end_descendants(5, &left), 0);
+    assert_int_equal(left.n, CHAIN + 1);
+}
+
+static const struct process_user nobodys = { .uid = 54321, .gid = 54321 };
+
+/* Kills all others of its user, again and again, and goes on in a child that kills its parent. */
+static void kill_and_fork(void)
+{
+    double end = clock_now() + 20;
+    while (clock_now() < end) {
+        for (int i = 0; i < 20; i++)
+            kill(-1, SIGKILL);
+        if (fork() > 0)
+            pause();
+    }
+    _exit(0);
+}
+
+static void a_user_that_kills_is_killed(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    process_adopt_orphans();
+    if (fork() == 0 && setresgid(54321, 54321, 54321) == 0 && setresuid(54321, 54321, 54321) == 0)
+        kill_and_fork();
+    usleep(100000);
+    double start = clock_now();
+    assert_int_equal(process_kill_user(&nobodys, NULL), 0);
+    assert_true(clock_now() - start < 1.5);
+    _cleanup_strlist_ struct strlist left = STRLIST_INIT;
+    assert_int_equal(process_end_descendants(0, &left), 0);
+    assert_int_equal(left.n, 0);
+}
+
 static void finds_programs(void **state)
 {
     (void)state;
@@ -192,6 +253,8 @@ int main(void)
         cmocka_unit_test(nothing_left_costs_nothing),
         cmocka_unit_test(ends_what_is_left),
         cmocka_unit_test(one_that_ends_by_itself_is_not_named),
+        cmocka_unit_test(a_chain_is_ended_whole),
+        cmocka_unit_test(a_user_that_kills_is_killed),
         cmocka_unit_test(finds_programs),
         cmocka_unit_test(knows_where_it_lies),
     };
