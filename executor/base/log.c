@@ -2,6 +2,7 @@
 #include "executor/base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -30,6 +31,11 @@ static void write_all(int fd, const char *data, size_t len)
     while (len > 0) {
         ssize_t n = write(fd, data, len);
         if (n < 0 && errno == EINTR)
+            continue;
+        /* A script shares the description with us and can make it non-blocking (O_NONBLOCK in
+         * fcntl(2)), as node does; the verdict must not be lost for a reader that is slow. */
+        struct pollfd writable = { .fd = fd, .events = POLLOUT };
+        if (n < 0 && errno == EAGAIN && (poll(&writable, 1, -1) >= 0 || errno == EINTR))
             continue;
         if (n <= 0)
             return; /* the reader is gone; there is nobody left to tell */

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -89,12 +90,40 @@ static void lines_of_threads_do_not_mix(void **state)
     }
 }
 
+static void write_much(void *argument)
+{
+    for (int i = 0; i < 2000; i++)
+        log_info("%s", (const char *)argument);
+}
+
+/* What a script has made non-blocking, and a reader that is slow. */
+static void nothing_is_lost_in_a_full_pipe(void **state)
+{
+    (void)state;
+    log_init(fds[1], LOG_INFO, false);
+    assert_int_equal(fcntl(fds[1], F_SETFL, O_NONBLOCK), 0);
+    static const char line[] = "0123456789012345678901234567890123456789012345678901234567890123";
+    uv_thread_t writer;
+    uv_thread_create(&writer, write_much, (void *)line);
+    size_t got = 0;
+    char chunk[8192];
+    while (got < 2000 * sizeof(line)) {
+        usleep(1000);
+        ssize_t n = read(fds[0], chunk, sizeof(chunk));
+        assert_true(n > 0);
+        got += (size_t)n;
+    }
+    uv_thread_join(&writer);
+    assert_int_equal(fcntl(fds[1], F_SETFL, 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(levels_and_labels),
         cmocka_unit_test(no_secret_gets_out),
         cmocka_unit_test(lines_of_threads_do_not_mix),
+        cmocka_unit_test(nothing_is_lost_in_a_full_pipe),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
