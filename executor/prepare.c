@@ -82,10 +82,12 @@ static int try_as_user(const struct jobuser *user, struct err *err)
                                 ">/dev/null";
     char *const argv[] = { (char *)"bash",   (char *)"-c",    (char *)probe, (char *)"prepare",
                            user->builds_dir, user->cache_dir, user->tmp_dir, NULL };
-    struct process_end end;
+    struct process_end end = { .code = -1 };
     _cleanup_err_ struct err cause = ERR_INIT;
-    if (script_run_tool(argv, NULL, &end, &cause) == 0 && end.code == 0)
+    if (script_run_tool(argv, NULL, &end, &cause) == 0 && end.code == 0 && !end.signalled)
         return 0;
+    if (end.signalled)
+        return err_set(err, ERR_CANCELLED, "told to stop while trying what scripts need");
     return err_set(err, ERR_HOST,
                    "scripts cannot run as user '%s'%s%s: bash and git must be executable, '%s' and "
                    "'%s' reachable by it (each directory above with mode 711 or more)%s",

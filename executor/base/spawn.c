@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "executor/base/spawn.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/close_range.h>
 #include <linux/keyctl.h>
 #include <signal.h>
@@ -60,7 +62,11 @@ int process_become(const struct process_user *user)
     if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -1;
     umask(022);
-    return drop_to(user);
+    if (drop_to(user) < 0)
+        return -1;
+    /* Until it executes, it has our memory. The change of user has shut that to others, but on a
+     * host that has fs.suid_dumpable set to 1, which opens it; see proc_sys_fs(5). */
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 static void set_signals(const struct process *process)
@@ -114,13 +120,14 @@ static int become_child(const struct process *process, pid_t parent, enum step *
     return process->directory != NULL ? chdir(process->directory) : 0;
 }
 
-static void child(const struct process *process, pid_t parent, int report)
+/* Shares our memory until it executes (start_child), and must not return. */
+_Noreturn static void child(const struct process *process, pid_t parent, int report)
 {
     struct failure failure = { .step = STEP_SIGNALS };
     if (become_child(process, parent, &failure.step) == 0) {
         failure.step = STEP_EXEC;
         if (process->env != NULL)
-            environ = (char **)process->env;
+            environ = (char **)process->env; /* for its PATH, too */
         execvp(process->file, process->argv);
     }
     failure.sys_errno = errno;
@@ -158,26 +165,65 @@ static int open_report(int ret[2])
     return ret[0] < 0 || ret[1] < 0 ? -1 : 0;
 }
 
+/* For kernels before 5.11, whose close_range(2) cannot do it, or does not exist. */
+static int shut_each(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    const struct dirent *entry;
+    if (directory == NULL)
+        return -1;
+    while ((entry = readdir(directory)) != NULL) {
+        int64_t fd;
+        if (str_to_int64(entry->d_name, STDERR_FILENO + 1, INT_MAX, &fd) == 0)
+            fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+    }
+    closedir(directory);
+    return 0;
+}
+
+/* Descriptors that somebody has left open for us are not the child's business. */
+static int shut_descriptors(void)
+{
+    if (syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
+        return 0;
+    return shut_each();
+}
+
+/*
+ * vfork(2), for a copy of our page tables costs as much as all else that we do in a stage. With all
+ * signals blocked no handler runs in the child; it changes nothing of ours but what is set back
+ * here, and we go on when it has executed or ended.
+ */
+static pid_t start_child(const struct process *process, int report)
+{
+    sigset_t all, before;
+    pid_t parent = getpid();
+    int dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0); /* a change of user takes it */
+    char **environment = environ;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid_t pid = vfork();
+    if (pid == 0)
+        child(process, parent, report);
+    int saved = errno;
+    environ = environment;
+    prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    errno = saved;
+    return pid;
+}
+
 int process_spawn(const struct process *process, pid_t *ret, struct err *err)
 {
     int report[2] = { -1, -1 };
-    if (open_report(report) < 0) {
+    if (open_report(report) < 0 || shut_descriptors() < 0) {
         int saved = errno;
         closep(&report[0]);
         closep(&report[1]);
         return err_set_errno(err, ERR_HOST, saved, "cannot start '%s'", process->file);
     }
-    /* Descriptors that somebody has left open for us are not the child's business. */
-    close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
-    sigset_t all, before;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    pid_t parent = getpid();
-    pid_t pid = fork();
+    pid_t pid = start_child(process, report[1]);
     int saved = errno;
-    if (pid == 0)
-        child(process, parent, report[1]);
-    sigprocmask(SIG_SETMASK, &before, NULL);
     close(report[1]);
     _cleanup_close_ int failures = report[0];
     if (pid < 0)

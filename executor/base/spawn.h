@@ -7,7 +7,7 @@
 #include "executor/base/process.h"
 
 /*
- * Forks and executes. The caller reaps *ret. ERR_NOT_FOUND if there is no such program, ERR_HOST
+ * Starts and executes. The caller reaps *ret. ERR_NOT_FOUND if there is no such program, ERR_HOST
  * for whatever else kept it from being started; then there is no child.
  */
 int process_spawn(const struct process *process, pid_t *ret, struct err *err);
