@@ -14,8 +14,8 @@
 
 #include "executor/base/process.h"
 
-#define BATCH 256 /* files that one rm removes: a job can leave more than one command line holds   \
-                   */
+/* Files that one rm removes: a job can leave more than one command line holds. */
+#define BATCH  256
 #define LINGER "/var/lib/systemd/linger"
 
 static const char *const shared_directories[];

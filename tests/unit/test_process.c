@@ -196,6 +196,7 @@ static void kill_and_fork(void)
     while (clock_now() < end) {
         for (int i = 0; i < 20; i++)
             kill(-1, SIGKILL);
+        alarm(20);
         if (fork() > 0)
             pause();
     }
