@@ -361,11 +361,13 @@ size_t process_kill_user(const struct process_user *user, struct strlist *left)
     _cleanup_table_ struct table t = { .v = NULL };
     choose(&of_user, &t);
     add_names(&t, left);
-    for (unsigned round = 0; round < ROUNDS && t.n > 0; round++) {
+    /* Once whatever was seen: who forks and ends without pause is in no look at /proc. */
+    unsigned round = 0;
+    do {
         kill_as(user);
         await(&t, LAST);
         choose(&of_user, &t);
-    }
+    } while (++round < ROUNDS && t.n > 0);
     return t.n;
 }
 
