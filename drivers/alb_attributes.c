@@ -153,6 +153,9 @@ int alb_check_created(struct session *s, struct resource *r, const char *arn, st
     json_push_str(arns, arn);
     if (alb_tags_read(s, arns, &tags, err) < 0)
         return -1;
+    if (json_get(tags, arn) == NULL)
+        return err_set(err, ERR_BUSY, "AWS does not find the new %s '%s' everywhere yet",
+                       r->type->singular, r->name);
     cJSON_Delete(r->tags);
     r->tags = json_dup(json_get(tags, arn));
     if (resource_is_ours(r))

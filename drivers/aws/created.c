@@ -81,6 +81,17 @@ static void learn_names(struct created *c, const cJSON *value, bool input, doubl
     }
 }
 
+/* With the mutex held. Some answers are lists: CreateLoadBalancer's is one of a single load
+ * balancer. What lists within that name is not new. */
+static void learn_lists(struct created *c, const cJSON *output, double now)
+{
+    const cJSON *list, *item;
+    cJSON_ArrayForEach (list, output)
+        if (cJSON_IsArray(list))
+            cJSON_ArrayForEach (item, list)
+                learn_names(c, item, false, now);
+}
+
 static void forget_names(struct created *c, const cJSON *value, double now)
 {
     const cJSON *child;
@@ -105,6 +116,7 @@ void created_learn(struct created *c, const char *action, const cJSON *input, co
     if (creates) {
         learn_names(c, input, true, now);
         learn_names(c, output, false, now);
+        learn_lists(c, output, now);
     } else {
         forget_names(c, input, now);
     }
