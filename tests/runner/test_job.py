@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -247,7 +248,8 @@ def test_what_the_runner_ignores_its_executables_do_not(host, number):
         log = host.run().log
     finally:
         signal.signal(number, before)
-    assert "SigIgn:\t0000000000000000\n" in log
+    ignored = int(re.search(r"SigIgn:\t([0-9a-f]+)\n", log)[1], 16)
+    assert ignored & ~(3 << 31) == 0, "32 and 33 are the C library's own"
 
 
 def test_run_keyword_is_a_script_for_step_runner(host):

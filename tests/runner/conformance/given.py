@@ -118,7 +118,9 @@ def signals_at_their_default(bench: Bench) -> str:
     masks = dict(re.findall(r"(SigIgn|SigBlk):\s*([0-9a-f]+)", ended.out.decode()))
     require(len(masks) == 2, f"no masks in: {ended.said}")
     for name, mask in masks.items():
-        require(int(mask, 16) == 0, f"{name} is {mask}")
+        # 32 and 33 are the C library's own: what posix_spawn(3) starts ignores them, as whatever
+        # make starts does, and nobody can set them back (glibc, sysdeps/unix/sysv/linux/spawni.c).
+        require(int(mask, 16) & ~(3 << 31) == 0, f"{name} is {mask}")
     require(b"yes=141" in ended.err, f"SIGPIPE did not end the writer: {ended.said}")
     return "no signal ignored or blocked"
 
