@@ -75,6 +75,26 @@ static size_t skip_string(const char *text, size_t i, size_t len)
     return i < len ? i + 1 : len;
 }
 
+/* cJSON takes an escape that is not of four hexadecimal digits for a NUL, and so a string's end. */
+static int check_escapes(const char *text, size_t start, size_t end, struct err *err)
+{
+    for (size_t i = start; i + 1 < end; i++) {
+        if (text[i] != '\\')
+            continue;
+        if (text[++i] != 'u')
+            continue;
+        size_t digits = 0;
+        while (digits < 4 && i + 1 + digits < end && isxdigit((unsigned char)text[i + 1 + digits]))
+            digits++;
+        if (digits < 4)
+            return syntax_error(text, i - 1,
+                                "not valid JSON: '\\u' without four hexadecimal digits", err);
+        if (memcmp(text + i + 1, "0000", 4) == 0)
+            return syntax_error(text, i - 1, "a string must not hold a NUL", err);
+    }
+    return 0;
+}
+
 /* Refuses what cJSON would accept but should not, and blanks comments in place. */
 static int prepare_text(char *text, size_t len, enum json_flags flags, struct err *err)
 {
@@ -83,13 +103,8 @@ static int prepare_text(char *text, size_t len, enum json_flags flags, struct er
         char c = text[i];
         if (c == '"') {
             size_t end = skip_string(text, i, len);
-            for (size_t j = i; j + 5 < end; j++) {
-                if (text[j] != '\\')
-                    continue;
-                if (memcmp(text + j, "\\u0000", 6) == 0)
-                    return syntax_error(text, j, "a string must not hold a NUL", err);
-                j++;
-            }
+            if (check_escapes(text, i, end, err) < 0)
+                return -1;
             i = end;
             continue;
         }
