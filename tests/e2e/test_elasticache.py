@@ -352,7 +352,7 @@ def test_a_removal_waits_for_what_is_being_created(small: World) -> None:
         small.write_spec(spec)
         allow(small, "elasticache.cluster")
         small.aws.record_clear()
-        small.aws.speed(200)
+        small.aws.speed(40)
         small.deploy()
     finally:
         small.aws.speed("instant")
