@@ -106,8 +106,10 @@ class Workshop:
     def _ask(self, target: str, name: str, says: str) -> Verdict:
         code, output = self._run(target)
         red = self._red(target, output) if code != 0 else []
+        if code != 0 and not red:  # a program that aborts names no test
+            red = [f"exit code {code}"]
         killed = code != 0 and (not name or name in red) and says in output
-        return Verdict(killed, red or ([f"exit code {code}"] if code else []), output)
+        return Verdict(killed, red, output)
 
     @staticmethod
     def _red(target: str, output: str) -> list[str]:
