@@ -61,6 +61,8 @@ class Player:
         self.executors = executors_make(world.directory)
         self.cpu = 0.0  # of the endpoint's processes, each of which lives for one case
         world.write_spec(recorded.spec)
+        world.config = recorded.config
+        world.write_config()
         world.aws.save("start")
 
     def play(self, case: Case) -> Verdict:

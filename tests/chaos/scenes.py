@@ -45,6 +45,7 @@ class Recorded:
 
     scene: Scene
     spec: dict[str, Any]
+    config: dict[str, Any]  # the runner host's
     before: dict[str, Any]
     made: Made
     end: dict[str, Any]
@@ -95,8 +96,20 @@ def mettel_from_change(world: World) -> None:
     change(world)
 
 
+def small_from_another_vpc(world: World) -> None:
+    """Everything that lies in a VPC is replaced, with all that hangs on it."""
+    make_small(world)
+    world.deploy(pipeline=PIPELINE - 1)
+    world.allow_replace("alb", "cloudmap", "elasticache")
+    world.move("production")
+
+
 def faults(scene: str, made: Made, _: int, __: int) -> list[Case]:
     return faults_of(scene, made)
+
+
+def ends(scene: str, made: Made, _: int, __: int) -> list[Case]:
+    return ends_of(scene, made)
 
 
 def faults_and_ends(scene: str, made: Made, _: int, __: int) -> list[Case]:
@@ -111,6 +124,8 @@ SCENES = [
     Scene("infra", "empty", "basic-infra", make_small, faults_and_ends, 240),
     Scene("small-from-nothing", "ready", "deploy-branches", small_from_nothing, faults, 380),
     Scene("small-from-change", "ready", "deploy-branches", small_from_change, faults, 365),
+    Scene("small-from-another-vpc", "ready", "deploy-branches", small_from_another_vpc,
+          ends, 345),
     Scene("mettel-from-nothing", "ready", "deploy-branches", nothing, ends_and_schedules, 430),
     Scene("mettel-from-change", "ready", "deploy-branches", mettel_from_change,
           ends_and_schedules, 270),
@@ -150,7 +165,7 @@ def scene_record(scene: Scene, endpoint: Endpoint, directory: Path) -> Recorded:
     record = endpoint.record()
     end = state_of(endpoint, before)
     endpoint.restore("start")
-    return Recorded(scene, world.spec(), before, made_of(record, end), end)
+    return Recorded(scene, world.spec(), world.config, before, made_of(record, end), end)
 
 
 def made_of(record: list[dict[str, Any]], end: dict[str, Any]) -> Made:

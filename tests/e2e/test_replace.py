@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from world import ENVIRONMENT, Endpoint, World
+from world import ENVIRONMENT, Endpoint, World, network_named
 
 from chaos.play import executors_make
 from chaos.state import differences
@@ -26,12 +26,6 @@ from chaos.state import differences
 PIPELINE = 4711
 ALL = os.environ.get("BERTH_KILL") == "all"
 Spec = dict[str, Any]
-
-
-def allow_replace(world: World, *names: str) -> None:
-    limits = {"ephemeral": {"allowReplace": list(names)}} if names else {}
-    world.config["projects"]["77"]["limits"] = limits
-    world.write_config()
 
 
 def plan_of(world: World) -> dict[str, str]:
@@ -140,10 +134,7 @@ def put(*path: str, **members: Any) -> Callable[[Spec], None]:
 
 def move(spec: Spec) -> None:
     """To the other VPC."""
-    spec["network"] = {
-        "vpc": {"tag:Name": "mettel-automation-vpc-production"},
-        "privateSubnets": {"tag:Name": "mettel-automation-private-subnet-*-production"},
-        "publicSubnets": {"tag:Name": "mettel-automation-public-subnet-*-production"}}
+    spec["network"] = network_named("production")
 
 
 def valkey(spec: Spec) -> None:
@@ -296,7 +287,7 @@ class Replacing:
         edit_spec(self.world, case.start, case.edit)
 
     def allow(self) -> None:
-        allow_replace(self.world, *self.case.precious)
+        self.world.allow_replace(*self.case.precious)
 
     def anew(self) -> Any:
         """The same environment, made from nothing."""
@@ -319,7 +310,7 @@ def test_what_is_precious_is_replaced_by_leave_alone(
     replacing = Replacing(accounts, REPLACEMENTS[name], tmp_path)
     world, case = replacing.world, replacing.case
     for kind in case.precious:
-        allow_replace(world, *(other for other in case.precious if other != kind))
+        world.allow_replace(*(other for other in case.precious if other != kind))
         result = world.job()
         assert result.exit_code == 1 and world.writes() == [], result.log
         assert "IS NOT REPLACED" in result.log and f"'{kind}' in limits" in result.log

@@ -36,6 +36,13 @@ def environment_of(branch: str) -> str:
     return "automation-" + hashlib.sha256(branch.encode()).hexdigest()[:8]
 
 
+def network_named(kind: str) -> dict[str, Any]:
+    """The spec's `network` for the account's VPC that is named so."""
+    return {"vpc": {"tag:Name": f"mettel-automation-vpc-{kind}"},
+            "privateSubnets": {"tag:Name": f"mettel-automation-private-subnet-*-{kind}"},
+            "publicSubnets": {"tag:Name": f"mettel-automation-public-subnet-*-{kind}"}}
+
+
 def strip_comments(text: str) -> str:
     return re.sub(r"(?m)^\s*//.*$", "", text)
 
@@ -87,6 +94,15 @@ class World:
         modules = {service["module"] for service in spec["services"].values()}
         spec["modules"] = {k: v for k, v in spec["modules"].items() if k in modules}
         self.write_spec(spec)
+
+    def allow_replace(self, *names: str) -> None:
+        limits = {"ephemeral": {"allowReplace": list(names)}} if names else {}
+        self.config["projects"][str(PROJECT_ID)]["limits"] = limits
+        self.write_config()
+
+    def move(self, kind: str) -> None:
+        """To the VPC of the account's that is named so."""
+        self.write_spec(self.spec() | {"network": network_named(kind)})
 
     # -- what they do ------------------------------------------------------------------------------
 
