@@ -57,11 +57,18 @@ const char *creds_env(const char *name)
     return value != NULL && *value != '\0' ? value : NULL;
 }
 
+/* An empty value is none. */
+static const char *text_of(const cJSON *json, const char *name)
+{
+    const char *text = json_str(json, name);
+    return text != NULL && *text != '\0' ? text : NULL;
+}
+
 int creds_from_json(const cJSON *json, const struct creds_names *names, struct creds *ret,
                     struct err *err)
 {
-    const char *access_key = json_str(json, names->access_key);
-    const char *secret_key = json_str(json, names->secret_key);
+    const char *access_key = text_of(json, names->access_key);
+    const char *secret_key = text_of(json, names->secret_key);
     if (access_key == NULL || secret_key == NULL)
         return err_set(err, ERR_CREDENTIALS, "the answer lacks '%s'",
                        access_key == NULL ? names->access_key : names->secret_key);
@@ -72,7 +79,7 @@ int creds_from_json(const cJSON *json, const struct creds_names *names, struct c
     else if (cJSON_IsString(date) && timestamp_parse_iso(date->valuestring, &expires) < 0)
         return err_set(err, ERR_CREDENTIALS, "'%s' in the answer is not a date: '%s'",
                        names->expires, date->valuestring);
-    creds_set(ret, access_key, secret_key, json_str(json, names->token), (time_t)expires);
+    creds_set(ret, access_key, secret_key, text_of(json, names->token), (time_t)expires);
     const char *account = json_str(json, "AccountId");
     ret->account = account != NULL ? xstrdup(account) : NULL;
     return 0;
