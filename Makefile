@@ -162,20 +162,24 @@ check-valgrind:
 check-clang:
 	@$(MAKE) --no-print-directory CC=clang B=build/clang all
 # pytest, as many at once as -j says: most of the time they wait.
-.PHONY: check-endpoint check-runner check-e2e check-kinds check-jobs check-isolation coverage-build
+.PHONY: check-endpoint check-runner check-e2e check-kinds check-changes check-jobs check-isolation \
+        coverage-build
 check-python: check-endpoint check-runner check-e2e
 check-endpoint:
 	@$(PYTEST) tests/aws
 check-runner: all
 	@$(PYTEST) tests/runner
 # End to end, on a build for gcov, so that nothing has to run twice: the kinds of resources that have
-# files of their own, and what jobs do.
-KINDS = $(addprefix tests/e2e/test_,alb.py elasticache.py fields.py replace.py route53.py)
-check-e2e: check-kinds check-jobs check-isolation
+# files of their own, how what is there changes, and what jobs do.
+KINDS   = $(addprefix tests/e2e/test_,alb.py elasticache.py route53.py)
+CHANGES = $(addprefix tests/e2e/test_,changes.py drift.py fields.py replace.py)
+check-e2e: check-kinds check-changes check-jobs check-isolation
 check-kinds: coverage-build
 	@BERTH_BUILD=build/coverage $(PYTEST) $(KINDS)
+check-changes: coverage-build
+	@BERTH_BUILD=build/coverage $(PYTEST) $(CHANGES)
 check-jobs: coverage-build
-	@BERTH_BUILD=build/coverage $(PYTEST) tests/e2e $(KINDS:%=--ignore=%) --ignore=tests/e2e/test_isolation.py
+	@BERTH_BUILD=build/coverage $(PYTEST) tests/e2e $(patsubst %,--ignore=%,$(KINDS) $(CHANGES)) --ignore=tests/e2e/test_isolation.py
 # Not on that build: other users cannot write what gcov counts.
 check-isolation: all
 	@$(PYTEST) tests/e2e/test_isolation.py
