@@ -25,11 +25,16 @@ void ecs_service_remember(struct resource *r, const cJSON *service)
     json_put(r->memo, "state", state);
 }
 
-/* When a deployment or an event was, in seconds since 1970; 0 if that is not known. */
+/* A date of a deployment or an event, in seconds since 1970; 0 if that is not known. */
+static double date_of(const cJSON *what, const char *member)
+{
+    const cJSON *when = json_get(what, member);
+    return cJSON_IsNumber(when) ? when->valuedouble : 0;
+}
+
 static double created_at(const cJSON *what)
 {
-    const cJSON *when = json_get(what, "createdAt");
-    return cJSON_IsNumber(when) ? when->valuedouble : 0;
+    return date_of(what, "createdAt");
 }
 
 void ecs_service_begun(struct resource *r, const cJSON *service)
@@ -69,14 +74,15 @@ static bool other_is_primary(const struct resource *r)
  * Whether what ECS tells is older than the deployment that this run began: "the Amazon ECS API
  * follows an eventual consistency model",
  * https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html. Once it has been
- * seen, its absence is news.
+ * seen, its absence is news. A rollback makes an older deployment the primary one again: that has
+ * been updated since.
  */
 static bool state_is_stale(const struct resource *r)
 {
-    const cJSON *begun = json_get(r->memo, "begun");
-    double primary = created_at(primary_of(r));
+    const cJSON *begun = json_get(r->memo, "begun"), *primary = primary_of(r);
     return other_is_primary(r) && !json_bool(r->memo, "seen", false) && begun != NULL &&
-           primary > 0 && primary < begun->valuedouble;
+           created_at(primary) > 0 && created_at(primary) < begun->valuedouble &&
+           date_of(primary, "updatedAt") < begun->valuedouble;
 }
 
 bool ecs_service_is_replaced(const struct resource *r)
@@ -139,6 +145,24 @@ static void add_events(const struct resource *r, struct strbuf *why)
     }
 }
 
+/* What ECS tells of a deployment once that is not listed any more. */
+static bool event_tells_failure_of(const struct resource *r, const char *deployment)
+{
+    _cleanup_free_ char *failure = xasprintf("(deployment %s) deployment failed", deployment);
+    const cJSON *event;
+    cJSON_ArrayForEach (event, json_at(r->memo, "state/events")) {
+        const char *message = json_str(event, "message");
+        if (message != NULL && strstr(message, failure) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static bool reason_tells_rollback(const char *reason)
+{
+    return reason != NULL && (strcasestr(reason, "roll") || strcasestr(reason, "circuit"));
+}
+
 /* Another deployment is the primary one: a rollback of ours, or somebody else's. */
 static enum readiness judge_replaced(const struct resource *r, struct strbuf *why)
 {
@@ -146,14 +170,14 @@ static enum readiness judge_replaced(const struct resource *r, struct strbuf *wh
     const cJSON *primary = primary_of(r);
     const char *reason = json_str(own, "rolloutStateReason");
     const char *primary_reason = json_str(primary, "rolloutStateReason");
-    bool failed = str_eq(json_str(own, "rolloutState"), "FAILED");
-    bool back = primary_reason != NULL && (strcasestr(primary_reason, "roll") != NULL ||
-                                           strcasestr(primary_reason, "circuit") != NULL);
-    if (failed || back) {
+    if (reason == NULL && reason_tells_rollback(primary_reason))
+        reason = primary_reason;
+    if (str_eq(json_str(own, "rolloutState"), "FAILED") || reason_tells_rollback(primary_reason) ||
+        event_tells_failure_of(r, json_str(r->memo, "deployment"))) {
         strbuf_addf(why, "its deployment failed and was rolled back to '%s'", revision_of(primary));
-        if (reason != NULL || primary_reason != NULL) {
+        if (reason != NULL) {
             strbuf_adds(why, ": ");
-            add_sentence(why, reason ? reason : primary_reason);
+            add_sentence(why, reason);
         }
         add_events(r, why);
         return FAILED;

@@ -518,8 +518,11 @@ def test_another_scheme_is_another_load_balancer(small: World) -> None:
     assert small.writes() == []
 
 
-def test_unhealthy_targets_are_the_verdict(small: World) -> None:
+@pytest.mark.parametrize("late", [False, True], ids=["seen", "rolled back before it is seen"])
+def test_unhealthy_targets_are_the_verdict(small: World, late: bool) -> None:
     small.aws.fault(service="elasticloadbalancing", fault="unhealthy")
+    if late:
+        small.aws.fault(service="ecs", action="UpdateService", fault="slow", seconds=3)
     change(small, put("services", "metrics-grafana", "cpu", value=1024))
     change(small, put("services", "metrics-grafana", "memory", value=2048))
     result = small.job()

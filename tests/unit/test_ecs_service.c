@@ -216,6 +216,53 @@ static void an_answer_that_lags_behind_is_no_rollback(void **state)
     script_close(&t);
 }
 
+#define ROLLED_BACK(reason)                                                                        \
+    DESCRIBED("{\"id\":\"d1\",\"status\":\"PRIMARY\",\"rolloutState\":\"COMPLETED\","              \
+              "\"rolloutStateReason\":\"" reason "\",\"createdAt\":100,\"updatedAt\":230,"         \
+              "\"taskDefinition\":\"f:1\"}",                                                       \
+              2,                                                                                   \
+              "{\"message\":\"(deployment d2) deployment failed: tasks failed to start.\","        \
+              "\"createdAt\":210}")
+
+/* A rollback may be over before ECS is asked again; the older deployment is the primary one then,
+ * with its own date of creation. */
+static void a_rollback_that_nobody_saw_is_a_failure(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {
+        ROLLED_BACK("ECS deployment circuit breaker: rolling back to deploymentId d1."),
+        ROLLED_BACK("ECS deployment d1 completed."),
+    };
+    static const char *const whys[] = {
+        ": ECS deployment circuit breaker: rolling back to deploymentId d1",
+        "",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+        const struct script_row rows[] = {
+            { .call = "ecs:UpdateService",
+              .answer = "{\"service\":{\"status\":\"ACTIVE\",\"deployments\":[" DATED(
+                  "d2", "PRIMARY", "200.5") "]}}" },
+            { .call = "ecs:DescribeServices", .answer = answers[i] },
+            CLUSTER(""),
+            { 0 },
+        };
+        struct script t;
+        script_open(&t, script_spec, rows);
+        struct resource *r = script_target(&t, SERVICE);
+        r->changes = cJSON_CreateArray();
+        assert_int_equal(r->type->update(t.s, r, &t.err), 0);
+        script_observe(&t, SERVICE);
+        _cleanup_strbuf_ struct strbuf why = STRBUF_INIT, expected = STRBUF_INIT;
+        assert_int_equal(r->type->judge(r, &why), FAILED);
+        strbuf_addf(&expected,
+                    "its deployment failed and was rolled back to 'f:1'%s; ECS says: "
+                    "(deployment d2) deployment failed: tasks failed to start",
+                    whys[i]);
+        assert_string_equal(why.buf, expected.buf);
+        script_close(&t);
+    }
+}
+
 static void what_was_said_before_the_deployment_is_not_its_reason(void **state)
 {
     (void)state;
@@ -500,6 +547,7 @@ int main(void)
         cmocka_unit_test(a_cluster_that_is_inactive_is_absent),
         cmocka_unit_test(a_deployment_is_judged),
         cmocka_unit_test(an_answer_that_lags_behind_is_no_rollback),
+        cmocka_unit_test(a_rollback_that_nobody_saw_is_a_failure),
         cmocka_unit_test(what_was_said_before_the_deployment_is_not_its_reason),
         cmocka_unit_test(an_update_sends_only_what_differs),
         cmocka_unit_test(what_ecs_leaves_out_makes_no_difference),
