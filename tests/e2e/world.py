@@ -27,6 +27,8 @@ EXAMPLE = ROOT / "config" / "examples" / "mettel"
 BRANCH = "dev/feature/login"
 ENVIRONMENT = "automation-8527fec8"
 PROJECT_ID = 77
+# The job timeout of the project: a job that waits for what never comes ends red, and soon.
+JOB_SECONDS = 300
 
 
 def environment_of(branch: str) -> str:
@@ -115,7 +117,7 @@ class World:
         return {"job": job, "ref": ref, "project": self.project, "pipeline": self.pipeline,
                 "message": f"commit of pipeline {self.pipeline}",
                 "executors": BUILD / "libexec" / "berth", "environ": self.environ(),
-                "retry_pause": 0} | rest
+                "retry_pause": 0, "timeout": JOB_SECONDS} | rest
 
     def job(self, job: str = "deploy-branches", ref: str = BRANCH, **rest: Any) -> Result:
         return run_job(**self.options(job, ref, **rest))
