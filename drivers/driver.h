@@ -8,6 +8,7 @@
  * line in registry.c.
  */
 
+#include "drivers/preflight.h"
 #include "drivers/resource.h"
 
 struct driver {
@@ -23,6 +24,11 @@ struct driver {
     int (*want)(struct graph *g, const cJSON *spec, struct err *err);
     /* Called once before the first write of a run that will change something; or NULL. */
     int (*begin)(struct session *s, struct graph *g, struct err *err);
+    /*
+     * Looks before the first write, on a worker, for what would go wrong with what is planned to be
+     * created or changed, of its own or of others' types; or NULL. See drivers/preflight.h.
+     */
+    void (*preflight)(struct preflight *p);
 };
 
 /* Every driver, NULL-ended, in the order in which removal goes backwards. */

@@ -235,24 +235,18 @@ static int print_status(struct deploy *d, const struct selection *selection, str
     return r;
 }
 
-static int print_plan(struct deploy *d)
+static void print_plan(const struct deploy *d)
 {
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-    if (options.json) {
-        print_json(plan_to_json(d->graph, &d->counts));
-        return 0;
-    }
     plan_to_text(d->graph, &text);
     strbuf_adds(&text, "plan: ");
     plan_counts_to_text(&d->counts, &text);
     strbuf_addc(&text, '\n');
     print_text(&text);
-    return 0;
 }
 
 static int apply(struct deploy *d, struct err *err)
 {
-    deploy_say_plan(d, false);
     int r = deploy_has_work(d) ? deploy_apply(d, err) : 0;
     report_table(&d->report, d->session);
     if (options.json)
@@ -266,6 +260,16 @@ static int apply(struct deploy *d, struct err *err)
     return 0;
 }
 
+/* For people also where it cannot be carried out; a program gets one JSON text, the plan or the
+ * error. */
+static void show_plan(enum verb verb, const struct deploy *d)
+{
+    if (verb == VERB_APPLY)
+        deploy_say_plan(d, false);
+    else if (!options.json)
+        print_plan(d);
+}
+
 static int work(enum verb verb, struct deploy *d, struct err *err)
 {
     struct part part;
@@ -277,9 +281,15 @@ static int work(enum verb verb, struct deploy *d, struct err *err)
     if (verb == VERB_STATUS)
         return print_status(d, &part.selection, err);
     deploy_say_warnings(d);
-    if (deploy_plan(d, &part.selection, err) < 0)
+    if (deploy_plan(d, &part.selection, err) == 0)
+        show_plan(verb, d);
+    if (deploy_preflight(d, err) < 0)
         return -1;
-    return verb == VERB_PLAN ? print_plan(d) : apply(d, err);
+    if (verb == VERB_APPLY)
+        return apply(d, err);
+    if (options.json)
+        print_json(plan_to_json(d->graph, &d->counts));
+    return 0;
 }
 
 static int with_environment(enum verb verb, struct cancel *cancel, struct err *err)

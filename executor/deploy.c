@@ -173,6 +173,37 @@ int deploy_plan(struct deploy *d, const struct selection *selection, struct err 
     return 0;
 }
 
+void deploy_say_warnings(struct deploy *d)
+{
+    for (; d->warned_spec < d->spec.warnings.n; d->warned_spec++)
+        log_warn("%s", d->spec.warnings.v[d->warned_spec]);
+    for (; d->graph != NULL && d->warned_graph < d->graph->warnings.n; d->warned_graph++)
+        log_warn("%s", d->graph->warnings.v[d->warned_graph]);
+}
+
+/* Whether a plan failed for what it found, so that more may be found. */
+static bool is_finding(enum err_class class)
+{
+    return class == ERR_NONE || class == ERR_USER || class == ERR_REFUSED;
+}
+
+int deploy_preflight(struct deploy *d, struct err *err)
+{
+    if (!is_finding(err->class))
+        return -1;
+    report_phase(&d->report, "preflight");
+    struct engine_options options = engine_options_of(d);
+    options.on_progress = NULL;
+    _cleanup_err_ struct err found = ERR_INIT;
+    int r = engine_preflight(d->session, d->graph, &options, &found);
+    deploy_say_warnings(d);
+    if (r < 0)
+        spec_locate(&d->spec, &found);
+    if (err->class == ERR_NONE || found.class == ERR_CANCELLED)
+        return r < 0 ? err_move(err, &found) : 0;
+    return r < 0 ? err_set(err, err->class, "%s\n%s", err->message, found.message) : -1;
+}
+
 bool deploy_has_work(const struct deploy *d)
 {
     const struct plan_counts *c = &d->counts;
@@ -206,14 +237,6 @@ void deploy_say_plan(const struct deploy *d, bool folded)
     say_lines(&whole);
     if (folded)
         joblog_section_end("berth_plan");
-}
-
-void deploy_say_warnings(struct deploy *d)
-{
-    for (; d->warned_spec < d->spec.warnings.n; d->warned_spec++)
-        log_warn("%s", d->spec.warnings.v[d->warned_spec]);
-    for (; d->graph != NULL && d->warned_graph < d->graph->warnings.n; d->warned_graph++)
-        log_warn("%s", d->graph->warnings.v[d->warned_graph]);
 }
 
 int deploy_apply(struct deploy *d, struct err *err)

@@ -63,6 +63,12 @@ int deploy_lock(struct deploy *d, struct err *err);
 /* Opens a session, and reads what is there. */
 int deploy_observe(struct deploy *d, struct err *err);
 int deploy_plan(struct deploy *d, const struct selection *selection, struct err *err);
+/*
+ * Looks for what would go wrong with the plan before anything is written. `err` holds what
+ * deploy_plan() failed for, if it did: problems are told with the others. Returns -1 if there are
+ * any, or were.
+ */
+int deploy_preflight(struct deploy *d, struct err *err);
 /* Says the plan in a few lines, and the whole of it, folded (a section named "berth_plan") or not.
  */
 void deploy_say_plan(const struct deploy *d, bool folded);

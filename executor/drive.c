@@ -173,9 +173,10 @@ static int work(struct drive *d, struct err *err)
         deploy_observe(deploy, err) < 0)
         return -1;
     deploy_say_warnings(deploy);
-    if (deploy_plan(deploy, &part.selection, err) < 0)
+    if (deploy_plan(deploy, &part.selection, err) == 0)
+        deploy_say_plan(deploy, true);
+    if (deploy_preflight(deploy, err) < 0)
         return -1;
-    deploy_say_plan(deploy, true);
     if (writes && deploy_has_work(deploy) && deploy_apply(deploy, err) < 0)
         return -1;
     /* The runner takes an end with 0 after SIGTERM for success (common/build.go). */

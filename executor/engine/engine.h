@@ -64,6 +64,14 @@ int engine_observe(struct session *s, struct graph *g, const struct engine_optio
 int engine_plan(struct graph *g, const struct selection *selection, struct plan_counts *ret,
                 struct err *err);
 /*
+ * Asks every driver, at the same time, what would go wrong with what the plan creates or changes.
+ * Reads only, and nothing if the plan changes nothing. All problems of all drivers are one error,
+ * one per line, whose class is the first's in the drivers' order. May be called after a plan that
+ * failed for what it found, so that everything is told at once.
+ */
+int engine_preflight(struct session *s, struct graph *g, const struct engine_options *o,
+                     struct err *err);
+/*
  * Carries the plan out, once. A failure stops what depends on it and nothing else; nothing is
  * removed unless everything else succeeded. Returns -1 if anything failed or was not tried; *err is
  * then the first failure, each resource has its own in `error`.
