@@ -2,8 +2,6 @@
 /* DNS: what a spec's "records" ask for. */
 #include "drivers/route53.h"
 
-#include <arpa/inet.h>
-
 #include "drivers/common.h"
 #include "drivers/driver.h"
 
@@ -86,14 +84,19 @@ static int check_name(const struct graph *g, const struct wish *w, struct err *e
     return 0;
 }
 
-static int check_value(const struct wish *w, const char *value, struct err *err)
+/* That a value of A or AAAA is an address of that kind, and none that was there already. */
+static int check_address(const struct wish *w, const char *value, cJSON *seen, struct err *err)
 {
-    unsigned char address[16];
-    int family = str_eq(w->type, "A") ? AF_INET : str_eq(w->type, "AAAA") ? AF_INET6 : 0;
-    if (family == 0 || inet_pton(family, value, address) == 1)
-        return 0;
-    return err_set(err, ERR_USER, "%s.values: '%s' is no IPv%c address", w->path, value,
-                   family == AF_INET ? '4' : '6');
+    _cleanup_free_ char *address = dns_address(value);
+    bool six = str_eq(w->type, "AAAA");
+    if (address == NULL || (strchr(address, ':') != NULL) != six)
+        return err_set(err, ERR_USER, "%s.values: '%s' is no IPv%c address", w->path, value,
+                       six ? '6' : '4');
+    if (json_get(seen, address) != NULL)
+        return err_set(err, ERR_USER, "%s.values: '%s' and '%s' are one address; take one out",
+                       w->path, json_str(seen, address), value);
+    json_put_str(seen, address, value);
+    return 0;
 }
 
 static int check_values(const struct wish *w, const cJSON *values, struct err *err)
@@ -106,11 +109,13 @@ static int check_values(const struct wish *w, const cJSON *values, struct err *e
         return err_set(err, ERR_USER,
                        "%s.type: a CNAME cannot stand at the top of its zone; use an alias",
                        w->path);
+    if (!str_eq(w->type, "A") && !str_eq(w->type, "AAAA"))
+        return 0;
+    _cleanup_json_ cJSON *seen = cJSON_CreateObject();
     const cJSON *value;
-    cJSON_ArrayForEach (value, values) {
-        if (cJSON_IsString(value) && check_value(w, value->valuestring, err) < 0)
+    cJSON_ArrayForEach (value, values)
+        if (cJSON_IsString(value) && check_address(w, value->valuestring, seen, err) < 0)
             return -1;
-    }
     return 0;
 }
 
@@ -180,19 +185,16 @@ static int record_wanted(const struct graph *g, const struct wish *w, cJSON **re
     return 0;
 }
 
-/* How a zone is called: by its name, and what tells it from others of that name. */
-static char *zone_label(const char *zone, const cJSON *record)
+static char *label_of(const char *zone, const cJSON *record)
 {
-    const char *id = json_str(record, "zoneId");
-    if (id != NULL)
-        return xasprintf("%s (%s)", zone, id);
-    return xasprintf("%s%s", zone, json_bool(record, "private", false) ? " (private)" : "");
+    return route53_zone_label(zone, json_str(record, "zoneId"),
+                              json_bool(record, "private", false));
 }
 
 static int zone_want(struct graph *g, const char *zone, const cJSON *record, const char *origin,
                      struct err *err)
 {
-    _cleanup_free_ char *label = zone_label(zone, record);
+    _cleanup_free_ char *label = label_of(zone, record);
     _cleanup_free_ char *address = xasprintf("%s/%s", route53_zone_type.name, label);
     if (graph_find(g, address) != NULL)
         return 0;
@@ -213,7 +215,7 @@ static int records_of(struct graph *g, const struct wish *w, struct resource **r
 {
     if (zone_want(g, w->zone, w->spec, w->path, err) < 0)
         return -1;
-    _cleanup_free_ char *label = zone_label(w->zone, w->spec);
+    _cleanup_free_ char *label = label_of(w->zone, w->spec);
     _cleanup_free_ char *address = xasprintf("%s/%s", route53_records_type.name, label);
     *ret = graph_find(g, address);
     if (*ret != NULL)
@@ -264,18 +266,6 @@ static int record_want(struct graph *g, const cJSON *spec, struct err *err)
     return 0;
 }
 
-/* Zones in which there may be records that the spec no longer has: those that the limits name. */
-static int limits_want(struct graph *g, struct err *err)
-{
-    const cJSON *limit;
-    cJSON_ArrayForEach (limit, json_get(g->context.limits, "zones")) {
-        _cleanup_free_ char *zone = dns_name(limit->valuestring);
-        if (strchr(zone, '*') == NULL && zone_want(g, zone, NULL, "", err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
 static int route53_want(struct graph *g, const cJSON *spec, struct err *err)
 {
     const cJSON *record;
@@ -283,7 +273,7 @@ static int route53_want(struct graph *g, const cJSON *spec, struct err *err)
         if (record_want(g, record, err) < 0)
             return -1;
     }
-    return limits_want(g, err);
+    return 0;
 }
 
 static bool leads_to_balancer(const cJSON *record)

@@ -4,7 +4,8 @@
 
 /*
  * DNS records. All that an environment has in one hosted zone is one resource, so that it changes
- * in one batch, which Route 53 carries out whole or not at all. Its value is
+ * in one batch, which Route 53 carries out whole or not at all; in several where it would be too
+ * large. Its value is
  *
  *     {"Records": {"8527fec8.example.net A": {"TTL": 300, "ResourceRecords": ["192.0.2.1"],
  *                                            "Owner": "heritage=berth,Environment=..."}}}
@@ -16,7 +17,7 @@
  *
  * Files: route53.c has the driver and what a spec wants, route53_name.c names and texts,
  * route53_owner.c the owners' records, route53_zone.c the hosted zones, route53_records.c what is
- * read and written.
+ * read and written, route53_batch.c the batches of changes.
  */
 
 #include "drivers/resource.h"
@@ -38,6 +39,10 @@ char *dns_txt_write(const char *text);
 /* And back. The caller frees it. */
 char *dns_txt_read(const char *value);
 
+/* An address of version 4 or 6 in its one canonical form, the caller's to free; NULL if it is none.
+ */
+char *dns_address(const char *text);
+
 /*
  * The hosted zone that a record of a spec lies in: the one it names, else the longest of the
  * limits' that its name lies in, else what stands behind the subdomain in its name ("x-8527fec8."
@@ -48,6 +53,21 @@ char *route53_zone_name(const cJSON *record, const cJSON *limits, const char *su
 /* Whether a label of a name is the subdomain, or ends in '-' and the subdomain: names that no other
  * environment has. */
 bool dns_label_is_own(const char *label, size_t len, const char *subdomain);
+
+/*
+ * How a zone is called: by its name, and what tells it from others of that name, its id (or NULL)
+ * or that it is private. The caller frees it.
+ */
+char *route53_zone_label(const char *zone, const char *id, bool private);
+
+/* --- batches --- */
+
+/*
+ * The batches of changes, each an array, that bring the records r->have to `target`, an object of
+ * records or NULL for none, in the hosted zone of that name. In r->memo, "sets" are the records as
+ * they were read, by key. The caller owns it.
+ */
+cJSON *route53_batches(const struct resource *r, const char *zone, const cJSON *target);
 
 /* --- owners --- */
 

@@ -2,6 +2,7 @@
 /* Names and texts as DNS and Route 53 have them. */
 #include "drivers/route53.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 
 #include "drivers/common.h"
@@ -109,6 +110,25 @@ char *dns_txt_read(const char *value)
         }
     }
     return strbuf_detach(&text);
+}
+
+char *dns_address(const char *text)
+{
+    static const int families[] = { AF_INET, AF_INET6 };
+    unsigned char address[sizeof(struct in6_addr)];
+    char canonical[INET6_ADDRSTRLEN];
+    for (size_t i = 0; i < ARRAY_SIZE(families); i++)
+        if (inet_pton(families[i], text, address) == 1 &&
+            inet_ntop(families[i], address, canonical, sizeof(canonical)) != NULL)
+            return xstrdup(canonical);
+    return NULL;
+}
+
+char *route53_zone_label(const char *zone, const char *id, bool private)
+{
+    if (id != NULL)
+        return xasprintf("%s (%s)", zone, id);
+    return xasprintf("%s%s", zone, private ? " (private)" : "");
 }
 
 bool dns_label_is_own(const char *label, size_t len, const char *subdomain)

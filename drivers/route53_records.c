@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What an environment has in one hosted zone: read with one listing of the environment's own name,
- * written with one batch of changes.
+ * written with one batch of changes, or as many as it takes.
  */
 #include "drivers/route53.h"
 
@@ -115,6 +115,25 @@ static cJSON *alias_name(const struct view *v, const char *key, const char *read
     return cJSON_CreateString(name);
 }
 
+/*
+ * A value as the wanted one is written, where the two are one address: "Route 53 appears to retain
+ * the initial string representation", whatever an UPSERT says:
+ * https://github.com/cookpad/roadworker/pull/100
+ */
+static const char *value_form(const cJSON *wanted, const char *read)
+{
+    _cleanup_free_ char *address = dns_address(read);
+    if (address == NULL)
+        return read;
+    const cJSON *value;
+    cJSON_ArrayForEach (value, wanted) {
+        _cleanup_free_ char *other = cJSON_IsString(value) ? dns_address(value->valuestring) : NULL;
+        if (str_eq(other, address))
+            return value->valuestring;
+    }
+    return read;
+}
+
 static void record_take(const struct view *v, const char *key, const cJSON *set, cJSON *have)
 {
     json_copy(have, set, "TTL");
@@ -126,10 +145,12 @@ static void record_take(const struct view *v, const char *key, const cJSON *set,
     const cJSON *values = json_get(set, "ResourceRecords");
     if (values == NULL)
         return;
+    const cJSON *want = json_get(json_get(json_get(v->r->want, "Records"), key), "ResourceRecords");
+    _cleanup_json_ cJSON *wanted = want != NULL ? ref_resolve(v->r->graph, want, NULL) : NULL;
     cJSON *list = json_put_array(have, "ResourceRecords");
     const cJSON *value;
     cJSON_ArrayForEach (value, values)
-        json_push_str(list, json_str(value, "Value"));
+        json_push_str(list, value_form(wanted, json_str(value, "Value")));
     json_sort(list, NULL);
 }
 
@@ -285,127 +306,43 @@ static int records_discover(struct session *s, struct graph *g, struct err *err)
     return 0;
 }
 
-/* A change that is awaited is asked for by itself: what it changes is known. */
-static int records_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
+/* Changes that are awaited are asked for by themselves: what they change is known. Those that have
+ * arrived are forgotten. */
+static int changes_observe(struct session *s, struct resource *r, struct err *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        const char *change = json_str(r[i]->memo, "change");
-        if (change == NULL) {
-            if (records_read(s, r[i], err) < 0)
-                return -1;
-            continue;
-        }
+    cJSON *changes = json_get(r->memo, "changes"), *next;
+    for (cJSON *change = changes->child; change != NULL; change = next) {
+        next = change->next;
         _cleanup_json_ cJSON *input = cJSON_CreateObject();
-        json_put_str(input, "Id", change);
+        json_put_str(input, "Id", change->valuestring);
         _cleanup_json_ cJSON *output = NULL;
         if (aws_call(s, "route53", "GetChange", input, &output, err) < 0)
             return -1;
         if (str_eq(json_str_at(output, "ChangeInfo/Status"), "INSYNC"))
-            cJSON_DeleteItemFromObjectCaseSensitive(r[i]->memo, "change");
+            cJSON_Delete(cJSON_DetachItemViaPointer(changes, change));
+    }
+    return 0;
+}
+
+static int records_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool awaited = json_count(json_get(r[i]->memo, "changes")) > 0;
+        if ((awaited ? changes_observe(s, r[i], err) : records_read(s, r[i], err)) < 0)
+            return -1;
     }
     return 0;
 }
 
 static enum readiness records_judge(const struct resource *r, struct strbuf *why)
 {
-    if (json_str(r->memo, "change") == NULL)
+    if (json_count(json_get(r->memo, "changes")) == 0)
         return READY;
     strbuf_adds(why, "the change is on its way to Route 53's name servers");
     return WAITING;
 }
 
 /* --- writing --- */
-
-/* The changes of one batch in the making. Those that delete stand first: a CNAME may come to where
- * an address was. https://github.com/cookpad/roadworker/pull/89 */
-struct batch {
-    const struct resource *r;
-    const char *zone;
-    cJSON *changes;
-};
-
-static void batch_add(struct batch *b, const char *action, cJSON *set)
-{
-    cJSON *change = json_push(b->changes, cJSON_CreateObject());
-    json_put_str(change, "Action", action);
-    json_put(change, "ResourceRecordSet", set);
-}
-
-static cJSON *set_new(const char *key, const cJSON *entry)
-{
-    _cleanup_free_ char *name = NULL, *type = NULL;
-    record_key_split(key, &name, &type);
-    cJSON *set = cJSON_CreateObject();
-    json_put_str(set, "Name", name);
-    json_put_str(set, "Type", type);
-    json_copy(set, entry, "TTL");
-    json_copy(set, entry, "AliasTarget");
-    const cJSON *values = json_get(entry, "ResourceRecords");
-    if (values == NULL)
-        return set;
-    cJSON *list = json_put_array(set, "ResourceRecords");
-    const cJSON *value;
-    cJSON_ArrayForEach (value, values)
-        json_put(json_push(list, cJSON_CreateObject()), "Value", json_dup(value));
-    return set;
-}
-
-static cJSON *set_of_owner(const struct batch *b, const char *key, const char *text)
-{
-    _cleanup_free_ char *name = owner_name(b->r->graph, b->zone, key);
-    _cleanup_free_ char *value = dns_txt_write(text);
-    cJSON *set = cJSON_CreateObject();
-    json_put_str(set, "Name", name);
-    json_put_str(set, "Type", "TXT");
-    json_put_int(set, "TTL", 300);
-    json_put_str(json_push(json_put_array(set, "ResourceRecords"), cJSON_CreateObject()), "Value",
-                 value);
-    return set;
-}
-
-static const cJSON *set_read(const struct batch *b, const char *key)
-{
-    return json_get(json_get(b->r->memo, "sets"), key);
-}
-
-static void batch_delete(struct batch *b, const char *key)
-{
-    _cleanup_free_ char *owner = owner_name(b->r->graph, b->zone, key);
-    _cleanup_free_ char *owner_set = record_key(owner, "TXT");
-    const cJSON *set = set_read(b, key), *beside = set_read(b, owner_set);
-    if (set != NULL)
-        batch_add(b, "DELETE", json_dup(set));
-    if (beside != NULL)
-        batch_add(b, "DELETE", json_dup(beside));
-}
-
-/* CREATE where nothing of ours is, so that what somebody else has made since we looked stays. */
-static void batch_write(struct batch *b, const char *key, const cJSON *target, const cJSON *have)
-{
-    static const char *const data[] = { "TTL", "ResourceRecords", "AliasTarget", NULL };
-    _cleanup_json_ cJSON *wanted = json_pick(target, data);
-    _cleanup_json_ cJSON *there = have != NULL ? json_pick(have, data) : NULL;
-    bool is_there = have != NULL && set_read(b, key) != NULL;
-    if (!is_there || !json_equal(wanted, there))
-        batch_add(b, is_there ? "UPSERT" : "CREATE", set_new(key, target));
-    const char *text = json_str(target, "Owner");
-    if (!str_eq(text, json_str(have, "Owner")))
-        batch_add(b, have != NULL ? "UPSERT" : "CREATE", set_of_owner(b, key, text));
-}
-
-/* From what is there to `target`, an object of records or NULL for none. The caller owns it. */
-static cJSON *batch_make(const struct resource *r, const char *zone, const cJSON *target)
-{
-    struct batch b = { .r = r, .zone = zone, .changes = cJSON_CreateArray() };
-    const cJSON *have = json_get(r->have, "Records"), *record;
-    cJSON_ArrayForEach (record, have) {
-        if (json_get(target, record->string) == NULL)
-            batch_delete(&b, record->string);
-    }
-    cJSON_ArrayForEach (record, target)
-        batch_write(&b, record->string, record, json_get(have, record->string));
-    return b.changes;
-}
 
 /* Whether anything waits for these records: only then are the name servers awaited. */
 static bool is_needed(const struct resource *r)
@@ -418,22 +355,42 @@ static bool is_needed(const struct resource *r)
     return false;
 }
 
-static int batch_send(struct session *s, struct resource *r, const cJSON *target, struct err *err)
+/* Takes `changes`. */
+static int batch_send(struct session *s, struct resource *r, const char *zone, cJSON *changes,
+                      struct err *err)
 {
-    _cleanup_free_ char *address = xasprintf("%s/%s", route53_zone_type.name, r->label);
-    _cleanup_json_ cJSON *changes =
-        batch_make(r, resource_output(r->graph, address, "Name"), target);
-    if (changes->child == NULL)
-        return 0;
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
-    json_put_str(input, "HostedZoneId", resource_output(r->graph, address, "Id"));
-    json_put(json_put_object(input, "ChangeBatch"), "Changes", steal_ptr(&changes));
+    json_put_str(input, "HostedZoneId", zone);
+    json_put(json_put_object(input, "ChangeBatch"), "Changes", changes);
     _cleanup_json_ cJSON *output = NULL;
     if (aws_call(s, "route53", "ChangeResourceRecordSets", input, &output, err) < 0)
         return -1;
     const char *id = json_str_at(output, "ChangeInfo/Id");
-    if (id != NULL && is_needed(r)) /* "/change/C1"; the call that asks takes "C1" */
-        json_put_str(r->memo, "change", strrchr(id, '/') != NULL ? strrchr(id, '/') + 1 : id);
+    if (id == NULL || !is_needed(r))
+        return 0;
+    if (json_get(r->memo, "changes") == NULL)
+        json_put_array(r->memo, "changes");
+    /* "/change/C1"; the call that asks takes "C1" */
+    json_push_str(json_get(r->memo, "changes"),
+                  strrchr(id, '/') != NULL ? strrchr(id, '/') + 1 : id);
+    return 0;
+}
+
+/* One after the other: while Route 53 works at a change of a zone, it refuses the next. What was
+ * carried out before one that fails is found there by the next look. */
+static int batches_send(struct session *s, struct resource *r, const cJSON *target, struct err *err)
+{
+    _cleanup_free_ char *address = xasprintf("%s/%s", route53_zone_type.name, r->label);
+    _cleanup_json_ cJSON *batches =
+        route53_batches(r, resource_output(r->graph, address, "Name"), target);
+    size_t i = 0, n = json_count(batches);
+    const cJSON *batch;
+    cJSON_ArrayForEach (batch, batches) {
+        i++;
+        if (batch_send(s, r, resource_output(r->graph, address, "Id"), json_dup(batch), err) == 0)
+            continue;
+        return n > 1 ? err_wrap(err, "batch %zu of %zu", i, n) : -1;
+    }
     return 0;
 }
 
@@ -451,7 +408,7 @@ static int records_write(struct session *s, struct resource *r, const cJSON *tar
                          struct err *err)
 {
     _cleanup_err_ struct err failure = ERR_INIT;
-    if (batch_send(s, r, target, &failure) == 0)
+    if (batches_send(s, r, target, &failure) == 0)
         return 0;
     if (failure.class != ERR_EXISTS && failure.class != ERR_NOT_FOUND)
         return err_move(err, &failure);
@@ -459,7 +416,7 @@ static int records_write(struct session *s, struct resource *r, const cJSON *tar
         return -1;
     if (target != NULL && json_get(r->memo, "foreign") != NULL)
         return foreign_error(r, err);
-    return batch_send(s, r, target, err);
+    return batches_send(s, r, target, err);
 }
 
 static int records_update(struct session *s, struct resource *r, struct err *err)

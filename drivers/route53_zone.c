@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Hosted zones: looked up by name or id, never changed. */
+/*
+ * Hosted zones: looked up by name or id, never changed. Of the names that the limits list all zones
+ * are found, public and private, whether the spec names them or not: there may be records in them
+ * that it no longer has.
+ */
+#include "drivers/common.h"
 #include "drivers/route53.h"
 
-/* Zones of one name are listed side by side; more than these nobody has. */
-#define SAME_NAME "20"
+/* Zones of one name are listed side by side; more than these, the most of one answer, nobody has.
+ */
+#define SAME_NAME "100"
 
 /* Zones come with ids like "/hostedzone/Z1"; calls take "Z1". */
 static const char *bare_id(const char *id)
@@ -35,8 +41,7 @@ static int zone_by_id(struct session *s, const char *id, cJSON **ret_zones, stru
 
 /* "Lists from the name on": those of another name follow.
  * https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListHostedZonesByName.html */
-static int zones_by_name(struct session *s, const char *name, bool private, cJSON **ret_zones,
-                         struct err *err)
+static int zones_by_name(struct session *s, const char *name, cJSON **ret_zones, struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put_str(input, "DNSName", name);
@@ -46,12 +51,32 @@ static int zones_by_name(struct session *s, const char *name, bool private, cJSO
         return -1;
     *ret_zones = cJSON_CreateArray();
     const cJSON *zone;
-    cJSON_ArrayForEach (zone, json_get(output, "HostedZones")) {
-        if (is_named(zone, name) &&
-            json_bool(json_get(zone, "Config"), "PrivateZone", false) == private)
+    cJSON_ArrayForEach (zone, json_get(output, "HostedZones"))
+        if (is_named(zone, name))
             json_push(*ret_zones, json_dup(zone));
-    }
     return 0;
+}
+
+static bool is_private(const cJSON *zone)
+{
+    return json_bool(json_get(zone, "Config"), "PrivateZone", false);
+}
+
+/* The caller owns it. */
+static cJSON *zones_of_kind(const cJSON *zones, bool private)
+{
+    cJSON *some = cJSON_CreateArray();
+    const cJSON *zone;
+    cJSON_ArrayForEach (zone, zones)
+        if (is_private(zone) == private)
+            json_push(some, json_dup(zone));
+    return some;
+}
+
+static void zone_outputs(struct resource *r, const cJSON *zone, const char *name)
+{
+    resource_set_output(r, "Id", bare_id(json_str(zone, "Id")));
+    resource_set_output(r, "Name", name);
 }
 
 static void zone_take(struct resource *r, const cJSON *zones)
@@ -84,20 +109,85 @@ static void zone_take(struct resource *r, const cJSON *zones)
         return;
     }
     resource_set_have(r, json_dup(r->want));
-    resource_set_output(r, "Id", bare_id(json_str(zones->child, "Id")));
-    resource_set_output(r, "Name", name);
+    zone_outputs(r, zones->child, name);
 }
 
+static bool is_known(const struct graph *g, const char *id)
+{
+    for (size_t i = 0; i < g->n; i++)
+        if (g->v[i]->type == &route53_zone_type && str_eq(json_str(g->v[i]->outputs, "Id"), id))
+            return true;
+    return false;
+}
+
+/* A zone that no record of the spec lies in. */
+static void zone_add(struct graph *g, const cJSON *zone, const char *name, bool only)
+{
+    const char *id = bare_id(json_str(zone, "Id"));
+    if (is_known(g, id))
+        return;
+    _cleanup_free_ char *label = route53_zone_label(name, only ? NULL : id, is_private(zone));
+    struct resource *r = graph_found(g, &route53_zone_type, label, label);
+    cJSON *have = cJSON_CreateObject();
+    json_put_str(have, "DNSName", name);
+    json_put_bool(have, "PrivateZone", is_private(zone));
+    resource_set_have(r, have);
+    zone_outputs(r, zone, name);
+    r->observed = true;
+}
+
+/* All zones of one name, in one answer: those that are wanted, then the others if `all`. */
+static int name_discover(struct session *s, struct graph *g, const char *name, bool all,
+                         struct err *err)
+{
+    _cleanup_json_ cJSON *zones = NULL;
+    if (zones_by_name(s, name, &zones, err) < 0)
+        return -1;
+    _cleanup_json_ cJSON *public = zones_of_kind(zones, false);
+    _cleanup_json_ cJSON *private = zones_of_kind(zones, true);
+    const cJSON *const kinds[] = { public, private };
+    for (size_t i = 0, n = g->n; i < n; i++) {
+        struct resource *r = g->v[i];
+        if (r->type != &route53_zone_type || r->want == NULL || json_get(r->want, "Id") != NULL ||
+            !str_eq(json_str(r->want, "DNSName"), name))
+            continue;
+        zone_take(r, kinds[json_bool(r->want, "PrivateZone", false)]);
+        r->observed = true;
+    }
+    const cJSON *zone;
+    for (size_t i = 0; all && i < ARRAY_SIZE(kinds); i++)
+        cJSON_ArrayForEach (zone, kinds[i])
+            zone_add(g, zone, name, json_count(kinds[i]) == 1);
+    return 0;
+}
+
+static int zone_discover(struct session *s, struct graph *g, struct err *err)
+{
+    _cleanup_json_ cJSON *names = cJSON_CreateObject(); /* whether the limits list it */
+    const cJSON *limit, *name;
+    cJSON_ArrayForEach (limit, json_get(g->context.limits, "zones")) {
+        _cleanup_free_ char *zone = dns_name(limit->valuestring);
+        if (strchr(zone, '*') == NULL)
+            json_put_bool(names, zone, true);
+    }
+    for (size_t i = 0; i < g->n; i++) {
+        const cJSON *want = g->v[i]->type == &route53_zone_type ? g->v[i]->want : NULL;
+        const char *zone = json_str(want, "DNSName");
+        if (want != NULL && json_get(want, "Id") == NULL && json_get(names, zone) == NULL)
+            json_put_bool(names, zone, false);
+    }
+    cJSON_ArrayForEach (name, names)
+        if (name_discover(s, g, name->string, cJSON_IsTrue(name), err) < 0)
+            return -1;
+    return 0;
+}
+
+/* Those that are named by their ids. */
 static int zone_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
 {
     for (size_t i = 0; i < n; i++) {
-        const char *id = json_str(r[i]->want, "Id");
         _cleanup_json_ cJSON *zones = NULL;
-        int status = id != NULL
-                         ? zone_by_id(s, id, &zones, err)
-                         : zones_by_name(s, json_str(r[i]->want, "DNSName"),
-                                         json_bool(r[i]->want, "PrivateZone", false), &zones, err);
-        if (status < 0)
+        if (zone_by_id(s, json_str(r[i]->want, "Id"), &zones, err) < 0)
             return -1;
         r[i]->observed = true;
         zone_take(r[i], zones);
@@ -111,5 +201,6 @@ const struct resource_type route53_zone_type = {
     .plural = "hosted zones",
     .scope = SCOPE_LOOKUP,
     .batch = 1,
+    .discover = zone_discover,
     .observe = zone_observe,
 };

@@ -68,6 +68,14 @@ def test_a_delete_takes_the_exact_values(zone: Zone) -> None:
     assert zone.refused(("DELETE", record())) == what + "it was not found]"
 
 
+def test_an_address_keeps_its_first_spelling(zone: Zone) -> None:
+    zone.change(("CREATE", record("a", "AAAA", "2001:0db8::a")))
+    zone.change(("UPSERT", record("a", "AAAA", "2001:db8::a", "2001:db8::b", TTL=61)))
+    [found] = [r for r in zone.records() if r["Type"] == "AAAA"]
+    assert [v["Value"] for v in found["ResourceRecords"]] == ["2001:0db8::a", "2001:db8::b"]
+    assert found["TTL"] == 61
+
+
 REFUSED = {
     "apex": (record("", "CNAME", "x.example.com"), "is not permitted at apex in zone"),
     "zone": ({**record(), "Name": "a.example.org"},

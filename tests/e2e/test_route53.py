@@ -169,6 +169,102 @@ def test_records_go_when_the_spec_has_none(small: World) -> None:
     assert set(listed(small)) == {(f"other.{OWN}", "A")}
 
 
+def private_zone(world: World, name: str = ZONE) -> str:
+    """A private hosted zone of that name; its id."""
+    [vpc] = world.aws.client("ec2").describe_vpcs(Filters=[
+        {"Name": "tag:Name", "Values": ["mettel-automation-vpc-dev"]}])["Vpcs"]
+    made = world.aws.client("route53").create_hosted_zone(
+        Name=name, CallerReference=f"private-{name}", HostedZoneConfig={"PrivateZone": True},
+        VPC={"VPCRegion": "us-east-1", "VPCId": vpc["VpcId"]})
+    return str(made["HostedZone"]["Id"].rpartition("/")[2])
+
+
+def test_records_go_from_a_private_zone_too(small: World) -> None:
+    """Of a zone in the limits, public and private are looked into: one more read, no more."""
+    limit(small, zones=[ZONE])
+    private = private_zone(small)
+    write(small, {"web": {**RECORDS["web"], "private": True}, "six": RECORDS["six"]})
+    small.deploy()
+    assert set(listed(small, private)) == {(OWN, "A"), (f"_berth-a.{OWN}", "TXT")}
+    put(small, f"other.{OWN}", zone=private)
+    write(small, {})
+    small.aws.record_clear()
+    small.deploy()
+    assert set(listed(small, private)) == {(f"other.{OWN}", "A")}
+    assert listed(small) == {}
+    small.aws.record_clear()
+    small.deploy()
+    assert small.writes() == []
+    assert [r for r in small.reads() if r.startswith("route53")] == [
+        "route53.ListHostedZonesByName"] + 2 * ["route53.ListResourceRecordSets"]
+
+
+def test_records_go_from_a_zone_that_was_named_by_its_id(small: World) -> None:
+    """Where several have its name, and the limits list it."""
+    limit(small, zones=[ZONE])
+    route53 = small.aws.client("route53")
+    twin = route53.create_hosted_zone(Name=ZONE, CallerReference="twin")["HostedZone"]["Id"]
+    bare = twin.rpartition("/")[2]
+    write(small, {"web": {**RECORDS["web"], "zoneId": bare}})
+    small.deploy()
+    assert set(listed(small, bare)) == {(OWN, "A"), (f"_berth-a.{OWN}", "TXT")}
+    write(small, {})
+    small.deploy()
+    assert listed(small, bare) == {}
+
+
+def many(n: int, **rest: Any) -> dict[str, Any]:
+    return {f"n{i}": {"name": f"n{i}." + "${SUBDOMAIN}." + ZONE, "type": "A",
+                      "values": ["192.0.2.1"], **rest} for i in range(n)}
+
+
+def test_what_one_batch_does_not_hold_comes_in_several(small: World) -> None:
+    """More than Route 53 takes at once (the endpoint refuses it): in as few batches as need be,
+    also where the answer of one is lost, or the run ends between two."""
+    write(small, many(300))
+    small.aws.fault(service="route53", action="ChangeResourceRecordSets", fault="lost", nth=2)
+    small.deploy()
+    found = listed(small)
+    assert len(found) == 600
+    for batch in batches(small):
+        names = {name for action, name, kind in batch if kind == "A"}
+        assert {f"_berth-a.{name}" for name in names} == {n for _, n, k in batch if k == "TXT"}
+    small.aws.clear_faults()
+    small.aws.record_clear()
+    write(small, many(300, ttl=60))
+    small.deploy()
+    assert [len(batch) for batch in batches(small)] == [300]
+    write(small, many(300, type="CNAME", values=["x.example.com"]))
+    small.aws.fault(service="route53", action="ChangeResourceRecordSets", fault="error", nth=2,
+                    code="AccessDenied", message="no", status=403)
+    result = small.job()
+    assert result.exit_code != 0 and "batch 2 of 3" in result.log
+    small.aws.clear_faults()
+    small.deploy()
+    kinds = [kind for name, kind in listed(small) if not name.startswith("_berth-")]
+    assert kinds == 300 * ["CNAME"] and len(listed(small)) == 600
+    planned = small.berth_json("plan")["resources"]
+    assert [r["address"] for r in planned if r["action"] != "none"] == []
+
+
+def test_addresses_are_compared_as_such(small: World) -> None:
+    """However somebody writes the same one; what is another one is changed."""
+    write(small, {"six": {**RECORDS["six"], "values": ["2001:0db8:0::1", "2001:db8::2"]}})
+    small.deploy()
+    write(small, {"six": {**RECORDS["six"], "values": ["2001:DB8::2", "2001:db8::1"]}})
+    small.aws.record_clear()
+    small.deploy()
+    assert small.writes() == []
+    write(small, {"six": {**RECORDS["six"], "values": ["2001:DB8::2", "2001:db8::1"], "ttl": 60}})
+    small.deploy()
+    assert values(listed(small)[OWN, "AAAA"]) == ["2001:0db8:0::1", "2001:db8::2"]
+    planned = small.berth_json("plan")["resources"]
+    assert [r["address"] for r in planned if r["action"] != "none"] == []
+    write(small, {"six": {**RECORDS["six"], "values": ["2001:db8::3"]}})
+    small.deploy()
+    assert values(listed(small)[OWN, "AAAA"]) == ["2001:db8::3"]
+
+
 FOREIGN: dict[str, tuple[str, str, str]] = {
     "the same record": (OWN, "A", "198.51.100.7"),
     "a cname": (OWN, "CNAME", "x.example.com"),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* DNS records: names, owners, and the batches that bring a zone to what a spec wants. */
+/* DNS records: names, owners, and what brings a zone to what a spec wants. */
 #include "tests/unit/awsscript.h"
 
 #include <setjmp.h>
@@ -51,7 +51,7 @@ static struct resource *open_one(struct script *t, const struct script_row *rows
     _cleanup_free_ char *spec =
         spec_with("{\"web\":{\"name\":\"" OWN "\",\"type\":\"A\",\"values\":[\"192.0.2.1\"]}}");
     script_open(t, spec, rows);
-    script_observe(t, "route53.zone/" ZONE);
+    script_discover(t, "route53.zone/" ZONE);
     script_discover(t, RECORDS);
     return script_target(t, RECORDS);
 }
@@ -286,6 +286,68 @@ static void an_alias_follows_what_it_names(void **state)
     script_close(&t);
 }
 
+static void addresses_are_compared_as_such(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        ZONES_ROW,
+        LIST_ROW("{\"Name\":\"" OWN ".\",\"Type\":\"AAAA\",\"TTL\":300,\"ResourceRecords\":["
+                 "{\"Value\":\"2001:db8::2\"},{\"Value\":\"2001:DB8:0:0::1\"}]},"
+                 "{\"Name\":\"_berth-aaaa." OWN ".\",\"Type\":\"TXT\",\"TTL\":300,"
+                 "\"ResourceRecords\":[{\"Value\":\"" OWNER "\"}]}"),
+        { 0 },
+    };
+    _cleanup_free_ char *spec = spec_with("{\"web\":{\"name\":\"" OWN "\",\"type\":\"AAAA\","
+                                          "\"values\":[\"2001:0db8::0001\",\"2001:db8:0::2\"]}}");
+    struct script t;
+    script_open(&t, spec, rows);
+    script_discover(&t, "route53.zone/" ZONE);
+    script_discover(&t, RECORDS);
+    struct resource *r = script_target(&t, RECORDS);
+    assert_true(json_equal(r->want, r->have));
+    _cleanup_json_ cJSON *batches = route53_batches(r, ZONE, json_get(r->want, "Records"));
+    assert_int_equal(json_count(batches), 0);
+    script_close(&t);
+}
+
+/* Of the names that the limits list every zone is looked into, public or private. */
+static void zones_of_the_limits_are_all_found(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "route53:ListHostedZonesByName",
+          .answer = "{\"HostedZones\":["
+                    "{\"Id\":\"/hostedzone/Z1\",\"Name\":\"" ZONE ".\","
+                    "\"Config\":{\"PrivateZone\":false}},"
+                    "{\"Id\":\"/hostedzone/Z2\",\"Name\":\"" ZONE ".\","
+                    "\"Config\":{\"PrivateZone\":true}},"
+                    "{\"Id\":\"/hostedzone/Z3\",\"Name\":\"" ZONE ".\","
+                    "\"Config\":{\"PrivateZone\":true}},"
+                    "{\"Id\":\"/hostedzone/Z4\",\"Name\":\"other.net.\","
+                    "\"Config\":{\"PrivateZone\":true}}]}" },
+        LIST_ROW(A_SET("192.0.2.7") "," OWNER_SET),
+        { 0 },
+    };
+    static const char *const orphans[] = { ZONE " (Z2)", ZONE " (Z3)" };
+    struct script t;
+    _cleanup_free_ char *spec =
+        spec_with("{\"web\":{\"name\":\"" OWN "\",\"type\":\"A\",\"values\":[\"192.0.2.1\"]}}");
+    script_open(&t, spec, rows);
+    _cleanup_json_ cJSON *limits = cJSON_Parse("{\"zones\":[\"" ZONE "\",\"*.example.org\"]}");
+    t.g->context.limits = limits;
+    script_discover(&t, "route53.zone/" ZONE);
+    script_discover(&t, RECORDS);
+    assert_int_equal(script_count(&t, "route53:ListHostedZonesByName"), 1);
+    assert_non_null(script_resource(&t, RECORDS)->have);
+    for (size_t i = 0; i < ARRAY_SIZE(orphans); i++) {
+        struct resource *r = graph_find_name(t.g, &route53_records_type, orphans[i]);
+        assert_true(r != NULL && r->want == NULL && r->have != NULL && resource_is_ours(r));
+        script_observe(&t, r->address);
+    }
+    assert_int_equal(script_count(&t, "route53:ListResourceRecordSets"), 5);
+    script_close(&t);
+}
+
 static void nonsense_is_refused(void **state)
 {
     (void)state;
@@ -302,6 +364,8 @@ static void nonsense_is_refused(void **state)
         { "{\"name\":\"" OWN "\",\"type\":\"AAAA\",\"values\":[\"192.0.2.1\"]}",
           "'192.0.2.1' is no IPv6 address" },
         { "{\"name\":\"" OWN "\",\"type\":\"A\",\"alias\":\"loadBalancr\"}", "loadBalancr" },
+        { "{\"name\":\"" OWN "\",\"type\":\"AAAA\",\"values\":[\"2001:db8::1\",\"2001:DB8:0::1\"]}",
+          "records.web.values: '2001:db8::1' and '2001:DB8:0::1' are one address" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         _cleanup_free_ char *records = xasprintf("{\"web\":%s}", rows[i][0]);
@@ -326,6 +390,8 @@ int main(void)
         cmocka_unit_test(a_batch_that_no_longer_fits_is_made_anew),
         cmocka_unit_test(what_came_in_between_is_a_conflict),
         cmocka_unit_test(an_alias_follows_what_it_names),
+        cmocka_unit_test(addresses_are_compared_as_such),
+        cmocka_unit_test(zones_of_the_limits_are_all_found),
         cmocka_unit_test(nonsense_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,11 +39,21 @@ def change_records(call: Call) -> dict[str, Any]:
         if not refused and change["Action"] == "DELETE":
             del records[key_of(record)]
         elif not refused:
-            records[key_of(record)] = record
+            records[key_of(record)] = spelling_kept(records.get(key_of(record)), record)
     if refusals:
         raise AwsError("InvalidChangeBatch", f"[{', '.join(refusals)}]")
     store.replace(zone, records)
     return {"ChangeInfo": store.change()}
+
+
+def spelling_kept(present: dict[str, Any] | None, record: dict[str, Any]) -> dict[str, Any]:
+    """An address stays as it was first written: "Route 53 appears to retain the initial string
+    representation even if client upserts with a different" one, cookpad/roadworker#100."""
+    if present is None or record["Type"] not in ("A", "AAAA") or "ResourceRecords" not in record:
+        return record
+    known = {ipaddress.ip_address(v["Value"]): v for v in present.get("ResourceRecords", [])}
+    return {**record, "ResourceRecords": [known.get(ipaddress.ip_address(v["Value"]), v)
+                                          for v in record["ResourceRecords"]]}
 
 
 def size_check(changes: list[dict[str, Any]]) -> None:
