@@ -53,6 +53,8 @@ DURATIONS: dict[str, float] = {
     "elb.interface": 60.0,
     # A target group is "in use" a while after its listener is gone; terraform-provider-aws retries.
     "elb.detach": 10.0,
+    # A stack of one topic takes some 20 to 60 s: a resource's part of it.
+    "stack.resource": 15.0,
     # From a DNS record to an issued certificate: minutes.
     "acm.validation": 120.0,
     # The tagging API's index follows "eventually"; minutes have been seen.

@@ -15,6 +15,7 @@
   POST   enforce                 {"on": bool} or {"principal", "policy"}: see `authorize`
   POST   expire                  {"key": access key id, or none for all sessions}: ended now
   POST   issuer                  {"url", "key": PEM, "audiences": [...]}: an issuer of tokens, `jwt`
+  POST   confirm                 {"endpoint": address}: follows the link in SNS's mail, see `sns`
   POST   host                    the instance's role, a container with credentials: `metadata`
 """
 
@@ -126,6 +127,10 @@ class Control:
         self.front.world.store(Issuers, ACCOUNT, "aws").add(given)
         return {}
 
+    def confirm(self, given: Any) -> Any:
+        from .sns import confirm
+        return {"confirmed": confirm(self.front.world, ACCOUNT, given["endpoint"])}
+
     def host(self, given: Any) -> Any:
         return self.front.world.store(Host, ACCOUNT, "aws").configure(given)
 
@@ -156,5 +161,6 @@ ACTIONS = {
     ("POST", "enforce"): Control.enforce,
     ("POST", "expire"): Control.expire,
     ("POST", "issuer"): Control.issuer,
+    ("POST", "confirm"): Control.confirm,
     ("POST", "host"): Control.host,
 }

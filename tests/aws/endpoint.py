@@ -232,6 +232,10 @@ class Endpoint:
         """Which role the metadata service at this URL gives the instance."""
         self.control("POST", "host", {"role": role})
 
+    def confirm(self, address: str) -> int:
+        """Follow the link in every mail of SNS's that waits at ADDRESS; how many there were."""
+        return int(self.control("POST", "confirm", {"endpoint": address})["confirmed"])
+
     def container(self, role: str, token: str | None = None) -> str:
         """The URL at which a new container finds its role's credentials."""
         answer = self.control("POST", "host", {"container": role, "token": token})

@@ -121,7 +121,12 @@ ROUTE53: Table = {
     "GetHostedZone": "hostedzone/{Id}", "GetChange": "change/{Id}",
     **dict.fromkeys(("ListHostedZones", "ListHostedZonesByName"), "*"),
 }
+# .../list_awscloudformation.html
+CLOUDFORMATION: Table = dict.fromkeys(
+    ("CreateStack", "DeleteStack", "DescribeStackEvents", "DescribeStacks", "GetTemplate",
+     "ListStackResources", "UpdateStack", "UpdateTerminationProtection"), "stack/{StackName}/*")
 TABLES: dict[str, Table] = {
+    "cloudformation": CLOUDFORMATION, "sns": {"ListSubscriptionsByTopic": "{TopicArn}"},
     "acm": {"DescribeCertificate": "{CertificateArn}", "ListCertificates": "*"},
     "elasticache": ELASTICACHE, "elasticloadbalancing": ELB,
     "ecs": ECS, "ec2": EC2, "servicediscovery": CLOUDMAP, "ecr": ECR, "iam": IAM, "logs": LOGS,
@@ -139,7 +144,7 @@ FREE = {("sts", "GetCallerIdentity"), ("sts", "AssumeRoleWithWebIdentity")}
 # Tags in a create call need this action too, on what is created.
 TAGGING = {"ecs": "ecs:TagResource", "ec2": "ec2:CreateTags", "ecr": "ecr:TagResource",
            "elasticache": "elasticache:AddTagsToResource", "logs": "logs:TagResource",
-           "iam": "iam:TagRole",
+           "iam": "iam:TagRole", "cloudformation": "cloudformation:TagResource",
            "servicediscovery": "servicediscovery:TagResource",
            "elasticloadbalancing": "elasticloadbalancing:AddTags"}
 EC2_KINDS = {"sg": "security-group", "sgr": "security-group-rule", "vpc": "vpc",

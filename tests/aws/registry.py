@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MODULES = {  # by signing name
     "acm": "acm",
+    "cloudformation": "cloudformation",
     "ec2": "ec2",
     "ecr": "ecr",
     "ecs": "ecs",
@@ -26,6 +27,7 @@ MODULES = {  # by signing name
     "route53": "route53",
     "secretsmanager": "secretsmanager",
     "servicediscovery": "cloudmap",
+    "sns": "sns",
     "ssm": "ssm",
     "sts": "sts",
     "tagging": "tagging",

@@ -10,7 +10,8 @@ Tagged = tuple[str, dict[str, str]]
 
 
 def all_resources(world: World, account: str, region: str) -> Iterator[Tagged]:
-    for source in (_ecs, _ec2, _cloudmap, _ecr, _logs, _iam, _elasticache, _elb, _acm):
+    for source in (_ecs, _ec2, _cloudmap, _ecr, _logs, _iam, _elasticache, _elb, _acm,
+                   _cloudformation, _sns):
         yield from source(world, account, region)
 
 
@@ -19,7 +20,8 @@ def tags_of(world: World, account: str, region: str, arn: str) -> dict[str, str]
     service = arn.split(":")[2] if arn.count(":") >= 5 else ""
     source = {"ecs": _ecs, "ec2": _ec2, "servicediscovery": _cloudmap, "ecr": _ecr,
               "logs": _logs, "iam": _iam, "elasticache": _elasticache,
-              "elasticloadbalancing": _elb, "acm": _acm}.get(service)
+              "elasticloadbalancing": _elb, "acm": _acm, "cloudformation": _cloudformation,
+              "sns": _sns}.get(service)
     if service == "logs":  # actions on a group are checked against its streams
         arn = arn.partition(":log-stream:")[0]
     found = source(world, account, region) if source else iter(())
@@ -100,3 +102,16 @@ def _acm(world: World, account: str, region: str) -> Iterator[Tagged]:
     from .acm import Acm
     for certificate in world.store(Acm, account, region).certificates.values():
         yield certificate.arn, {t["Key"]: t.get("Value", "") for t in certificate.tags}
+
+
+def _cloudformation(world: World, account: str, region: str) -> Iterator[Tagged]:
+    from .cloudformation.model import CloudFormation
+    for stack in world.store(CloudFormation, account, region).stacks.values():
+        if stack.status != "DELETE_COMPLETE":
+            yield stack.id, stack.version.tags
+
+
+def _sns(_: World, account: str, region: str) -> Iterator[Tagged]:
+    from .sns import backend
+    for topic in backend(account, region).topics.values():
+        yield topic.arn, dict(topic._tags)

@@ -21,7 +21,7 @@ HISTORY = {"createdAt", "updatedAt", "registeredAt", "deregisteredAt", "register
            "rolloutStateReason", "failedTasks", "version", "ResponseMetadata", "statistics",
            "CacheClusterCreateTime", "CacheNodeCreateTime", "ReplicationGroupCreateTime",
            "AuthTokenLastModifiedDate", "CallerReference", "storedBytes", "Id", "HostedZoneId",
-           "requiresAttributes", "CreatedTime", "CreatedAt", "IssuedAt", "NotBefore", "NotAfter"}
+           "requiresAttributes", "LastUpdatedTime", "StackId", "StackStatusReason", "CreatedTime", "CreatedAt", "IssuedAt", "NotBefore", "NotAfter"}
 
 
 class Snapshot:
@@ -40,7 +40,7 @@ class Snapshot:
         parts = {name: dict(getattr(self, name)()) for name in (
             "networks", "security_groups", "namespaces", "discovery", "log_groups", "roles",
             "repositories", "caches", "certificates", "target_groups", "load_balancers",
-            "clusters", "task_definitions", "services", "zones")}
+            "clusters", "task_definitions", "services", "zones", "stacks", "topics")}
         return {name: {key: self.clean(value) for key, value in sorted(part.items())
                        if self.environment is None or self.environment in key}
                 for name, part in parts.items() if name != "networks"}
@@ -61,7 +61,8 @@ class Snapshot:
         # Load balancers, what belongs to them, and their DNS names.
         text = re.sub(r"\b((?:app|targetgroup)/[\w-]+)(?:/[0-9a-f]{16})+", r"\1", text)
         text = re.sub(r"-\d{10}(\.[a-z0-9-]+\.elb\.)", r"\1", text)
-        text = re.sub(r"(:certificate/)[0-9a-f-]{36}", r"\1", text)
+        text = re.sub(r"(:certificate/|:stack/[\w-]+/)[0-9a-f-]{36}", r"\1", text)
+        text = re.sub(r"(:sns:.*)-[A-Z2-7]{12}\b(:[0-9a-f-]{36})?", r"\1", text)
         return re.sub(r"(?:sg|subnet|vpc|srv|ns|eni)-[a-z0-9]+",
                       lambda found: self.names.get(found.group(), found.group()), text)
 
@@ -214,6 +215,19 @@ class Snapshot:
                         ecs.describe_task_definition(taskDefinition=one["taskDefinition"])
                     yield (f"{one['clusterArn'].rpartition('/')[2]}/{one['serviceName']}",
                            {**one, "runs": runs["taskDefinition"]["containerDefinitions"]})
+
+    def stacks(self) -> Iterator[tuple[str, Any]]:
+        api = self.client("cloudformation")
+        for one in self.pages("cloudformation", "describe_stacks", "Stacks"):
+            name = one["StackName"]
+            template = api.get_template(StackName=name)["TemplateBody"]
+            yield name, {**one, "CreationTime": None, "template": template}
+
+    def topics(self) -> Iterator[tuple[str, Any]]:
+        for one in self.pages("sns", "list_topics", "Topics"):
+            arn = one["TopicArn"]
+            yield self.named(arn), {"subscriptions": list(self.pages(
+                "sns", "list_subscriptions_by_topic", "Subscriptions", TopicArn=arn))}
 
     def zones(self) -> Iterator[tuple[str, Any]]:
         for zone in self.pages("route53", "list_hosted_zones", "HostedZones"):

@@ -14,9 +14,9 @@ import pytest
 
 from .build import TRUST, Builder, code_of, error_of
 from .endpoint import Endpoint
-from .refused import Row, cloudmap, ec2, ecs, others
+from .refused import Row, cloudformation, cloudmap, ec2, ecs, others
 
-ROWS = [*ecs.ROWS, *ec2.ROWS, *cloudmap.ROWS, *others.ROWS]
+ROWS = [*cloudformation.ROWS, *ecs.ROWS, *ec2.ROWS, *cloudmap.ROWS, *others.ROWS]
 
 
 @pytest.fixture
