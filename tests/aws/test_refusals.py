@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from .build import TRUST, Builder, code_of, error_of
 from .endpoint import Endpoint
 from .refused import Row, cloudformation, cloudmap, ec2, ecs, others
 
+AWS = shutil.which("aws", path=str(Path(__file__).parents[2] / "build" / "awscli" / "bin")) \
+    or shutil.which("aws")
 ROWS = [*cloudformation.ROWS, *ecs.ROWS, *ec2.ROWS, *cloudmap.ROWS, *others.ROWS]
 
 
@@ -160,10 +163,10 @@ def test_the_record_counts_tries(build: Builder, endpoint: Endpoint) -> None:
     assert call["bytes_in"] == 2 and call["bytes_out"] > 10 and call["end"] >= call["start"]
 
 
-@pytest.mark.skipif(shutil.which("aws") is None, reason="the AWS CLI is not installed")
+@pytest.mark.skipif(AWS is None, reason="the AWS CLI is not installed")
 def test_the_aws_cli(endpoint: Endpoint) -> None:
     def aws(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["aws", "--endpoint-url", endpoint.url, "--output", "json", *words],
+        return subprocess.run([str(AWS), "--endpoint-url", endpoint.url, "--output", "json", *words],
                               capture_output=True, text=True, timeout=120, env={
                                   **endpoint.environ(), "AWS_MAX_ATTEMPTS": "1"})
     made = aws("ecs", "create-cluster", "--cluster-name", "cli")
