@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/common.h"
 
+#include <ctype.h>
+
 int name_check(const char *path, const char *what, const char *name, size_t max, struct err *err)
 {
     size_t n = strlen(name);
@@ -50,6 +52,17 @@ const char *arn_partition(const char *region)
     if (str_starts(region, "cn-"))
         return "aws-cn";
     return str_starts(region, "us-gov-") ? "aws-us-gov" : "aws";
+}
+
+size_t secret_suffix(const char *arn, size_t len)
+{
+    static const size_t suffix = 7;
+    if (len <= suffix || arn[len - suffix] != '-')
+        return 0;
+    for (size_t i = len - suffix + 1; i < len; i++)
+        if (!isalnum((unsigned char)arn[i]))
+            return 0;
+    return suffix;
 }
 
 cJSON *json_pick(const cJSON *from, const char *const *members)

@@ -30,6 +30,14 @@ void resources_mark_observed(struct graph *g, const struct resource_type *type);
 /* The partition that ARNs of a region begin with: "aws", "aws-cn", "aws-us-gov". */
 const char *arn_partition(const char *region);
 
+/*
+ * How many of the last characters of the first `len` of a secret's ARN are those that Secrets
+ * Manager has added to its name, a hyphen and six letters or digits; 0 where it has none. An ARN
+ * may be given without them, but one whose name happens to end like that is taken for complete:
+ * https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html#ARN_secretnamehyphen
+ */
+size_t secret_suffix(const char *arn, size_t len);
+
 /* A copy of those members of `from` that the NULL-ended list names. The caller owns it. */
 cJSON *json_pick(const cJSON *from, const char *const *members);
 

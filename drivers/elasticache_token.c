@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/elasticache.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 
+#include "drivers/common.h"
 #include "executor/base/log.h"
 
 /*
@@ -53,6 +55,19 @@ static char *current_version(const cJSON *secret)
     return NULL;
 }
 
+/* What Secrets Manager found is what was named: an ARN that ends as complete ones do is taken for
+ * one, never for the beginning of a longer one's. */
+static int check_found(const char *secret, const cJSON *found, struct err *err)
+{
+    const char *arn = json_str(found, "ARN");
+    if (arn == NULL || secret_suffix(secret, strlen(secret)) == 0 || str_eq(arn, secret))
+        return 0;
+    return err_set(err, ERR_USER,
+                   "redis.authToken: Secrets Manager takes '%s' for '%s'; name the secret by its "
+                   "whole ARN",
+                   secret, arn);
+}
+
 static int version_read(struct session *s, const char *secret, char **ret, struct err *err)
 {
     _cleanup_json_ cJSON *output = NULL;
@@ -68,6 +83,8 @@ static int version_read(struct session *s, const char *secret, char **ret, struc
     if (aws_call(s, "secretsmanager", "DescribeSecret", input, &output, &failure) < 0 &&
         failure.class != ERR_NOT_FOUND)
         return err_move(err, &failure);
+    if (check_found(secret, output, err) < 0)
+        return -1;
     *ret = current_version(output);
     return 0;
 }
@@ -101,6 +118,32 @@ int token_want(struct graph *g, const char *secret, struct err *err)
                      err);
 }
 
+/*
+ * The rules of both calls that take a token, CreateReplicationGroup and ModifyReplicationGroup: 16
+ * to 128 printable characters of ASCII, and none of these four. AWS's answer to another one may
+ * quote it, so it is not sent; the message does not say what it is.
+ * https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_ModifyReplicationGroup.html
+ */
+static int token_check(const char *secret, const char *token, struct err *err)
+{
+    const char *wrong = NULL;
+    size_t n = strlen(token);
+    for (const char *p = token; *p != '\0'; p++) {
+        if (!isprint((unsigned char)*p))
+            wrong = "has a character that is not printable ASCII (a line feed at its end?)";
+        else if (strchr("/\"@%", *p) != NULL)
+            wrong = "has a character that ElastiCache forbids";
+    }
+    if (n < 16 || n > 128)
+        wrong = n < 16 ? "is shorter than 16 characters" : "is longer than 128 characters";
+    if (wrong == NULL)
+        return 0;
+    return err_set(err, ERR_USER,
+                   "redis.authToken: the token in secret '%s' %s; set it to one of 16 to 128 "
+                   "printable characters without '/', '\"', '@' and '%%'",
+                   secret, wrong);
+}
+
 int token_read(struct session *s, const struct graph *g, char **ret_value, char **ret_version,
                struct err *err)
 {
@@ -111,7 +154,8 @@ int token_read(struct session *s, const struct graph *g, char **ret_value, char 
     if (is_in_secrets_manager(secret)) {
         _cleanup_json_ cJSON *input = cJSON_CreateObject();
         json_put_str(input, "SecretId", secret);
-        if (aws_call(s, "secretsmanager", "GetSecretValue", input, &output, err) < 0)
+        if (aws_call(s, "secretsmanager", "GetSecretValue", input, &output, err) < 0 ||
+            check_found(secret, output, err) < 0)
             return -1;
         value = json_str(output, "SecretString");
         version = xstrdup(json_str(output, "VersionId") ? json_str(output, "VersionId") : "");
@@ -127,6 +171,8 @@ int token_read(struct session *s, const struct graph *g, char **ret_value, char 
                        "redis.authToken: secret '%s' holds no text; set it to a "
                        "token of 16 to 128 characters",
                        secret);
+    if (token_check(secret, value, err) < 0)
+        return -1;
     *ret_value = xstrdup(value);
     *ret_version = xasprintf("%s:%s", secret, version);
     return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "executor/engine/limits.h"
 
+#include "drivers/common.h"
 #include "drivers/route53.h"
 
 struct limiting {
@@ -103,10 +104,29 @@ static char *secret_name(const char *value)
         return xstrdup(value);
     at += strlen(secret);
     size_t len = strcspn(at, ":");
-    /* AWS adds a hyphen and six characters to a secret's name. */
-    if (len > 7 && at[len - 7] == '-')
-        len -= 7;
-    return xstrndup(at, len);
+    return xstrndup(at, len - secret_suffix(at, len));
+}
+
+/* An ARN without what a task definition may have behind that of a secret: which key of its JSON,
+ * and which version. The caller frees it. */
+static char *secret_arn(const char *value)
+{
+    const char *rest = arn_field(value, 6);
+    return rest != NULL ? xstrndup(value, strcspn(rest, ":") + (size_t)(rest - value))
+                        : xstrdup(value);
+}
+
+/* A limit is a name, or an ARN where that of one secret alone is meant. */
+static bool secret_is_allowed(const cJSON *limit, const char *value)
+{
+    _cleanup_free_ char *name = secret_name(value), *arn = secret_arn(value);
+    const cJSON *pattern;
+    cJSON_ArrayForEach (pattern, limit) {
+        const char *text = pattern->valuestring;
+        if (str_glob(text, str_starts(text, "arn:") ? arn : name))
+            return true;
+    }
+    return false;
 }
 
 /* The last member of the path is the value. */
@@ -115,11 +135,8 @@ static void check_secret(struct limiting *l, const cJSON *value)
     const cJSON *limit = json_get(l->limits, "secrets");
     if (limit == NULL || cJSON_IsNull(value))
         return;
-    if (cJSON_IsString(value)) {
-        _cleanup_free_ char *name = secret_name(value->valuestring);
-        if (matches_any(limit, name))
-            return;
-    }
+    if (cJSON_IsString(value) && secret_is_allowed(limit, value->valuestring))
+        return;
     problem(l, "this runner does not let tasks read '%s' (the host config's %s.secrets)",
             cJSON_IsString(value) ? value->valuestring : "(known after apply)", l->where);
 }

@@ -488,6 +488,19 @@ def test_a_token_that_is_not_there_or_not_allowed(small: World) -> None:
     assert "limits.ephemeral.secrets" in refused.log
 
 
+def test_a_token_that_aws_would_refuse_is_not_sent(small: World) -> None:
+    token = "a/token-of-redis-1"
+    put_secret(small, token)
+    use(small, transitEncryptionEnabled=True, authToken=TOKEN)
+    refused = small.job()
+    assert refused.exit_code == 1 and token not in refused.log
+    assert f"redis.authToken: the token in secret '{TOKEN}' has a character" in refused.log
+    assert small.aws.calls(service="elasticache", action="CreateReplicationGroup") == []
+    put_secret(small, "a-token-of-redis-1")
+    small.deploy()
+    settled(small)
+
+
 def test_from_a_cluster_to_a_replication_group(small: World) -> None:
     """The group is there, and used, before the cluster goes."""
     small.deploy()

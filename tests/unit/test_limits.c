@@ -119,8 +119,53 @@ static void test_limits(void **state)
     }
 }
 
+/* What an ARN is of is what stands before AWS's own six characters, all of it. */
+static void a_longer_name_is_another_secret(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *limit, *value;
+        bool allowed;
+    } rows[] = {
+#define SECRET(name) "arn:aws:secretsmanager:us-east-1:1:secret:" name
+        { "/mettel/db", SECRET("/mettel/db"), true },
+        { "/mettel/db", SECRET("/mettel/db-AbCd3f"), true },
+        { "/mettel/db", SECRET("/mettel/db-AbCd3f:key:AWSCURRENT:"), true },
+        { "/mettel/db", SECRET("/mettel/db-old-AbCd3f"), false },
+        { "/mettel/db", SECRET("/mettel/db-AbCd3f-AbCd3f"), false },
+        { "/mettel/db", SECRET("/mettel/db-a/bcde"), false },
+        { "/mettel/db", SECRET("/mettel/db-old_db"), false },
+        { "/mettel/db", SECRET("/mettel/db-AbCd3"), false },
+        { "/mettel/db", SECRET("/mettel/db-AbCd3fg"), false },
+        { "/mettel/db", SECRET("/mettel/dbx-AbCd3f"), false },
+        { "/mettel/db", SECRET("-AbCd3f"), false },
+        { "/mettel/db", "arn:aws:ssm:us-east-1:1:parameter/mettel/db-AbCd3f", false },
+        { "/mettel/db", "/mettel/db-AbCd3f", false },
+        { "*/db", SECRET("x/db-AbCd3f:/db::"), true },
+        { "*/db", SECRET("x:/db::"), false },
+        { SECRET("/mettel/db-AbCd3f"), SECRET("/mettel/db-AbCd3f:key::"), true },
+        { SECRET("/mettel/db-AbCd3f"), SECRET("/mettel/db-AbCd3g"), false },
+        { SECRET("/mettel/db-AbCd3f"), SECRET("/mettel/db"), false },
+        { SECRET("/mettel/*"), "arn:aws:secretsmanager:us-east-1:2:secret:/mettel/db", false },
+        { "arn:aws:ssm:us-east-1:1:parameter/mettel/*",
+          "arn:aws:ssm:us-east-1:1:parameter/mettel/x", true },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        _cleanup_json_ cJSON *limits = cJSON_CreateObject(), *spec = cJSON_CreateObject();
+        json_push_str(json_put_array(limits, "secrets"), rows[i].limit);
+        json_put_str(json_put_object(spec, "redis"), "authToken", rows[i].value);
+        _cleanup_problems_ struct schema_problems problems = SCHEMA_PROBLEMS_INIT;
+        limits_check(spec, limits, "x", "8527fec8", &problems);
+        if ((problems.n == 0) != rows[i].allowed)
+            fail_msg("'%s' and '%s'", rows[i].limit, rows[i].value);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_limits) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(a_longer_name_is_another_secret),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
