@@ -50,7 +50,8 @@ LIBS_FULL   = $(shell pkg-config --libs $(PKGS_FULL) 2>/dev/null) -lpthread -lm
 # What the four programs that the runner calls link: neither libcurl nor OpenSSL nor libxml2.
 SMALL_SRC  = $(wildcard executor/base/*.c) \
              $(addprefix executor/,job.c dispatch.c hostconfig.c exitcode.c script.c joblog.c \
-               drivecall.c checkout.c jobuser.c claim.c wipe.c sandbox.c guard.c)
+               drivecall.c checkout.c jobuser.c account.c claim.c wipe.c keyring.c \
+               sandbox.c guard.c)
 FULL_SRC   = $(addprefix executor/,environment.c check.c cli.c deploy.c lock.c outputs.c watch.c \
                doctor.c doctor_runner.c doctor_host.c doctor_aws.c) \
              $(wildcard executor/engine/*.c drivers/*.c drivers/aws/*.c)
@@ -179,10 +180,10 @@ check-kinds: coverage-build
 check-changes: coverage-build
 	@BERTH_BUILD=build/coverage $(PYTEST) $(CHANGES)
 check-jobs: coverage-build
-	@BERTH_BUILD=build/coverage $(PYTEST) tests/e2e $(patsubst %,--ignore=%,$(KINDS) $(CHANGES)) --ignore=tests/e2e/test_isolation.py
+	@BERTH_BUILD=build/coverage $(PYTEST) tests/e2e $(patsubst %,--ignore=%,$(KINDS) $(CHANGES)) --ignore=tests/e2e/isolation
 # Not on that build: other users cannot write what gcov counts.
 check-isolation: all
-	@$(PYTEST) tests/e2e/test_isolation.py
+	@$(PYTEST) tests/e2e/isolation
 coverage-build:
 	@$(MAKE) --no-print-directory COVERAGE=1 all
 # Unit and end-to-end tests on a build for gcov; fails below 85 % of the lines.

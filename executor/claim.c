@@ -59,6 +59,8 @@ static cJSON *read_claim(const struct claims *c, const char *file)
     return NULL;
 }
 
+/* Whatever else lies there is what somebody was writing who died at it (file_write_beneath), for
+ * who writes has the lock. */
 static int read_claims(struct claims *c, struct err *err)
 {
     DIR *directory = opendir(c->path);
@@ -66,88 +68,130 @@ static int read_claims(struct claims *c, struct err *err)
     if (directory == NULL)
         return err_set_errno(err, ERR_HOST, errno, "cannot read '%s'", c->path);
     while ((entry = readdir(directory)) != NULL) {
-        cJSON *claim = str_ends(entry->d_name, SUFFIX) ? read_claim(c, entry->d_name) : NULL;
+        if (!str_ends(entry->d_name, SUFFIX)) {
+            unlinkat(c->fd, entry->d_name, 0);
+            continue;
+        }
+        cJSON *claim = read_claim(c, entry->d_name);
         if (claim != NULL)
-            json_push(c->list, claim);
+            json_push(is_alive(claim) ? c->alive : c->dead, claim);
     }
     closedir(directory);
     return 0;
 }
 
-static void forget(struct claims *c, cJSON *claim)
+static int check_directory(const struct claims *c, struct err *err)
 {
-    cJSON_Delete(cJSON_DetachItemViaPointer(c->list, claim));
-}
-
-/* All of the dead first, and then their ends: who counts the jobs of a user must not count one of
- * them. One that will not go stays claimed, and its user out of use. */
-static void end_dead(struct claims *c)
-{
-    _cleanup_json_ cJSON *dead = cJSON_CreateArray();
-    for (cJSON *claim = c->list->child, *next; claim != NULL; claim = next) {
-        next = claim->next;
-        if (is_alive(claim))
-            continue;
-        json_push(dead, json_dup(claim));
-        forget(c, claim);
-    }
-    const cJSON *claim;
-    cJSON_ArrayForEach (claim, dead) {
-        _cleanup_err_ struct err err = ERR_INIT;
-        if (claim_end(c, claim, NULL, &err) == 0)
-            continue;
-        log_warn("an earlier job of user '%s' cannot be cleaned up: %s", json_str(claim, "user"),
-                 err.message);
-        json_push(c->list, json_dup(claim));
-    }
-}
-
-int claims_open(const char *path, struct claims *ret, struct err *err)
-{
-    _cleanup_claims_ struct claims c = { .path = xstrdup(path), .fd = -1 };
-    if (file_make_directories(path, 0755, 0700, err) < 0)
-        return -1;
-    c.fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct stat st;
-    if (c.fd < 0 || fstat(c.fd, &st) < 0)
-        return err_set_errno(err, ERR_HOST, errno, "cannot open '%s'", path);
+    if (c->fd < 0 || fstat(c->fd, &st) < 0)
+        return err_set_errno(err, ERR_HOST, errno, "cannot open '%s'", c->path);
     if (st.st_uid != geteuid() || (st.st_mode & 0077) != 0)
         return err_set(err, ERR_HOST,
                        "'%s' says who runs which jobs, and others can reach it: make it root's, "
                        "with mode 0700",
-                       path);
-    if (flock(c.fd, LOCK_EX) < 0)
-        return err_set_errno(err, ERR_HOST, errno, "cannot lock '%s'", path);
-    c.list = cJSON_CreateArray();
+                       c->path);
+    if (file_check_parents(c->path, err) < 0)
+        return err_wrap(err, "lockDir says who runs which jobs");
+    return 0;
+}
+
+static int make_directory(const char *jobs, const char *path, struct err *err)
+{
+    if (file_make_directories(jobs, 0755, 0700, err) < 0)
+        return -1;
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return err_set_errno(err, ERR_HOST, errno, "cannot make the directory '%s'", path);
+    return 0;
+}
+
+static int open_locked(const char *jobs, const char *user, int flags, struct claims *ret,
+                       struct err *err)
+{
+    _cleanup_claims_ struct claims c = { .jobs = xstrdup(jobs),
+                                         .path = xasprintf("%s/%s", jobs, user),
+                                         .fd = -1 };
+    if (make_directory(jobs, c.path, err) < 0)
+        return -1;
+    c.fd = open(c.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (check_directory(&c, err) < 0)
+        return -1;
+    if (flock(c.fd, LOCK_EX | flags) < 0)
+        return errno == EWOULDBLOCK
+                   ? 0
+                   : err_set_errno(err, ERR_HOST, errno, "cannot lock '%s'", c.path);
+    c.alive = cJSON_CreateArray();
+    c.dead = cJSON_CreateArray();
     if (read_claims(&c, err) < 0)
         return -1;
-    end_dead(&c);
     *ret = c;
     c = (struct claims)CLAIMS_INIT;
     return 0;
 }
 
+int claims_open(const char *jobs, const char *user, struct claims *ret, struct err *err)
+{
+    return open_locked(jobs, user, 0, ret, err);
+}
+
+int claims_try(const char *jobs, const char *user, struct claims *ret, struct err *err)
+{
+    return open_locked(jobs, user, LOCK_NB, ret, err);
+}
+
 void claims_release(struct claims *c)
 {
+    free(c->jobs);
     free(c->path);
     closep(&c->fd);
-    json_freep(&c->list);
+    json_freep(&c->alive);
+    json_freep(&c->dead);
     *c = (struct claims)CLAIMS_INIT;
 }
 
-size_t claims_count(const struct claims *c, const char *user, const char *directory)
+void claims_end_dead(struct claims *c)
+{
+    while (c->dead->child != NULL) {
+        _cleanup_err_ struct err err = ERR_INIT;
+        _cleanup_json_ cJSON *claim = cJSON_DetachItemFromArray(c->dead, 0);
+        if (claim_end(c, claim, NULL, &err) == 0)
+            continue;
+        log_warn("an earlier job of user '%s' cannot be cleaned up: %s", json_str(claim, "user"),
+                 err.message);
+        json_push(c->alive, steal_ptr(&claim));
+    }
+}
+
+void claims_sweep(const char *jobs)
+{
+    DIR *directory = opendir(jobs);
+    const struct dirent *entry;
+    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+        _cleanup_claims_ struct claims c = CLAIMS_INIT;
+        _cleanup_err_ struct err err = ERR_INIT;
+        if (*entry->d_name == '.')
+            continue;
+        if (claims_try(jobs, entry->d_name, &c, &err) < 0)
+            log_warn("%s", err.message);
+        else if (c.fd >= 0)
+            claims_end_dead(&c);
+    }
+    if (directory != NULL)
+        closedir(directory);
+}
+
+size_t claims_count(const struct claims *c, const char *directory)
 {
     size_t n = 0;
     const cJSON *claim;
-    cJSON_ArrayForEach (claim, c->list)
-        n += str_eq(json_str(claim, "user"), user) &&
-             !str_eq(json_str(claim, "directory"), directory);
+    cJSON_ArrayForEach (claim, c->alive)
+        n += !str_eq(json_str(claim, "directory"), directory);
     return n;
 }
 
 const cJSON *claims_find(const struct claims *c, const char *directory)
 {
-    return json_find(c->list, "directory", directory);
+    const cJSON *claim = json_find(c->alive, "directory", directory);
+    return claim != NULL ? claim : json_find(c->dead, "directory", directory);
 }
 
 static int write_file(const char *directory, const char *name, const char *text, struct err *err)
@@ -171,14 +215,13 @@ int claim_write(const struct claims *c, const char *directory, cJSON *claim, str
         return err_set_errno(err, ERR_HOST, errno, "cannot look at '%s'", directory);
     pid_t runner = getppid();
     json_put_str(claim, "directory", directory);
-    json_put_str(claim, "claims", c->path);
+    json_put_str(claim, "jobs", c->jobs);
     json_put_int(claim, "runner", runner);
     json_put_int(claim, "started", process_start_time(runner));
     _cleanup_free_ char *text = json_print(claim);
     /* Of directories that are there at one time, no two have the same numbers. */
     _cleanup_free_ char *file =
-        xasprintf("%s.%llx-%llx" SUFFIX, json_str(claim, "user"), (unsigned long long)st.st_dev,
-                  (unsigned long long)st.st_ino);
+        xasprintf("%llx-%llx" SUFFIX, (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
     if (write_file(c->path, file, text, err) < 0 ||
         write_file(directory, CLAIM_RECORD, text, err) < 0)
         return err_wrap(err, "the job's user cannot be written down");
@@ -225,7 +268,7 @@ int claim_end(const struct claims *c, const cJSON *claim, struct strlist *left, 
     _cleanup_free_ char *path = record_of(directory);
     _cleanup_close_ int record = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     unlink(path);
-    bool alone = claims_count(c, json_str(claim, "user"), directory) == 0;
+    bool alone = claims_count(c, directory) == 0;
     if ((alone ? end_user(&user, record, left, err) : end_marked(tmp, left, err)) < 0 ||
         wipe_tree(tmp, err) < 0)
         return -1;

@@ -3,9 +3,11 @@
 #define BERTH_CLAIM_H
 
 /*
- * Which jobs run as which users now: a file for each in <lockDir>/jobs, root's, and one in the
- * job's own directory (the record). All are read and written under one lock, held by whoever has a
- * struct claims open; the kernel frees it with its holder.
+ * Which jobs run as a user now: a file for each in <lockDir>/jobs/<user>, root's, and one in the
+ * job's own directory (the record). All of one user's are read and written under the user's lock, a
+ * flock(2) on that directory, held by whoever has a struct claims open; the kernel frees it with
+ * its holder. So that the end of a job which has left a million files holds up those who want to be
+ * its user, and nobody else.
  *
  * A claim is alive while its record is there and either the runner that made it is, or a stage
  * holds the record. Ending a job begins with unlinking the record, so that no stage can start
@@ -17,27 +19,41 @@
 
 #define CLAIM_RECORD "berth-user.json"
 
+/* The claims on one user, as written; the member "file" is the name of each. */
 struct claims {
-    char *path;
-    int fd;
-    cJSON *list; /* the claims that are alive, as written; "file" is the name of each */
+    char *jobs; /* <lockDir>/jobs */
+    char *path; /* the user's directory in it */
+    int fd;     /* -1: not open */
+    cJSON *alive;
+    cJSON *dead; /* of jobs that are no more, and have not been ended */
 };
 #define CLAIMS_INIT                                                                                \
     {                                                                                              \
-        .path = NULL, .fd = -1                                                                     \
+        .fd = -1                                                                                   \
     }
 #define _cleanup_claims_ _cleanup_(claims_release)
 
-/* Takes the lock and reads. What is left of jobs that are no more is ended (claim_end). */
-int claims_open(const char *path, struct claims *ret, struct err *err);
+/*
+ * Takes the user's lock, and reads. `jobs` is <lockDir>/jobs; ERR_HOST if somebody else could write
+ * there, or in place of it. The first waits for whoever has the lock; the second returns without
+ * it, and with ret->fd -1.
+ */
+int claims_open(const char *jobs, const char *user, struct claims *ret, struct err *err);
+int claims_try(const char *jobs, const char *user, struct claims *ret, struct err *err);
 void claims_release(struct claims *c);
 
-/* How many jobs other than that in `directory` (may be NULL) run as a user. */
-size_t claims_count(const struct claims *c, const char *user, const char *directory);
+/* Ends what is left of the dead (claim_end). One that will not go is said, and counts as alive: its
+ * user stays out of use. */
+void claims_end_dead(struct claims *c);
+/* The same for every user that nobody is at work on. */
+void claims_sweep(const char *jobs);
+
+/* How many jobs other than that in `directory` (may be NULL) run as the user. */
+size_t claims_count(const struct claims *c, const char *directory);
 /*
- * Writes the claim and then the record. `claim` has the members user, uid, gid, exclusive, builds,
- * cache, tmp and sandbox; added are directory, runner and started, the process that berth was
- * started by.
+ * Writes the claim and then the record. `claim` has the members user, uid, gid, builds, cache, tmp
+ * and sandbox; added are directory, jobs, runner and started, the process that berth was started
+ * by.
  */
 int claim_write(const struct claims *c, const char *directory, cJSON *claim, struct err *err);
 /* Writes the record alone: of a job that has no user. */
@@ -48,7 +64,7 @@ int claim_note(const char *directory, const cJSON *note, struct err *err);
  * claim then stays.
  */
 int claim_end(const struct claims *c, const cJSON *claim, struct strlist *left, struct err *err);
-/* The claim of the job in `directory`, or NULL. */
+/* The claim of the job in `directory`, alive or dead, or NULL. */
 const cJSON *claims_find(const struct claims *c, const char *directory);
 
 #endif

@@ -4,11 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "executor/account.h"
 #include "executor/base/file.h"
 #include "executor/claim.h"
 #include "executor/job.h"
@@ -37,53 +37,58 @@ void jobuser_release(struct jobuser *user)
     *user = (struct jobuser)JOBUSER_INIT;
 }
 
-/* Whoever a job's scripts run as is killed whole, and robbed of its files in /tmp, when the job is
- * over; so it must be nobody who can log in. */
-static int check_account(const struct passwd *pw, struct err *err)
+/* Opens the claims on a user whom no job runs as, in one of three ways, the best first: one that is
+ * just free, one whose last job must be ended before, and one that somebody is at work on. *ret is
+ * left closed if it is not to be had so. */
+enum patience { FREE, END_DEAD, WAIT };
+
+static int open_free(const char *jobs, const char *name, enum patience patience, struct claims *ret,
+                     struct err *err)
 {
-    if (pw->pw_uid == 0)
-        return err_set(err, ERR_HOST, "user '%s' is root; name one that may do nothing",
-                       pw->pw_name);
-    if (!str_ends(pw->pw_shell, "/nologin") && !str_ends(pw->pw_shell, "/false"))
-        return err_set(err, ERR_HOST,
-                       "user '%s' can log in (its shell is '%s'), and all that it runs is killed "
-                       "after a job: name a user made for jobs alone ('useradd --system --shell "
-                       "/usr/sbin/nologin berth-job')",
-                       pw->pw_name, pw->pw_shell);
+    _cleanup_claims_ struct claims claims = CLAIMS_INIT;
+    int r = patience == WAIT ? claims_open(jobs, name, &claims, err)
+                             : claims_try(jobs, name, &claims, err);
+    if (r < 0 || claims.fd < 0 || (patience == FREE && json_count(claims.dead) > 0))
+        return r;
+    claims_end_dead(&claims);
+    if (claims_count(&claims, NULL) > 0)
+        return 0;
+    *ret = claims;
+    claims = (struct claims)CLAIMS_INIT;
     return 0;
 }
 
-static int find_account(const char *name, struct process_user *ret, struct err *err)
+/* With `n` users it takes n + 1 jobs at a time to fail. */
+static const char *open_one_of(const cJSON *names, const char *jobs, struct claims *ret,
+                               struct err *err)
 {
-    errno = 0;
-    const struct passwd *pw = getpwnam(name);
-    if (pw == NULL && errno != 0 && errno != ENOENT)
-        return err_set_errno(err, ERR_HOST, errno, "cannot look up user '%s'", name);
-    if (pw == NULL)
-        return err_set(err, ERR_HOST,
-                       "there is no user '%s' on this host: 'useradd --system --shell "
-                       "/usr/sbin/nologin %s'",
-                       name, name);
-    if (check_account(pw, err) < 0)
-        return -1;
-    *ret = (struct process_user){ .uid = pw->pw_uid, .gid = pw->pw_gid };
-    return 0;
-}
-
-/* Of a list the first that no job runs as; with `n` users it takes n + 1 jobs at a time to fail. */
-static const char *choose_name(const struct claims *claims, const cJSON *user, struct err *err)
-{
-    if (cJSON_IsString(user))
-        return user->valuestring;
-    const cJSON *name;
-    cJSON_ArrayForEach (name, user)
-        if (claims_count(claims, name->valuestring, NULL) == 0)
-            return name->valuestring;
+    for (enum patience patience = FREE; patience <= WAIT; patience++) {
+        const cJSON *name;
+        cJSON_ArrayForEach (name, names) {
+            if (open_free(jobs, name->valuestring, patience, ret, err) < 0)
+                return NULL;
+            if (ret->fd >= 0)
+                return name->valuestring;
+        }
+    }
     err_set(err, ERR_HOST,
             "all %zu users are taken by jobs that run now; name at least as many as the "
             "'concurrent' of config.toml",
-            json_count(user));
+            json_count(names));
     return NULL;
+}
+
+static const char *open_user(const cJSON *setting, const char *jobs, struct claims *ret,
+                             struct err *err)
+{
+    if (account_check_all(setting, err) < 0)
+        return NULL;
+    if (!cJSON_IsString(setting))
+        return open_one_of(setting, jobs, ret, err);
+    if (claims_open(jobs, setting->valuestring, ret, err) < 0)
+        return NULL;
+    claims_end_dead(ret);
+    return setting->valuestring;
 }
 
 /* What branches can push must not get into the checkout that a protected branch deploys from, by a
@@ -255,24 +260,26 @@ static int check_claimable(const struct hostconfig *h, const char *directory, st
     return 0;
 }
 
-static int claim(const struct hostconfig *h, const char *directory, struct claims *claims,
+static int claim(const struct hostconfig *h, const char *directory, const char *jobs,
                  struct jobuser *user, struct err *err)
 {
+    _cleanup_claims_ struct claims claims = CLAIMS_INIT;
     const cJSON *setting = json_get(h->json, "user");
-    const char *name = choose_name(claims, setting, err);
-    if (name == NULL || find_account(name, &user->ids, err) < 0)
+    const char *name = open_user(setting, jobs, &claims, err);
+    if (name == NULL || account_find(name, &user->ids, err) < 0)
         return -1;
     user->name = xstrdup(name);
     user->sandbox = json_str(h->json, "sandbox") != NULL;
-    if (claims_count(claims, name, NULL) == 0 &&
-        (process_kill_user(&user->ids, NULL) > 0 || wipe_user(user->ids.uid, err) < 0))
-        return err->class != ERR_NONE
-                   ? -1
-                   : err_set(err, ERR_HOST, "processes of user '%s' cannot be killed", name);
+    if (claims_count(&claims, NULL) == 0) {
+        if (process_kill_user(&user->ids, NULL) > 0)
+            return err_set(err, ERR_HOST, "processes of user '%s' cannot be killed", name);
+        if (wipe_user(user->ids.uid, err) < 0)
+            return -1;
+    }
     if (make_directories(h, directory, cJSON_IsArray(setting), user, err) < 0)
         return -1;
     _cleanup_json_ cJSON *json = to_json(user);
-    return claim_write(claims, directory, json, err);
+    return claim_write(&claims, directory, json, err);
 }
 
 int jobuser_claim(const struct hostconfig *h, const char *directory, struct jobuser *ret,
@@ -288,9 +295,8 @@ int jobuser_claim(const struct hostconfig *h, const char *directory, struct jobu
     if (check_claimable(h, directory, err) < 0)
         return -1;
     _cleanup_free_ char *locks = hostconfig_path(h, "lockDir", DEFAULT_LOCK_DIR);
-    _cleanup_free_ char *path = xasprintf("%s/jobs", locks);
-    _cleanup_claims_ struct claims claims = CLAIMS_INIT;
-    if (claims_open(path, &claims, err) < 0 || claim(h, directory, &claims, &user, err) < 0)
+    _cleanup_free_ char *jobs = xasprintf("%s/jobs", locks);
+    if (claim(h, directory, jobs, &user, err) < 0)
         return err_wrap(err, "%s: user", h->path);
     *ret = user;
     user = (struct jobuser)JOBUSER_INIT;
@@ -350,6 +356,16 @@ int jobuser_of_job(const struct hostconfig *h, struct jobuser *ret, struct err *
     return 0;
 }
 
+static int end_job(const char *directory, const char *jobs, const char *user, struct strlist *left,
+                   struct err *err)
+{
+    _cleanup_claims_ struct claims claims = CLAIMS_INIT;
+    if (claims_open(jobs, user, &claims, err) < 0)
+        return -1;
+    const cJSON *claim = claims_find(&claims, directory);
+    return claim != NULL ? claim_end(&claims, claim, left, err) : 0;
+}
+
 int jobuser_end(const char *directory, struct strlist *left, struct err *err)
 {
     _cleanup_free_ char *path = xasprintf("%s/" CLAIM_RECORD, directory);
@@ -361,13 +377,13 @@ int jobuser_end(const char *directory, struct strlist *left, struct err *err)
         unlink(path);
         return 0;
     }
-    if (json_str(record, "claims") == NULL)
+    const char *jobs = json_str(record, "jobs");
+    const char *user = json_str(record, "user");
+    if (jobs == NULL || user == NULL)
         return err_set(err, ERR_BUG, "'%s' is not as config has written it", path);
-    _cleanup_claims_ struct claims claims = CLAIMS_INIT;
-    if (claims_open(json_str(record, "claims"), &claims, err) < 0)
-        return -1;
-    const cJSON *claim = claims_find(&claims, directory);
-    return claim != NULL ? claim_end(&claims, claim, left, err) : 0;
+    int r = end_job(directory, jobs, user, left, err);
+    claims_sweep(jobs);
+    return r;
 }
 
 int jobuser_check_isolation(const struct hostconfig *h, struct err *err)

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "executor/base/file.h"
 #include "executor/base/log.h"
 
 #define HOLDER_MAX 300
@@ -49,6 +50,8 @@ static int open_directory(const char *dir, int *ret, struct err *err)
                        "the directory '%s' for locks can be written by others; make it your own "
                        "with mode 0755, or set \"lockDir\" in the host config",
                        dir);
+    if (file_check_parents(dir, err) < 0)
+        return err_wrap(err, "the directory for locks, \"lockDir\" in the host config");
     *ret = fd;
     fd = -1;
     return 0;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "executor/base/process.h"
+#include "executor/keyring.h"
 
 /* Files that one rm removes: a job can leave more than one command line holds. */
 #define BATCH  256
@@ -160,7 +161,7 @@ int wipe_user(unsigned uid, struct err *err)
     for (const char *const *path = shared_directories; *path != NULL; path++)
         if (wipe_directory(*path, uid, err) < 0)
             return -1;
-    return 0;
+    return keyring_clear_user(uid, err);
 }
 
 static const char *const shared_directories[] = {

@@ -5,8 +5,8 @@
 /*
  * Removes what a user's processes leave outside their own directories: entries of the directories
  * that everyone can write (/tmp, /var/tmp, /run/lock, /dev/shm, /dev/mqueue), what cron, at and
- * systemd would start as the user later, and System V shared memory, semaphores and message queues.
- * For users that do nothing but jobs, when none runs; for root.
+ * systemd would start as the user later, System V shared memory, semaphores and message queues, and
+ * what is in its key rings. For users that do nothing but jobs, when none runs; for root.
  */
 
 #include "executor/base/err.h"

@@ -35,6 +35,43 @@ int file_make_directories(const char *path, unsigned above, unsigned last, struc
     return 0;
 }
 
+static bool is_replaceable(const struct stat *st)
+{
+    bool open_to_others = S_ISDIR(st->st_mode) && (st->st_mode & (S_IWGRP | S_IWOTH)) != 0 &&
+                          (st->st_mode & S_ISVTX) == 0;
+    return open_to_others || (st->st_uid != 0 && st->st_uid != geteuid());
+}
+
+/* Everything that the path goes through, as it is written: directories, and links to them. */
+static int check_above(const char *path, struct err *err)
+{
+    _cleanup_free_ char *above = xstrdup(path);
+    char *slash;
+    while ((slash = strrchr(above, '/')) != NULL) {
+        struct stat st;
+        slash[slash == above] = '\0';
+        if (lstat(above, &st) < 0)
+            return err_set_errno(err, ERR_HOST, errno, "cannot look at '%s'", above);
+        if (is_replaceable(&st))
+            return err_set(err, ERR_HOST,
+                           "others can put something else in the place of '%s': '%s' above it is "
+                           "user %u's, with mode %04o; make it root's, with mode 0755, or name "
+                           "another directory",
+                           path, above, (unsigned)st.st_uid, (unsigned)st.st_mode & 07777);
+        if (slash == above)
+            break;
+    }
+    return 0;
+}
+
+int file_check_parents(const char *path, struct err *err)
+{
+    _cleanup_free_ char *real = realpath(path, NULL);
+    if (real == NULL)
+        return err_set_errno(err, ERR_HOST, errno, "cannot look at '%s'", path);
+    return check_above(path, err) < 0 || check_above(real, err) < 0 ? -1 : 0;
+}
+
 /* One component, no link followed; ENOTDIR for a link in a directory's place is ELOOP. */
 static int open_component(int dir, const char *name, int flags, unsigned mode)
 {

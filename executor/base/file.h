@@ -15,6 +15,12 @@ int file_open_dir_beneath(int dir, const char *path, int *ret_fd, struct err *er
 /* Makes a directory with the mode `last`, and those it lies in, where missing, with `above`. Only
  * for paths that no job can choose or write to. */
 int file_make_directories(const char *path, unsigned above, unsigned last, struct err *err);
+/*
+ * Whether nobody but root and us can put something else in the place of `path`, which is there:
+ * each directory above it is root's or ours, and either no others' to write or one in which only
+ * owners remove (as /tmp, "sticky"); each link on the way, too. ERR_HOST says which is not.
+ */
+int file_check_parents(const char *path, struct err *err);
 /* Reads a regular file of at most `max` bytes beneath dir and appends it to *text. Absent is
  * ERR_NOT_FOUND; anything else that keeps it from being read is ERR_USER: the path is the job's. */
 int file_read_beneath(int dir, const char *path, size_t max, struct strbuf *text, struct err *err);

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -23,6 +25,15 @@ from runner import Result, make_options, play_job  # noqa: E402
 
 PROGRAMS = ROOT / os.environ.get("BERTH_BUILD", "build") / "libexec" / "berth"
 BRANCH = "dev/feature/login"
+# A program that a script may leave running.
+LEAVE = r"""
+cat > $TMPDIR/leave <<'END'
+trap '' TERM INT HUP
+while :; do sleep 0.3; done
+END
+chmod +x $TMPDIR/leave
+"""
+SECRET = "wJalrXUtnFEMI-K7MDENG-bPxRfiCY-of-the-host"
 
 
 def run_account_tool(*command: str) -> None:
@@ -81,6 +92,10 @@ class JobHost:
 
     def remove(self) -> None:
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def claims(self) -> list[Path]:
+        """What berth has written down about who runs as whom."""
+        return list((self.locks / "jobs").glob("*/*"))
 
     def write_config(self, mode: int | None = None) -> None:
         path = Path(self.environ["BERTH_CONFIG"])
@@ -164,3 +179,60 @@ class JobHost:
     def code(self) -> int | None:
         path = self.job / "build_exit_code"
         return int(path.read_text()) if path.exists() else None
+
+
+def output(host: JobHost, script: str, **more: Any) -> str:
+    """What a job's script has said, in a job that succeeded; without its commands, which the runner
+    says."""
+    result = host.play("look", script=script, **more)
+    assert result.exit_code == 0, result.log
+    assert SECRET not in result.log
+    return re.sub(r"(?m)^\$ .*\n", "", result.log)
+
+
+def processes() -> list[tuple[int, str]]:
+    found = []
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            continue
+        if stat.rpartition(")")[2].split()[0] != "Z":
+            found.append((pid, stat.partition("(")[2].rpartition(")")[0]))
+    return found
+
+
+def cwd_of(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
+        return ""
+
+
+def command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def processes_of(users: list[str]) -> list[tuple[int, str]]:
+    uids = [pwd.getpwnam(name).pw_uid for name in users]
+    found = []
+    for pid, name in processes():
+        try:
+            if os.stat(f"/proc/{pid}").st_uid in uids:
+                found.append((pid, name))
+        except OSError:
+            continue
+    return found
+
+
+def wait_for(look: Any) -> Any:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.01)
+    raise AssertionError("it never came")

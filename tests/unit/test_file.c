@@ -128,6 +128,38 @@ static void test_a_directory_in_the_way(void **state)
     assert_int_equal(unlinkat(dir, "way", AT_REMOVEDIR), 0);
 }
 
+/* A directory that others can write to, a link of theirs, and what keeps one of ours safe in it. */
+static void test_who_can_replace_a_path(void **state)
+{
+    (void)state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    _cleanup_err_ struct err refused = ERR_INIT;
+    _cleanup_err_ struct err by_link = ERR_INIT;
+    _cleanup_free_ char *path = xasprintf("%s/above/ours", root);
+    _cleanup_free_ char *above = xasprintf("%s/above", root);
+    _cleanup_free_ char *link = xasprintf("%s/way/above/ours", root);
+    assert_int_equal(mkdirat(dir, "above", 0755), 0);
+    assert_int_equal(mkdirat(dir, "above/ours", 0755), 0);
+    assert_int_equal(symlinkat(".", dir, "way"), 0);
+    assert_int_equal(file_check_parents(path, &err), 0);
+    assert_int_equal(file_check_parents(link, &err), 0);
+    assert_int_equal(chmod(above, 01777), 0);
+    assert_int_equal(file_check_parents(path, &err), 0);
+    assert_int_equal(chmod(above, 0775), 0);
+    assert_int_equal(file_check_parents(path, &refused), -1);
+    assert_int_equal(refused.class, ERR_HOST);
+    assert_non_null(strstr(refused.message, "with mode 0775"));
+    assert_int_equal(chmod(above, 0755), 0);
+    if (geteuid() == 0) {
+        assert_int_equal(fchownat(dir, "way", 54325, 54325, AT_SYMLINK_NOFOLLOW), 0);
+        assert_int_equal(file_check_parents(link, &by_link), -1);
+        assert_non_null(strstr(by_link.message, "54325"));
+    }
+    unlinkat(dir, "way", 0);
+    unlinkat(dir, "above/ours", AT_REMOVEDIR);
+    unlinkat(dir, "above", AT_REMOVEDIR);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +169,7 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_write_refused),
+        cmocka_unit_test(test_who_can_replace_a_path),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
