@@ -159,4 +159,5 @@ extern const struct driver acm_driver;
 const struct driver acm_driver = {
     .name = "acm",
     .types = acm_types,
+    .permissions = acm_permissions,
 };

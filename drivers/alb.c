@@ -133,5 +133,6 @@ extern const struct driver alb_driver;
 const struct driver alb_driver = {
     .name = "alb",
     .types = alb_types,
+    .permissions = alb_permissions,
     .want = alb_want,
 };

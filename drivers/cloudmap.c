@@ -384,5 +384,6 @@ extern const struct driver cloudmap_driver;
 const struct driver cloudmap_driver = {
     .name = "cloudmap",
     .types = cloudmap_types,
+    .permissions = cloudmap_permissions,
     .want = cloudmap_want,
 };

@@ -9,13 +9,14 @@
  */
 
 #include "drivers/preflight.h"
-#include "drivers/resource.h"
+#include "drivers/permission.h"
 
 struct driver {
     const char *name;           /* "ecs": deploy-ecs means this one */
     const char *const *aliases; /* NULL-ended, or NULL */
     const struct resource_type *const
-        *types; /* NULL-ended; a removal goes through them backwards */
+        *types;                           /* NULL-ended; a removal goes through them backwards */
+    const struct permission *permissions; /* what its calls ask of IAM; or NULL */
     /*
      * Adds what the spec asks for to the graph. Pure: no calls. `spec` is the whole spec with
      * overlays, defaults and variables applied and the schema checked. What is wrong with it

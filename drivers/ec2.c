@@ -269,5 +269,6 @@ extern const struct driver ec2_driver;
 const struct driver ec2_driver = {
     .name = "ec2",
     .types = ec2_types,
+    .permissions = ec2_permissions,
     .want = ec2_want,
 };

@@ -292,5 +292,6 @@ extern const struct driver ecr_driver;
 const struct driver ecr_driver = {
     .name = "ecr",
     .types = ecr_types,
+    .permissions = ecr_permissions,
     .want = ecr_want,
 };

@@ -47,6 +47,7 @@ extern const struct driver ecs_driver;
 const struct driver ecs_driver = {
     .name = "ecs",
     .types = ecs_types,
+    .permissions = ecs_permissions,
     .want = ecs_want,
     .begin = ecs_begin,
 };

@@ -200,5 +200,6 @@ const struct driver elasticache_driver = {
     .name = "elasticache",
     .aliases = elasticache_aliases,
     .types = elasticache_types,
+    .permissions = elasticache_permissions,
     .want = elasticache_want,
 };

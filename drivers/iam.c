@@ -285,5 +285,6 @@ extern const struct driver iam_driver;
 const struct driver iam_driver = {
     .name = "iam",
     .types = iam_types,
+    .permissions = iam_permissions,
     .want = iam_want,
 };

@@ -290,5 +290,6 @@ extern const struct driver logs_driver;
 const struct driver logs_driver = {
     .name = "logs",
     .types = logs_types,
+    .permissions = logs_permissions,
     .want = logs_want,
 };

@@ -307,5 +307,6 @@ const struct driver route53_driver = {
     .name = "route53",
     .aliases = aliases,
     .types = types,
+    .permissions = route53_permissions,
     .want = route53_want,
 };

@@ -514,5 +514,6 @@ extern const struct driver security_group_driver;
 const struct driver security_group_driver = {
     .name = "security_group",
     .types = security_group_types,
+    .permissions = security_group_permissions,
     .want = security_group_want_services,
 };

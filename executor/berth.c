@@ -19,14 +19,15 @@
 #include "executor/doctor.h"
 #include "executor/engine/planprint.h"
 #include "executor/exitcode.h"
+#include "executor/iampolicy.h"
 #include "executor/joblog.h"
 #include "executor/watch.h"
 
 /* What the options of all commands fill in. */
 static struct {
     bool help, json;
-    int64_t project, pipeline;
-    const char *ref, *dir, *config, *only, *runner_config;
+    int64_t project, pipeline, part;
+    const char *ref, *dir, *config, *only, *runner_config, *kind, *account;
     struct strlist vars;
 } options = { .vars = STRLIST_INIT };
 
@@ -152,6 +153,37 @@ static int run_check(const struct strlist *arguments)
         check_to_text(&check, &text);
         print_text(&text);
     }
+    return 0;
+}
+
+static int run_iam_policy(const struct strlist *arguments)
+{
+    _cleanup_err_ struct err err = ERR_INIT;
+    _cleanup_hostconfig_ struct hostconfig h = HOSTCONFIG_INIT;
+    _cleanup_close_ int dir = -1;
+    _cleanup_iampolicy_ struct iampolicy policy = IAMPOLICY_INIT;
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    struct iampolicy_request q = {
+        .host = &h, .kind = options.kind, .account = options.account, .vars = &options.vars
+    };
+    if (arguments->n > 0) {
+        err_set(&err, ERR_USER, "there is nothing that '%s' could be (see --help)",
+                arguments->v[0]);
+        return fail(&err);
+    }
+    if (read_host(&h, &err) < 0 || find_project(&h, &q.project, &err) < 0 ||
+        file_open_dir(options.dir != NULL ? options.dir : ".", &dir, &err) < 0)
+        return fail(&err);
+    q.checkout = dir;
+    if (iampolicy_make(&q, &policy, &err) < 0 ||
+        iampolicy_to_text(&policy, options.part, &text, &err) < 0)
+        return fail(&err);
+    for (size_t i = 0; i < policy.warnings.n; i++)
+        log_warn("%s", policy.warnings.v[i]);
+    if (options.json)
+        print_json(iampolicy_to_json(&policy));
+    else
+        print_text(&text);
     return 0;
 }
 
@@ -370,7 +402,7 @@ static void print_help(void)
            "Brings AWS environments of branches up to what their repository asks for.\n\n"
            "commands:\n");
     for (const struct cli_command *c = commands; c->name != NULL; c++)
-        printf("  %-8s %s\n", c->name, c->help);
+        printf("  %-10s %s\n", c->name, c->help);
     printf("\n'berth COMMAND --help' tells a command's options; 'berth --version' the version.\n");
 }
 
@@ -454,6 +486,20 @@ static const struct cli_option check_options[] = {
     OPTION_PROJECT, OPTION_CONFIG, OPTION_VAR, OPTION_JSON, OPTION_HELP, { .name = NULL },
 };
 
+static const struct cli_option iam_policy_options[] = {
+    { "kind", CLI_STRING, &options.kind, "KIND",
+      "production or ephemeral; the project's only one if absent" },
+    OPTION_PROJECT,
+    { "dir", CLI_STRING, &options.dir, "DIR", "the repository's checkout; . if absent" },
+    { "account", CLI_STRING, &options.account, "ID", "the AWS account; roleArn's if absent" },
+    { "part", CLI_NUMBER, &options.part, "N", "only the N-th policy, where it takes several" },
+    OPTION_VAR,
+    OPTION_CONFIG,
+    OPTION_JSON,
+    OPTION_HELP,
+    { .name = NULL },
+};
+
 static const struct cli_option doctor_options[] = {
     { "runner-config", CLI_STRING, &options.runner_config, "FILE",
       "GitLab Runner's file; " RUNNER_CONFIG " if absent" },
@@ -483,6 +529,8 @@ static const struct cli_command commands[] = {
     { "plan", "", "Says what a deploy would change.", environment_options, run_plan },
     { "apply", "", "Brings an environment up to its spec.", environment_options, run_apply },
     { "status", "", "Says the state of each resource.", environment_options, run_status },
+    { "iam-policy", "", "Prints the least IAM policy that the jobs of a spec need.",
+      iam_policy_options, run_iam_policy },
     { "doctor", "", "Looks at a runner host and says what to change.", doctor_options, run_doctor },
     { .name = NULL },
 };

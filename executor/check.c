@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "executor/check.h"
 
-#include "executor/deploy.h"
-
 #define ANY_SHA "0000000000000000000000000000000000000000"
 
 /* Long enough to find names that are too long for most prefixes; a longer one would leave nothing
@@ -67,31 +65,41 @@ static void environment_of_kind(const struct hostconfig *host, int64_t project, 
     ret->name = xasprintf("%s-%s", ret->prefix, ret->subdomain);
 }
 
-static int check_kind(const struct hostconfig *host, int64_t project, int checkout,
-                      const char *kind, struct lookup *lookup, struct err *err)
+int check_resolve(const struct hostconfig *host, int64_t project, int checkout, const char *kind,
+                  const struct strlist *vars, struct check *ret,
+                  struct environment *ret_environment, struct deploy *ret_deploy, struct err *err)
 {
-    _cleanup_environment_ struct environment e = ENVIRONMENT_INIT;
-    _cleanup_deploy_ struct deploy d = DEPLOY_INIT;
-    struct check *check = lookup->check;
-    environment_of_kind(host, project, kind, &e);
+    struct lookup lookup = { .vars = vars, .check = ret };
+    environment_of_kind(host, project, kind, ret_environment);
     const struct deploy_request request = {
         .host = host,
-        .environment = &e,
+        .environment = ret_environment,
         .checkout = checkout,
         .project = project,
         .pipeline = 1,
         .ref = "a-branch",
         .sha = ANY_SHA,
         .lookup = find_variable,
-        .variables = lookup,
+        .variables = &lookup,
     };
-    int r = deploy_read_spec(&d, host, checkout, err);
+    int r = deploy_read_spec(ret_deploy, host, checkout, err);
     if (r == 0)
-        r = deploy_resolve(&d, &request, err);
-    for (size_t i = 0; i < d.spec.warnings.n; i++)
-        if (!strlist_has(&check->warnings, d.spec.warnings.v[i]))
-            strlist_add(&check->warnings, d.spec.warnings.v[i]);
-    if (r < 0)
+        r = deploy_resolve(ret_deploy, &request, err);
+    ret_deploy->request = NULL;
+    const struct strlist *warnings = &ret_deploy->spec.warnings;
+    for (size_t i = 0; i < warnings->n; i++)
+        if (!strlist_has(&ret->warnings, warnings->v[i]))
+            strlist_add(&ret->warnings, warnings->v[i]);
+    return r;
+}
+
+static int check_kind(const struct hostconfig *host, int64_t project, int checkout,
+                      const char *kind, const struct strlist *vars, struct check *check,
+                      struct err *err)
+{
+    _cleanup_environment_ struct environment e = ENVIRONMENT_INIT;
+    _cleanup_deploy_ struct deploy d = DEPLOY_INIT;
+    if (check_resolve(host, project, checkout, kind, vars, check, &e, &d, err) < 0)
         return -1;
     strlist_add(&check->kinds, kind);
     size_t services = json_count(json_get(d.spec.json, "services"));
@@ -110,11 +118,11 @@ int check_spec(const struct hostconfig *host, int64_t project, int checkout,
                        host->path);
     _cleanup_json_ cJSON *nothing = cJSON_CreateObject();
     const struct hostconfig none = { .json = nothing };
-    struct lookup lookup = { .vars = vars, .check = ret };
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         if (of_project != NULL && json_get(of_project, kinds[i]) == NULL)
             continue;
-        if (check_kind(host != NULL ? host : &none, project, checkout, kinds[i], &lookup, err) < 0)
+        if (check_kind(host != NULL ? host : &none, project, checkout, kinds[i], vars, ret, err) <
+            0)
             return -1;
     }
     return 0;

@@ -8,7 +8,7 @@
  * The job's CI/CD variables are not known here; what the spec wants of them is listed.
  */
 
-#include "executor/hostconfig.h"
+#include "executor/deploy.h"
 
 struct check {
     struct strlist variables; /* CI/CD variables that the spec uses and nobody gave */
@@ -28,6 +28,14 @@ struct check {
  */
 int check_spec(const struct hostconfig *host, int64_t project, int checkout,
                const struct strlist *vars, struct check *ret, struct err *err);
+/*
+ * The spec for an environment of a kind, of no branch in particular: its subdomain is 00000000.
+ * What is found on the way is added to *ret. The caller initialised environment and deploy and
+ * releases them, the environment last; there is a graph of what is wanted if it succeeds.
+ */
+int check_resolve(const struct hostconfig *host, int64_t project, int checkout, const char *kind,
+                  const struct strlist *vars, struct check *ret,
+                  struct environment *ret_environment, struct deploy *ret_deploy, struct err *err);
 void check_to_text(const struct check *check, struct strbuf *out);
 /* Schema "berth-check/1"; `err` is NULL for a valid spec. The caller owns it. */
 cJSON *check_to_json(const struct check *check, const struct err *err);

@@ -44,13 +44,43 @@ void joblog_section_end(const char *name)
     log_section(mark, "");
 }
 
+/* What follows `mark` in a text, up to a blank; the caller frees it. NULL where there is none. */
+static char *word_behind(const char *text, const char *mark)
+{
+    const char *at = strstr(text, mark);
+    if (at == NULL)
+        return NULL;
+    at += strlen(mark);
+    return xstrndup(at, strcspn(at, " \n"));
+}
+
+/*
+ * What to do where AWS allows a call to somebody else only: "...is not authorized to perform:
+ * ecs:CreateCluster on resource: arn:... because ...",
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+ */
+static char *cure_of_denial(const struct err *err)
+{
+    if (err->class != ERR_DENIED || err->aws_code[0] == '\0' || err->message == NULL)
+        return xstrdup("");
+    _cleanup_free_ char *action = word_behind(err->message, "not authorized to perform: ");
+    _cleanup_free_ char *resource = word_behind(err->message, "on resource: ");
+    if (action == NULL)
+        return xstrdup("; 'berth iam-policy' prints the policy that it takes");
+    return xasprintf("; allow '%s'%s%s%s: 'berth iam-policy' prints the policy that it takes",
+                     action, resource ? " on '" : "", resource ? resource : "",
+                     resource ? "'" : "");
+}
+
 int joblog_failure(const struct err *err)
 {
+    _cleanup_free_ char *cure = cure_of_denial(err);
     /* Several problems stand in one message, a line each. */
     const char *line = err->message != NULL ? err->message : err_class_words(err->class);
     do {
         size_t len = strcspn(line, "\n");
-        log_error("%.*s", (int)len, line);
+        bool last = line[len] == '\0' || line[len + 1] == '\0';
+        log_error("%.*s%s", (int)len, line, last ? cure : "");
         line += len + (line[len] == '\n');
     } while (*line != '\0');
     return exitcode_of(err);

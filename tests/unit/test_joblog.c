@@ -100,6 +100,37 @@ static void failures_have_codes(void **state)
     unsetenv("SYSTEM_FAILURE_EXIT_CODE");
 }
 
+/* In AWS's words, whichever the protocol; a call that we denied ourselves has no policy. */
+static void denials_say_what_to_allow(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *code, *message, *said;
+    } cases[] = {
+        { "AccessDenied",
+          "x: User: arn:u is not authorized to perform: ecs:CreateCluster on resource: arn:c "
+          "because no identity-based policy allows it",
+          "allows it; allow 'ecs:CreateCluster' on 'arn:c': 'berth iam-policy' prints the policy "
+          "that it takes\n" },
+        { "AccessDenied", "a\nnot authorized to perform: ecs:ListClusters",
+          "ERROR: a\nERROR: not authorized to perform: ecs:ListClusters; allow 'ecs:ListClusters': "
+          "'berth iam-policy' prints the policy that it takes\n" },
+        { "UnauthorizedOperation", "no",
+          "ERROR: no; 'berth iam-policy' prints the policy that it "
+          "takes\n" },
+        { "", "no", "ERROR: no\n" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_err_ struct err err = ERR_INIT;
+        err_set(&err, ERR_DENIED, "%s", cases[i].message);
+        strcpy(err.aws_code, cases[i].code);
+        assert_int_equal(joblog_failure(&err), 2);
+        const char *text = logged();
+        if (strstr(text, cases[i].said) == NULL)
+            fail_msg("%s", text);
+    }
+}
+
 static void the_code_file(void **state)
 {
     (void)state;
@@ -163,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(facts_and_sections),
         cmocka_unit_test(failures_have_codes),
+        cmocka_unit_test(denials_say_what_to_allow),
         cmocka_unit_test(colours_unless_somebody_minds),
         cmocka_unit_test(the_code_file),
         cmocka_unit_test(signals_end_with_the_system_failure),

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT */
+/* What the drivers ask of IAM, and the policies that are made of it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "drivers/aws/shapes.h"
+#include "executor/base/file.h"
+#include "executor/engine/policy.h"
+#include "executor/iampolicy.h"
+
+/* Actions that berth could call, and does not: a policy need not have them. Who begins to call
+ * one gives its driver's table a row, and takes it from here. */
+static const char *const uncalled[] = {
+    "ec2:AuthorizeSecurityGroupEgress",
+    "ec2:DeleteTags",
+    "ec2:DescribeAvailabilityZones",
+    "ec2:DescribeSecurityGroupRules",
+    "ec2:RevokeSecurityGroupEgress",
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchDeleteImage",
+    "ecr:DeleteLifecyclePolicy",
+    "ecr:DeleteRepository",
+    "ecr:DescribeImages",
+    "ecr:GetAuthorizationToken",
+    "ecr:GetLifecyclePolicy",
+    "ecr:GetRepositoryPolicy",
+    "ecr:ListImages",
+    "ecr:ListTagsForResource",
+    "ecr:PutImage",
+    "ecr:PutLifecyclePolicy",
+    "ecr:SetRepositoryPolicy",
+    "ecr:TagResource",
+    "ecr:UntagResource",
+    "ecs:DeleteTaskDefinitions",
+    "ecs:DescribeServiceDeployments",
+    "ecs:DescribeServiceRevisions",
+    "ecs:DescribeTasks",
+    "ecs:ListClusters",
+    "ecs:ListServiceDeployments",
+    "ecs:ListTagsForResource",
+    "ecs:ListTasks",
+    "ecs:PutClusterCapacityProviders",
+    "ecs:RunTask",
+    "ecs:StopServiceDeployment",
+    "ecs:StopTask",
+    "ecs:UntagResource",
+    "ecs:UpdateCluster",
+    "elasticache:RemoveTagsFromResource",
+    "elasticloadbalancing:DeregisterTargets",
+    "elasticloadbalancing:DescribeListenerAttributes",
+    "elasticloadbalancing:ModifyListenerAttributes",
+    "elasticloadbalancing:RegisterTargets",
+    "elasticloadbalancing:RemoveTags",
+    "iam:DeleteRole",
+    "iam:DeleteRolePolicy",
+    "iam:ListAttachedRolePolicies",
+    "iam:ListRolePolicies",
+    "iam:ListRoleTags",
+    "iam:ListRoles",
+    "iam:TagRole",
+    "iam:UntagRole",
+    "logs:DescribeLogStreams",
+    "logs:FilterLogEvents",
+    "logs:GetLogEvents",
+    "logs:UntagResource",
+    "servicediscovery:DiscoverInstances",
+    "servicediscovery:GetInstance",
+    "servicediscovery:GetInstancesHealthStatus",
+    "servicediscovery:GetNamespace",
+    "servicediscovery:GetService",
+    "servicediscovery:RegisterInstance",
+    "servicediscovery:UntagResource",
+    "servicediscovery:UpdateInstanceCustomHealthStatus",
+    "ssm:DescribeParameters",
+    "ssm:ListTagsForResource",
+    /* Called with the runner's own credentials, or by anyone. */
+    "sts:AssumeRole",
+    "sts:AssumeRoleWithWebIdentity",
+    "sts:GetCallerIdentity",
+};
+
+static bool has_word(const char *words, const char *word)
+{
+    size_t len = strlen(word);
+    for (const char *at = words; at != NULL && (at = strstr(at, word)) != NULL; at++)
+        if ((at == words || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
+            return true;
+    return false;
+}
+
+static const struct permission *row_with(const char *action)
+{
+    for (const struct driver *const *d = drivers; *d != NULL; d++)
+        for (const struct permission *p = (*d)->permissions; p != NULL && p->sid != NULL; p++)
+            if (has_word(p->actions, action))
+                return p;
+    return NULL;
+}
+
+/* The services whose actions are not named after their signing name. */
+static const char *prefix_of(const struct service *service)
+{
+    static const char *const prefixes[][2] = { { "monitoring", "cloudwatch" } };
+    for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+        if (str_eq(service->signing, prefixes[i][0]))
+            return prefixes[i][1];
+    return service->signing;
+}
+
+static void every_action_is_in_a_table(void **state)
+{
+    (void)state;
+    const struct service *service;
+    unsigned missing = 0;
+    for (size_t i = 0; (service = service_at(i)) != NULL; i++) {
+        for (size_t j = 0; j < service->n; j++) {
+            char action[128];
+            snprintf(action, sizeof(action), "%s:%s", prefix_of(service),
+                     service->operations[j].name);
+            bool none = false;
+            for (size_t k = 0; k < ARRAY_SIZE(uncalled); k++)
+                none = none || str_eq(uncalled[k], action);
+            if ((row_with(action) != NULL) == none) {
+                print_error("%s is %s\n", action,
+                            none ? "in a driver's permissions, and said not to be called here"
+                                 : "in no driver's permissions (drivers/permission.c)");
+                missing++;
+            }
+        }
+    }
+    assert_int_equal(missing, 0);
+}
+
+static bool is_type(const char *name, size_t len)
+{
+    for (const struct driver *const *d = drivers; *d != NULL; d++)
+        for (const struct resource_type *const *t = (*d)->types; *t != NULL; t++)
+            if (strlen((*t)->name) == len && strncmp((*t)->name, name, len) == 0)
+                return true;
+    return false;
+}
+
+/* "Sid: a-z, A-Z, 0-9"; every driver has a table, and no row depends on a type that is none. */
+static void tables_are_sound(void **state)
+{
+    (void)state;
+    for (const struct driver *const *d = drivers; *d != NULL; d++) {
+        assert_non_null((*d)->permissions);
+        for (const struct permission *p = (*d)->permissions; p->sid != NULL; p++) {
+            for (const char *c = p->sid; *c != '\0'; c++)
+                assert_true(isalnum((unsigned char)*c));
+            assert_non_null(strchr(p->actions, ':'));
+            assert_non_null(p->resources);
+            for (const char *w = p->when; w != NULL && *w != '\0';) {
+                size_t len = strcspn(w, " ");
+                if (!is_type(w, len))
+                    fail_msg("%s %s: there is no type '%.*s'", (*d)->name, p->sid, (int)len, w);
+                w += len + strspn(w + len, " ");
+            }
+            bool named = strstr(p->resources, "${NAME}") != NULL ||
+                         (p->condition != NULL && strstr(p->condition, "${NAME}") != NULL);
+            assert_int_equal(named, p->names != NULL);
+        }
+    }
+}
+
+/* --- policies of specs --- */
+
+static char directory[64];
+static int checkout = -1;
+static struct hostconfig host;
+
+#define HOST                                                                                       \
+    "{\"projects\":{\"77\":{\"prefix\":\"automation\","                                            \
+    "\"production\":{\"refs\":[\"master\",\"hotfix\"],\"region\":\"us-gov-west-1\"},"              \
+    "\"ephemeral\":{\"refs\":[\"dev/*\"],\"region\":\"us-east-1\","                                \
+    "\"roleArn\":\"arn:aws:iam::123456789012:role/berth\"}}}}"
+
+static int set_up(void **state)
+{
+    (void)state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    strcpy(directory, "/tmp/berth-test-policy-XXXXXX");
+    if (mkdtemp(directory) == NULL)
+        return -1;
+    host = (struct hostconfig){ .path = xstrdup("berth.json"), .dir = xstrdup(directory) };
+    checkout = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return checkout < 0 || mkdirat(checkout, ".berth", 0700) < 0 ||
+           json_parse(HOST, strlen(HOST), 0, &host.json, &err) < 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    hostconfig_release(&host);
+    unlinkat(checkout, ".berth/environment.json", 0);
+    unlinkat(checkout, ".berth", AT_REMOVEDIR);
+    close(checkout);
+    return rmdir(directory);
+}
+
+static void make(const char *spec, const char *kind, struct iampolicy *ret)
+{
+    _cleanup_err_ struct err err = ERR_INIT;
+    const struct strlist vars = STRLIST_INIT;
+    const struct iampolicy_request q = {
+        .host = &host, .project = 77, .checkout = checkout, .kind = kind, .vars = &vars
+    };
+    if (file_write_beneath(checkout, ".berth/environment.json", spec, strlen(spec), 0600, &err) <
+            0 ||
+        iampolicy_make(&q, ret, &err) < 0)
+        fail_msg("%s", err.message);
+}
+
+static const cJSON *statement(const struct iampolicy *p, const char *sid)
+{
+    const cJSON *document;
+    cJSON_ArrayForEach (document, p->documents) {
+        const cJSON *found = json_find(json_get(document, "Statement"), "Sid", sid);
+        if (found != NULL)
+            return found;
+    }
+    return NULL;
+}
+
+static void assert_statement(const struct iampolicy *p, const char *sid, const char *text)
+{
+    _cleanup_err_ struct err err = ERR_INIT;
+    _cleanup_json_ cJSON *expected = NULL;
+    assert_int_equal(json_parse(text, strlen(text), 0, &expected, &err), 0);
+    const cJSON *found = statement(p, sid);
+    if (!json_equal(found, expected)) {
+        _cleanup_free_ char *is = json_print(found);
+        fail_msg("%s is %s", sid, is);
+    }
+}
+
+#define SERVICE                                                                                    \
+    "\"network\":{\"vpc\":\"vpc-1\",\"privateSubnets\":[\"subnet-1\"]},"                           \
+    "\"services\":{\"a\":{\"image\":\"i\",\"cpu\":256,\"memory\":512,\"ports\":[80],"              \
+    "\"executionRole\":\"run\",\"taskRole\":\"arn:aws:iam::210987654321:role/x/task\"}},"          \
+    "\"roles\":{\"run\":{\"trust\":{\"Statement\":[]}},\"other\":{\"trust\":{\"Statement\":[]}}}"
+#define OURS(which, who)                                                                           \
+    "{\"StringEquals\":{\"aws:" which "/berth:project\":\"77\"},"                                  \
+    "\"StringLike\":{\"aws:" which "/Environment\":" who "}}"
+
+static void only_what_the_spec_has(void **state)
+{
+    (void)state;
+    _cleanup_iampolicy_ struct iampolicy p = IAMPOLICY_INIT;
+    make("{" SERVICE "}", "ephemeral", &p);
+    assert_int_equal(json_count(p.documents), 1);
+    assert_int_equal(p.warnings.n, 0);
+    static const char *const absent[] = { "CacheCreate",    "CacheChange",  "CacheLinkedRole",
+                                          "BalancerCreate", "RecordChange", "Repository" };
+    for (size_t i = 0; i < ARRAY_SIZE(absent); i++)
+        assert_null(statement(&p, absent[i]));
+    assert_statement(&p, "TaskRole",
+                     "{\"Sid\":\"TaskRole\",\"Effect\":\"Allow\",\"Action\":[\"iam:PassRole\"],"
+                     "\"Resource\":[\"arn:aws:iam::123456789012:role/run\","
+                     "\"arn:aws:iam::123456789012:role/x/task\"],\"Condition\":{\"StringEquals\":"
+                     "{\"iam:PassedToService\":\"ecs-tasks.amazonaws.com\"}}}");
+    assert_statement(&p, "FirewallVpc",
+                     "{\"Sid\":\"FirewallVpc\",\"Effect\":\"Allow\",\"Action\":"
+                     "[\"ec2:CreateSecurityGroup\"],"
+                     "\"Resource\":\"arn:aws:ec2:us-east-1:123456789012:vpc/vpc-1\"}");
+    assert_statement(&p, "FirewallChange",
+                     "{\"Sid\":\"FirewallChange\",\"Effect\":\"Allow\",\"Action\":"
+                     "[\"ec2:AuthorizeSecurityGroupIngress\",\"ec2:RevokeSecurityGroupIngress\","
+                     "\"ec2:DeleteSecurityGroup\"],"
+                     "\"Resource\":\"arn:aws:ec2:us-east-1:123456789012:security-group/*\","
+                     "\"Condition\":" OURS("ResourceTag", "\"automation-????????\"") "}");
+    assert_statement(&p, "Role",
+                     "{\"Sid\":\"Role\",\"Effect\":\"Allow\",\"Action\":[\"iam:GetRole\","
+                     "\"iam:CreateRole\"],\"Resource\":[\"arn:aws:iam::123456789012:role/run\","
+                     "\"arn:aws:iam::123456789012:role/other\"]}");
+}
+
+/* Only its jobs change what is shared; each of its branches has one environment, known by name. */
+static void production_is_another(void **state)
+{
+    (void)state;
+    _cleanup_iampolicy_ struct iampolicy p = IAMPOLICY_INIT;
+    make("{" SERVICE "}", "production", &p);
+    assert_int_equal(p.warnings.n, 2);
+    assert_non_null(strstr(p.warnings.v[0], "--account"));
+    assert_non_null(strstr(p.warnings.v[1], "it takes 2 policies"));
+    assert_true(json_array_has(json_get(statement(&p, "Role"), "Action"), "iam:UpdateRole"));
+    assert_statement(
+        &p, "ClusterCreate",
+        "{\"Sid\":\"ClusterCreate\",\"Effect\":\"Allow\",\"Action\":"
+        "[\"ecs:CreateCluster\",\"ecs:TagResource\",\"ecs:CreateService\","
+        "\"ecs:RegisterTaskDefinition\"],\"Resource\":["
+        "\"arn:aws-us-gov:ecs:us-gov-west-1:ACCOUNT:cluster/automation-master\","
+        "\"arn:aws-us-gov:ecs:us-gov-west-1:ACCOUNT:cluster/automation-hotfix\","
+        "\"arn:aws-us-gov:ecs:us-gov-west-1:ACCOUNT:service/automation-master/*\","
+        "\"arn:aws-us-gov:ecs:us-gov-west-1:ACCOUNT:service/automation-hotfix/*\","
+        "\"arn:aws-us-gov:ecs:us-gov-west-1:ACCOUNT:task-definition/"
+        "automation-master-*:*\","
+        "\"arn:aws-us-gov:ecs:us-gov-west-1:ACCOUNT:task-definition/automation-hotfix-*:*\""
+        "],\"Condition\":" OURS("RequestTag", "[\"automation-master\",\"automation-hotfix\"]") "}");
+}
+
+/* Names outside of an environment's own part of a zone are named one by one, as IAM has them. */
+static void records_by_name(void **state)
+{
+    (void)state;
+    _cleanup_iampolicy_ struct iampolicy p = IAMPOLICY_INIT;
+    make("{" SERVICE ",\"records\":{"
+         "\"inside\":{\"name\":\"x.${SUBDOMAIN}.example.net\",\"zone\":\"example.net\",\"type\":"
+         "\"A\","
+         "\"values\":[\"192.0.2.1\"]},"
+         "\"outside\":{\"name\":\"*.example.net\",\"zone\":\"example.net\",\"type\":\"A\","
+         "\"values\":[\"192.0.2.1\"]}}}",
+         "production", &p);
+    _cleanup_free_ char *names = json_print(
+        json_get(json_at(statement(&p, "RecordChange"), "Condition/ForAllValues:StringLike"),
+                 "route53:ChangeResourceRecordSetsNormalizedRecordNames"));
+    assert_string_equal(names, "[\"master.example.net\",\"*.master.example.net\","
+                               "\"\\\\052.example.net\",\"hotfix.example.net\","
+                               "\"*.hotfix.example.net\"]");
+}
+
+/* What does not fit into one policy is more of them, and a statement too large is two. */
+static void policies_fit(void **state)
+{
+    (void)state;
+    static const char long_text[] =
+        "12345678901234567890123456789012345678901234567890123456789012";
+    _cleanup_json_ cJSON *statements = cJSON_CreateArray();
+    for (size_t i = 0; i < 5; i++) {
+        cJSON *one = json_push(statements, cJSON_CreateObject());
+        json_put_strf(one, "Sid", "S%zu", i);
+        cJSON *resources = json_put_array(one, "Resource");
+        for (size_t j = 0; j < (i == 2 ? 200 : 50); j++)
+            json_put_str(json_push(resources, cJSON_CreateObject()), "r", long_text);
+    }
+    _cleanup_json_ cJSON *documents = policy_documents(statements);
+    const cJSON *document, *one;
+    size_t resources = 0;
+    cJSON_ArrayForEach (document, documents) {
+        assert_in_range(policy_size(document), 1, POLICY_MAX);
+        cJSON_ArrayForEach (one, json_get(document, "Statement"))
+            resources += json_count(json_get(one, "Resource"));
+    }
+    assert_int_equal(resources, 4 * 50 + 200);
+    /* Four of one statement each, and the large one in four. */
+    assert_int_equal(json_count(documents), 8);
+    assert_non_null(json_find(json_at(documents, "2/Statement"), "Sid", "S2AA"));
+}
+
+static void kinds_are_checked(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        { NULL, "project 77 has environments of two kinds, each with a policy of its own: say "
+                "which with '--kind production' or '--kind ephemeral'" },
+        { "staging", "there is no kind 'staging': 'production' or 'ephemeral'" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_err_ struct err err = ERR_INIT;
+        _cleanup_iampolicy_ struct iampolicy p = IAMPOLICY_INIT;
+        const struct strlist vars = STRLIST_INIT;
+        const struct iampolicy_request q = {
+            .host = &host, .project = 77, .checkout = checkout, .kind = cases[i][0], .vars = &vars
+        };
+        assert_int_equal(iampolicy_make(&q, &p, &err), -1);
+        assert_string_equal(err.message, cases[i][1]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_action_is_in_a_table),
+        cmocka_unit_test(tables_are_sound),
+        cmocka_unit_test(only_what_the_spec_has),
+        cmocka_unit_test(production_is_another),
+        cmocka_unit_test(records_by_name),
+        cmocka_unit_test(policies_fit),
+        cmocka_unit_test(kinds_are_checked),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
