@@ -1,7 +1,8 @@
 """Whether a call is allowed by the policies of who makes it: off until /_berth/enforce says so.
 
 Held to policies is every principal, or those that are named: by those that IAM has for the user or
-role, or by one that the test gives.
+role, or by one that the test gives. With "log" the file of that name gets a line for each decision
+that is not like one before: which action was allowed by which statements.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html for the words.
 """
@@ -9,14 +10,16 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
 from . import wire
 from .errors import AwsError
 from .identity import Key, iam_of, keys_of
-from .permissions import EC2_KINDS, FREE, PREFIXES, TABLES, TAGGING, passed_roles
-from .policy import Question, as_list, document_read, verdict
+from .permissions import (BEHALF, BEHALF_ARNS, CREATED, EC2_KINDS, FREE, LINKED_ROLES, PREFIXES,
+                          TABLES, TAGGING, passed_roles)
+from .policy import Question, allowing, as_list, document_read, verdict
 from .registry import Call
 from .resources import tags_of
 
@@ -30,9 +33,13 @@ class Enforcement:
     def __init__(self, world: World, account: str, region: str) -> None:
         self.everyone = False
         self.named: dict[str, list[dict[str, Any]] | None] = {}
+        self.linked: set[str] = set()  # services whose service-linked role is there
+        self.log = ""
+        self.logged: set[str] = set()
 
     def configure(self, given: dict[str, Any]) -> None:
-        """{"on": bool} for everyone, or {"principal": ARN, "policy": document or none}."""
+        """{"on": bool} for everyone, or {"principal": ARN, "policy": document or none}, and "log"."""
+        self.log = given.get("log", self.log)
         if "principal" in given:
             document = given.get("policy")
             self.named[given["principal"]] = document_read(json.dumps(document)) \
@@ -48,6 +55,16 @@ class Enforcement:
             given = self.named[key.owner]
             return policies_of(account, key.owner) if given is None else given
         return policies_of(account, key.owner) if self.everyone else None
+
+    def note(self, statements: list[dict[str, Any]], question: Question) -> None:
+        """Log which statements allow an action."""
+        line = json.dumps([question.action, [s.get("Sid", "") for s in
+                                             allowing(statements, question)]])
+        if not self.log or line in self.logged:
+            return
+        self.logged.add(line)
+        with open(self.log, "a") as file:  # other processes do so, too
+            os.write(file.fileno(), line.encode() + b"\n")
 
 
 def policies_of(account: str, arn: str) -> list[dict[str, Any]]:
@@ -72,44 +89,98 @@ def authorize(call: Call) -> None:
         return
     key = keys_of(call.world).find(call.access_key)
     enforcement: Enforcement = call.world.store(Enforcement, call.account, "aws")
+    linked = LINKED_ROLES.get((call.service, call.action), "")
     if key is None:
         return
     statements = enforcement.statements(key, call.account)
     if statements is None:
+        enforcement.linked.add(linked)
         return
+    asker = Asker(call, key, statements, enforcement)
     prefix = PREFIXES.get(call.service, call.service)
     tags = request_tags(call)
     resources = arns_of(call)
-    for arn in resources:
-        _ask(call, key, statements, f"{prefix}:{call.action}", arn, tags)
+    for number, arn in enumerate(resources):
+        # "ec2:CreateSecurityGroup" checks a VPC, too, which does not get the tags.
+        asker.ask(f"{prefix}:{call.action}", arn,
+                  {} if call.service == "ec2" and number else tags)
     if tags and call.action.startswith(("Create", "Register", "Run")) and \
             call.action != "CreateTags":
         extra = {f"{prefix}:createaction": [call.action]}
-        _ask(call, key, statements, TAGGING[call.service], resources[0], tags, extra)
+        asker.ask(TAGGING[call.service], created_arn(call, resources[0]), tags, extra)
     for role, service in passed_roles(call.service, call.action, call.input):
-        _ask(call, key, statements, "iam:PassRole", role, {},
-             {"iam:passedtoservice": [service]})
+        asker.ask("iam:PassRole", role, {}, {"iam:passedtoservice": [service]})
+    for action in BEHALF.get((call.service, call.action), ()):
+        asker.ask(action, BEHALF_ARNS.get(action, "*"), {})
+    if linked and linked not in enforcement.linked:
+        asker.link(linked)
 
 
-def _ask(call: Call, key: Key, statements: list[dict[str, Any]], action: str, arn: str,
-         tags: dict[str, str], extra: dict[str, list[str]] | None = None) -> None:
-    context = {"aws:principalarn": [key.owner], "aws:principalaccount": [call.account],
-               "aws:requestedregion": [call.region], "aws:securetransport": ["false"],
-               "aws:username": [key.owner.rpartition("/")[2]] if ":user/" in key.owner else [],
-               **(extra or {})}
-    if tags:
-        context["aws:tagkeys"] = list(tags)
-    for name, value in tags.items():
-        context[f"aws:requesttag/{name}".lower()] = [value]
+class Asker:
+    """Asks the caller's policies, and raises the service's error where they do not allow."""
+
+    def __init__(self, call: Call, key: Key, statements: list[dict[str, Any]],
+                 enforcement: Enforcement) -> None:
+        self.call, self.key, self.statements = call, key, statements
+        self.enforcement = enforcement
+
+    def link(self, service: str) -> None:
+        """Have the service's role made."""
+        arn = f"arn:aws:iam::{self.call.account}:role/aws-service-role/{service}/"
+        try:
+            self.ask("iam:CreateServiceLinkedRole", arn + "AWSServiceRole", {},
+                     {"iam:awsservicename": [service]})
+        except AwsError:
+            # "if the user [...] doesn't have permissions to create the service-linked role, it
+            # isn't created": https://docs.aws.amazon.com/AmazonECS/latest/APIReference/
+            # API_CreateCluster.html; then services cannot be.
+            if self.call.service != "ecs":
+                raise
+            return
+        self.enforcement.linked.add(service)
+
+    def ask(self, action: str, arn: str, tags: dict[str, str],
+            extra: dict[str, list[str]] | None = None) -> None:
+        call, key = self.call, self.key
+        user = [key.owner.rpartition("/")[2]] if ":user/" in key.owner else []
+        context = {"aws:principalarn": [key.owner], "aws:principalaccount": [call.account],
+                   "aws:requestedregion": [call.region], "aws:securetransport": ["false"],
+                   "aws:username": user, **service_context(call), **(extra or {})}
+        if tags:
+            context["aws:tagkeys"] = list(tags)
+        for name, value in tags.items():
+            context[f"aws:requesttag/{name}".lower()] = [value]
+        for name, value in tags_of(call.world, call.account, call.region, arn).items():
+            context[f"aws:resourcetag/{name}".lower()] = [value]
+            context[f"{call.service}:resourcetag/{name}".lower()] = [value]
+        question = Question(action, arn, context)
+        found = verdict(self.statements, question)
+        if found != "Allow":
+            raise denied(call, key, action, arn, explicit=found == "Deny")
+        self.enforcement.note(self.statements, question)
+
+
+def service_context(call: Call) -> dict[str, list[str]]:
+    """The condition keys that a service has of its own."""
+    context: dict[str, list[str]] = {}
     if "cluster" in call.input and call.service == "ecs":
         context["ecs:cluster"] = [arn_of(call, "cluster/{cluster}", "cluster",
                                          call.input["cluster"])]
-    for name, value in tags_of(call.world, call.account, call.region, arn).items():
-        context[f"aws:resourcetag/{name}".lower()] = [value]
-        context[f"{call.service}:resourcetag/{name}".lower()] = [value]
-    found = verdict(statements, Question(action, arn, context))
-    if found != "Allow":
-        raise denied(call, key, action, arn, explicit=found == "Deny")
+    if call.action == "ChangeResourceRecordSets":
+        # https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/specifying-conditions-route53.html
+        changes = call.input["ChangeBatch"]["Changes"]
+        sets = [change["ResourceRecordSet"] for change in changes]
+        key = "route53:changeresourcerecordsets"
+        context[key + "normalizedrecordnames"] = [normal_name(s["Name"]) for s in sets]
+        context[key + "recordtypes"] = [s["Type"] for s in sets]
+        context[key + "actions"] = [change["Action"] for change in changes]
+    return context
+
+
+def normal_name(name: str) -> str:
+    """In lower case, without the last dot, with escapes but for a-z, 0-9, -, _ and the dots."""
+    name = re.sub(r"\\(\d{3})", lambda m: chr(int(m.group(1), 8)), name.lower().rstrip("."))
+    return re.sub(r"[^a-z0-9._-]", lambda m: f"\\{ord(m.group()):03o}", name)
 
 
 def denied(call: Call, key: Key, action: str, arn: str, explicit: bool) -> AwsError:
@@ -150,15 +221,34 @@ def arns_of(call: Call) -> list[str]:
         return [f"arn:aws:{call.service}:::unknown-to-this-endpoint"]
     arns: list[str] = []
     for template in (templates,) if isinstance(templates, str) else templates:
-        members = re.findall(r"\{(\w+)\}", template)
-        if not members or call.input.get(members[-1]) is None:
-            last = f"{{{members[-1]}}}" if members else ""
-            name = "default" if last in ("{cluster}", "{clusters}", "{clusterName}") else "*"
-            arns.append(arn_of(call, template, members[-1] if members else "", name))
-            continue
-        for value in as_list(call.input[members[-1]]):
-            arns.append(arn_of(call, template, members[-1], str(value)))
+        optional, template = template.endswith("?"), template.rstrip("?")
+        members = re.findall(r"\{([\w.]+)\}", template)
+        member = members[-1] if members else ""
+        given = values_of(call.input, member) if member else []
+        if not given and not optional:
+            name = "default" if member in ("cluster", "clusters", "clusterName") else "*"
+            arns.append(arn_of(call, template, member, name))
+        arns += [arn_of(call, template, member, str(value)) for value in given]
     return arns
+
+
+def values_of(given: dict[str, Any], member: str) -> list[Any]:
+    """The values of a member; of "List.Member" those of each item of the list."""
+    name, _, inner = member.partition(".")
+    if given.get(name) is None:
+        return []
+    return [item[inner] if inner else item for item in as_list(given[name])]
+
+
+def created_arn(call: Call, first: str) -> str:
+    """The ARN of what a call creates, which gets the tags."""
+    template = CREATED.get((call.service, call.action))
+    if template is None or template == "*":
+        return template or first
+    # A listener's is its load balancer's with another kind, a rule's its listener's.
+    kind, member = re.findall(r"^([\w-]+)/\{(\w+)\}", template)[0]
+    head, _, rest = str(call.input[member]).rpartition(":")
+    return f"{head}:{kind}/{rest.partition('/')[2]}/*"
 
 
 def arn_of(call: Call, template: str, member: str, value: str) -> str:

@@ -213,9 +213,11 @@ class Endpoint:
         """Hold every principal to its policies in IAM, or nobody to any."""
         self.control("POST", "enforce", {"on": on})
 
-    def enforce_on(self, principal: str, policy: dict[str, Any] | None = None) -> None:
-        """Hold a user or role (its ARN) to POLICY, or to its policies in IAM."""
-        self.control("POST", "enforce", {"principal": principal, "policy": policy})
+    def enforce_on(self, principal: str, policy: dict[str, Any] | None = None,
+                   log: str = "") -> None:
+        """Hold a user or role (its ARN) to POLICY, or to its policies in IAM. LOG: a file that
+        says which statements allowed what."""
+        self.control("POST", "enforce", {"principal": principal, "policy": policy, "log": log})
 
     def expire(self, access_key: str | None = None) -> int:
         """End a session, or all of them, now; how many there were."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # AWS's documentation has this pair as its example.
 ACCESS_KEY, SECRET_KEY = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+# And this one, which is another user's: who is held to a policy while the tests look with the first.
+JOBS_KEY, JOBS_SECRET = "AKIAI44QH8DHBEXAMPLE", "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY"
 
 
 @dataclass
@@ -43,12 +45,15 @@ class Keys:
     def __init__(self, world: World, account: str, region: str) -> None:
         self.world, self.account = world, account
         user = f"arn:aws:iam::{account}:user/berth"
-        self.fixed = Key(ACCESS_KEY, SECRET_KEY, user, user, "AIDAIOSFODNN7EXAMPLE")
+        self.fixed = {
+            ACCESS_KEY: Key(ACCESS_KEY, SECRET_KEY, user, user, "AIDAIOSFODNN7EXAMPLE"),
+            JOBS_KEY: Key(JOBS_KEY, JOBS_SECRET, f"{user}-jobs", f"{user}-jobs",
+                          "AIDAI44QH8DHBEXAMPLE")}
         self.sessions: dict[str, Key] = {}
 
     def find(self, access_key: str) -> Key | None:
-        if access_key == self.fixed.id:
-            return self.fixed
+        if access_key in self.fixed:
+            return self.fixed[access_key]
         return self.sessions.get(access_key) or self._of_a_user(access_key)
 
     def _of_a_user(self, access_key: str) -> Key | None:

@@ -4,7 +4,8 @@ From the Service Authorization Reference,
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html (Amazon ECS, EC2,
 AWS Cloud Map, ...). An ARN is a template: {member} is a member of the input, one ARN for each
 of a list; a member that is an ARN already is taken as it is. "*": the action has no resource.
-An action that is not here is denied to whoever is held to policies.
+A resource that ends with "?" is checked only where the call names it. An action that is not here is
+denied to whoever is held to policies.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ EC2: Table = {
                      "DescribeVpcs"), "*"),
 }
 CLOUDMAP: Table = {
-    "CreateService": "namespace/{NamespaceId}",
+    "CreateService": ("service/*", "namespace/{NamespaceId}"),
     **dict.fromkeys(("DeleteNamespace", "GetNamespace", "UpdatePrivateDnsNamespace"),
                     "namespace/{Id}"),
     **dict.fromkeys(("DeleteService", "GetService", "UpdateService"), "service/{Id}"),
@@ -84,12 +85,19 @@ LOGS: Table = {
 }
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticache.html
 ELASTICACHE: Table = {
-    "CreateCacheCluster": ("cluster:{CacheClusterId}", "subnetgroup:{CacheSubnetGroupName}"),
-    **dict.fromkeys(("DeleteCacheCluster", "DescribeCacheClusters", "ModifyCacheCluster"),
-                    "cluster:{CacheClusterId}"),
-    **dict.fromkeys(("CreateReplicationGroup", "DecreaseReplicaCount", "DeleteReplicationGroup",
-                     "DescribeReplicationGroups", "IncreaseReplicaCount",
-                     "ModifyReplicationGroup"), "replicationgroup:{ReplicationGroupId}"),
+    "CreateCacheCluster": ("cluster:{CacheClusterId}", "subnetgroup:{CacheSubnetGroupName}?",
+                           "parametergroup:{CacheParameterGroupName}?"),
+    "ModifyCacheCluster": ("cluster:{CacheClusterId}",
+                           "parametergroup:{CacheParameterGroupName}?"),
+    **dict.fromkeys(("DeleteCacheCluster", "DescribeCacheClusters"), "cluster:{CacheClusterId}"),
+    "CreateReplicationGroup": ("replicationgroup:{ReplicationGroupId}",
+                               "subnetgroup:{CacheSubnetGroupName}?",
+                               "parametergroup:{CacheParameterGroupName}?"),
+    "ModifyReplicationGroup": ("replicationgroup:{ReplicationGroupId}",
+                               "parametergroup:{CacheParameterGroupName}?"),
+    **dict.fromkeys(("DecreaseReplicaCount", "DeleteReplicationGroup",
+                     "DescribeReplicationGroups", "IncreaseReplicaCount"),
+                    "replicationgroup:{ReplicationGroupId}"),
     **dict.fromkeys(("CreateCacheSubnetGroup", "DeleteCacheSubnetGroup",
                      "DescribeCacheSubnetGroups", "ModifyCacheSubnetGroup"),
                     "subnetgroup:{CacheSubnetGroupName}"),
@@ -107,7 +115,8 @@ ELB: Table = {
     **dict.fromkeys(("DeleteRule", "ModifyRule"), "{RuleArn}"),
     **dict.fromkeys(("DeleteTargetGroup", "DeregisterTargets", "ModifyTargetGroup",
                      "ModifyTargetGroupAttributes", "RegisterTargets"), "{TargetGroupArn}"),
-    **dict.fromkeys(("AddTags", "RemoveTags"), "{ResourceArns}"), "SetRulePriorities": "*",
+    **dict.fromkeys(("AddTags", "RemoveTags"), "{ResourceArns}"),
+    "SetRulePriorities": "{RulePriorities.RuleArn}",
     **dict.fromkeys(("DescribeListenerAttributes", "DescribeListenerCertificates",
                      "DescribeListeners", "DescribeLoadBalancerAttributes",
                      "DescribeLoadBalancers", "DescribeRules", "DescribeTags",
@@ -147,8 +156,39 @@ TAGGING = {"ecs": "ecs:TagResource", "ec2": "ec2:CreateTags", "ecr": "ecr:TagRes
            "iam": "iam:TagRole", "cloudformation": "cloudformation:TagResource",
            "servicediscovery": "servicediscovery:TagResource",
            "elasticloadbalancing": "elasticloadbalancing:AddTags"}
+# ... which is not always the first of the resources above. Cloud Map's knows no resources.
+CREATED = {("servicediscovery", "CreatePrivateDnsNamespace"): "*",
+           ("servicediscovery", "CreateService"): "*",
+           ("elasticloadbalancing", "CreateListener"): "listener/{LoadBalancerArn}/*",
+           ("elasticloadbalancing", "CreateRule"): "listener-rule/{ListenerArn}/*"}
 EC2_KINDS = {"sg": "security-group", "sgr": "security-group-rule", "vpc": "vpc",
              "subnet": "subnet", "eni": "network-interface"}
+# What a service asks of others in its caller's name: "Required permissions".
+# https://docs.aws.amazon.com/cloud-map/latest/dg/cloud-map-api-permissions-ref.html
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-permissions.html
+BEHALF: dict[tuple[str, str], tuple[str, ...]] = {
+    ("servicediscovery", "CreatePrivateDnsNamespace"): (
+        "route53:CreateHostedZone", "route53:GetHostedZone", "route53:ListHostedZonesByName",
+        "ec2:DescribeVpcs", "ec2:DescribeRegions"),
+    ("elasticloadbalancing", "CreateLoadBalancer"): (
+        "ec2:DescribeAccountAttributes", "ec2:DescribeAddresses", "ec2:DescribeInternetGateways",
+        "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"),
+    ("elasticloadbalancing", "CreateTargetGroup"): (
+        "ec2:DescribeInternetGateways", "ec2:DescribeVpcs"),
+    ("elasticloadbalancing", "SetIpAddressType"): ("ec2:DescribeSubnets",),
+    ("elasticloadbalancing", "SetSubnets"): ("ec2:DescribeSubnets",),
+}
+BEHALF_ARNS = {"route53:GetHostedZone": "arn:aws:route53:::hostedzone/*"}
+# The first of these calls in an account makes the service's role, in the caller's name.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create-service-linked-role.html
+# https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/using-service-linked-roles.html
+LINKED_ROLES = {
+    ("ecs", "CreateCluster"): "ecs.amazonaws.com",
+    ("elasticloadbalancing", "CreateLoadBalancer"): "elasticloadbalancing.amazonaws.com",
+    ("elasticache", "CreateCacheCluster"): "elasticache.amazonaws.com",
+    ("elasticache", "CreateReplicationGroup"): "elasticache.amazonaws.com",
+    ("elasticache", "CreateCacheSubnetGroup"): "elasticache.amazonaws.com",
+}
 
 
 def passed_roles(service: str, action: str, given: dict[str, Any]) -> list[tuple[str, str]]:

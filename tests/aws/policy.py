@@ -62,6 +62,11 @@ def verdict(statements: list[dict[str, Any]], question: Question) -> str | None:
     return found
 
 
+def allowing(statements: list[dict[str, Any]], question: Question) -> list[dict[str, Any]]:
+    """The statements that allow it, each for itself."""
+    return [s for s in statements if s.get("Effect") == "Allow" and _applies(s, question, False)]
+
+
 def _applies(statement: dict[str, Any], question: Question, deny: bool) -> bool:
     if not _named(statement, "Action", question.action, fold=True):
         return False

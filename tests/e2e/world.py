@@ -21,6 +21,7 @@ from aws.endpoint import Endpoint  # noqa: E402
 from runner import Result, RunningJob, make_options, run_job  # noqa: E402
 
 import mettel  # noqa: E402
+import policed  # noqa: E402
 
 BUILD = ROOT / os.environ.get("BERTH_BUILD", "build")
 EXAMPLE = ROOT / "config" / "examples" / "mettel"
@@ -70,6 +71,7 @@ class World:
         }
         self.write_config()
         self.pipeline = 1000
+        self.police = policed.Police(self) if policed.WANTED else None
 
     # -- the files people write --------------------------------------------------------------------
 
@@ -110,10 +112,13 @@ class World:
 
     def environ(self) -> dict[str, str]:
         host = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "CI_", "BERTH_"))}
-        return host | self.aws.environ() | {"BERTH_CONFIG": str(self.config_path)}
+        return host | self.aws.environ() | {"BERTH_CONFIG": str(self.config_path)} | \
+            (self.police.environ() if self.police else {})
 
     def options(self, job: str, ref: str = BRANCH, **rest: Any) -> dict[str, Any]:
         self.pipeline += 1
+        if self.police:
+            self.police.hold("production" if ref == "master" else "ephemeral")
         return {"job": job, "ref": ref, "project": self.project, "pipeline": self.pipeline,
                 "message": f"commit of pipeline {self.pipeline}",
                 "executors": BUILD / "libexec" / "berth", "environ": self.environ(),
@@ -133,6 +138,8 @@ class World:
         return result
 
     def berth(self, *arguments: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+        if self.police and arguments[0] != "iam-policy":
+            self.police.hold("production" if "--ref=master" in arguments else "ephemeral")
         done = subprocess.run([BUILD / "bin" / "berth", *arguments], capture_output=True, text=True,
                               env=self.environ(), cwd=self.project, timeout=120)
         assert code is None or done.returncode == code, done.stdout + done.stderr

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""Jobs that may do what `berth iam-policy` prints for their spec, and nothing else.
+
+With BERTH_POLICY set in the environment every end-to-end test is played so: berth has the keys of
+a user of its own, whom the endpoint holds to the printed policy, while the tests look on with
+theirs. A policy is attached before a spec changes, and whoever takes something out of a spec leaves
+the old one attached until it is gone (docs/iam-policy.md); so a job has the policies of the example
+and of each spec that its test has had so far.
+
+If BERTH_POLICY is the name of a file, it gets the decisions: which statements allowed which action.
+`tests/policy/needed` reads it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aws.endpoint import ACCOUNT
+from aws.identity import JOBS_KEY, JOBS_SECRET
+
+if TYPE_CHECKING:
+    from world import World
+
+WANTED = os.environ.get("BERTH_POLICY", "")
+JOBS = f"arn:aws:iam::{ACCOUNT}:user/berth-jobs"
+Statements = list[dict[str, Any]]
+
+
+def printed(world: World, kind: str, directory: Path) -> Statements | None:
+    """The statements for a spec as berth prints them; None where it finds the spec wrong."""
+    from world import BUILD, EXAMPLE
+    variables = json.loads((EXAMPLE / "ci-variables.json").read_text())
+    done = subprocess.run(
+        [BUILD / "bin" / "berth", "iam-policy", "--json", f"--kind={kind}", f"--dir={directory}",
+         f"--account={ACCOUNT}", *(f"--var={k}={v}" for k, v in variables.items())],
+        capture_output=True, text=True, timeout=60,
+        env={"PATH": os.environ["PATH"], "BERTH_CONFIG": str(world.config_path)})
+    if done.returncode != 0:
+        return None
+    return [statement for policy in json.loads(done.stdout)["policies"]
+            for statement in policy["document"]["Statement"]]
+
+
+class Police:
+    """Holds a world's jobs to the policies of what it has asked for."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.log = "" if WANTED == "1" else str(Path(WANTED).absolute())
+        self.statements: dict[str, Statements] = {}
+        self.seen: dict[tuple[str, str, str], Statements | None] = {}
+
+    def environ(self) -> dict[str, str]:
+        return {"AWS_ACCESS_KEY_ID": JOBS_KEY, "AWS_SECRET_ACCESS_KEY": JOBS_SECRET}
+
+    def of_spec(self, kind: str, directory: Path) -> Statements:
+        from world import EXAMPLE
+        path = directory / ".berth" / "environment.json"
+        key = (kind, path.read_text() if path.exists() else "",
+               self.world.config_path.read_text() if self.world.config_path.exists() else "")
+        if key not in self.seen:
+            self.seen[key] = printed(self.world, kind, directory)
+        found = self.seen[key]
+        return found if found is not None or directory == EXAMPLE else []
+
+    def hold(self, kind: str) -> None:
+        """What a job of this kind is allowed from now on."""
+        from world import EXAMPLE
+        all_of_kind = self.statements.setdefault(kind, [])
+        for directory in (EXAMPLE, self.world.project):
+            for statement in self.of_spec(kind, directory) or []:
+                if statement not in all_of_kind:
+                    all_of_kind.append(statement)
+        self.world.aws.enforce_on(JOBS, {"Version": "2012-10-17", "Statement": all_of_kind},
+                                  log=self.log)
