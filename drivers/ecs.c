@@ -2,6 +2,7 @@
 #include "drivers/ecs.h"
 
 #include "drivers/driver.h"
+#include "drivers/ecs_secrets.h"
 
 int ecs_refuse_members(const cJSON *object, const char *path, const char *const *names,
                        struct err *err)
@@ -50,4 +51,5 @@ const struct driver ecs_driver = {
     .permissions = ecs_permissions,
     .want = ecs_want,
     .begin = ecs_begin,
+    .preflight = ecs_secrets_preflight,
 };

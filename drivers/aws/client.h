@@ -62,6 +62,13 @@ static inline void session_freep(struct session **s)
 const char *session_region(const struct session *s);
 /* The account id; asks sts:GetCallerIdentity once, unless assuming the role has told it already. */
 int session_account(struct session *s, const char **ret, struct err *err);
+/*
+ * Who calls: the ARN of the role that is assumed, as the options have it; else what
+ * sts:GetCallerIdentity says, asked at most once: of a user
+ * "arn:aws:iam::ACCOUNT:user/NAME", of a role's session
+ * "arn:aws:sts::ACCOUNT:assumed-role/NAME/SESSION". The session's.
+ */
+int session_principal(struct session *s, const char **ret, struct err *err);
 struct cancel *session_cancel(struct session *s);
 
 /*

@@ -40,6 +40,7 @@ static int session_connect(struct session *s, const struct session_options *opti
     if (options->role_arn != NULL)
         s->credentials =
             credentials_new_role(&context, s->host, options->role_arn, options->session_name, NULL);
+    s->principal = options->role_arn != NULL ? xstrdup(options->role_arn) : NULL;
     return first_credentials(s, err);
 }
 
@@ -80,6 +81,7 @@ void session_free(struct session *s)
     created_release(&s->created);
     uv_mutex_destroy(&s->mutex);
     free(s->account);
+    free(s->principal);
     free(s->region);
     free(s);
 }
@@ -94,27 +96,47 @@ struct cancel *session_cancel(struct session *s)
     return s->cancel;
 }
 
-int session_account(struct session *s, const char **ret, struct err *err)
+/* Takes what GetCallerIdentity says, where nothing has said it before. */
+static int ask_identity(struct session *s, struct err *err)
 {
-    uv_mutex_lock(&s->mutex);
-    const char *known = s->account;
-    uv_mutex_unlock(&s->mutex);
-    if (known != NULL) {
-        *ret = known;
-        return 0;
-    }
     _cleanup_json_ cJSON *output = NULL;
     if (aws_call(s, "sts", "GetCallerIdentity", NULL, &output, err) < 0)
         return -1;
-    const char *account = json_str(output, "Account");
-    if (account == NULL)
+    const char *account = json_str(output, "Account"), *arn = json_str(output, "Arn");
+    if (account == NULL || arn == NULL)
         return err_set(err, ERR_FAILED, "sts:GetCallerIdentity: the answer names no account");
     uv_mutex_lock(&s->mutex);
     if (s->account == NULL)
         s->account = xstrdup(account);
-    *ret = s->account;
+    if (s->principal == NULL)
+        s->principal = xstrdup(arn);
     uv_mutex_unlock(&s->mutex);
     return 0;
+}
+
+/* One of the two, which stays where it is once it is set. */
+static int session_identity(struct session *s, char *const *member, const char **ret,
+                            struct err *err)
+{
+    uv_mutex_lock(&s->mutex);
+    const char *known = *member;
+    uv_mutex_unlock(&s->mutex);
+    if (known == NULL && ask_identity(s, err) < 0)
+        return -1;
+    uv_mutex_lock(&s->mutex);
+    *ret = *member;
+    uv_mutex_unlock(&s->mutex);
+    return 0;
+}
+
+int session_account(struct session *s, const char **ret, struct err *err)
+{
+    return session_identity(s, &s->account, ret, err);
+}
+
+int session_principal(struct session *s, const char **ret, struct err *err)
+{
+    return session_identity(s, &s->principal, ret, err);
 }
 
 size_t session_record(struct session *s, struct call_record **ret)

@@ -4,7 +4,7 @@
 
 /*
  * What a session consists of: known to the files that open, use and free it, not to drivers.
- * Everything but `account` and `created` is set before the first call and stays.
+ * Everything but `account`, `principal` and `created` is set before the first call and stays.
  */
 
 #include <stdatomic.h>
@@ -31,7 +31,9 @@ struct session {
     atomic_bool role_changed; /* whether it created or changed an IAM role */
 
     uv_mutex_t mutex;
-    char *account; /* guarded by mutex; once set it stays */
+    /* Guarded by mutex; once set they stay. */
+    char *account;
+    char *principal; /* the ARN of the role that is assumed, or as GetCallerIdentity names it */
 };
 
 #endif

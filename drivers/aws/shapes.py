@@ -28,7 +28,8 @@ KINDS = {"structure": "STRUCTURE", "list": "LIST", "map": "MAP", "string": "STRI
          "character": "STRING", "blob": "BLOB", "boolean": "BOOLEAN", "integer": "INTEGER",
          "long": "LONG", "float": "DOUBLE", "double": "DOUBLE", "timestamp": "TIMESTAMP"}
 PLACES = {"uri": "MEMBER_PATH", "querystring": "MEMBER_QUERY", "header": "MEMBER_HEADER"}
-READS = ("Describe", "List", "Get", "BatchGet", "BatchCheck", "Discover", "AssumeRole", "Filter")
+READS = ("Describe", "List", "Get", "BatchGet", "BatchCheck", "Discover", "AssumeRole", "Filter",
+         "Simulate")
 
 
 def quoted(text: str | None) -> str:

@@ -27,7 +27,7 @@ from .registry import Call, Raw, service_find  # noqa: E402
 from .tagging import Index  # noqa: E402
 from .world import ACCOUNT, World  # noqa: E402
 
-READS = ("Describe", "List", "Get", "BatchGet", "BatchCheck")
+READS = ("Describe", "List", "Get", "BatchGet", "BatchCheck", "Simulate")
 NEITHER = {"AssumeRole", "AssumeRoleWithWebIdentity", "GetCallerIdentity"}
 
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from .errors import AwsError
 from .identity import iam_of
 from .registry import Call, Raw, Service
+from .simulate import simulate
 
 ACTIONS = Service("iam", throttle=("Throttling", 400), invalid="ValidationError")
 PRINCIPALS = {"AWS", "Service", "Federated", "CanonicalUser"}
@@ -105,6 +106,9 @@ def create_linked_role(call: Call) -> Raw:
     body = raw.body.replace(made.name.encode(), wanted.encode())
     made.name = wanted
     return Raw(raw.status, raw.headers, body)
+
+
+ACTIONS.action("SimulatePrincipalPolicy")(simulate)
 
 
 def managed_policies_load(call: Call) -> Raw:

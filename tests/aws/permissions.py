@@ -67,7 +67,7 @@ ECR: Table = {
     **dict.fromkeys(("TagResource", "UntagResource", "ListTagsForResource"), "{resourceArn}"),
 }
 IAM: Table = {
-    "ListRoles": "*", "CreateServiceLinkedRole": "role/aws-service-role/{AWSServiceName}/*",
+    "ListRoles": "*", "SimulatePrincipalPolicy": "{PolicySourceArn}", "CreateServiceLinkedRole": "role/aws-service-role/{AWSServiceName}/*",
     **dict.fromkeys(("CreateRole", "DeleteRole", "DeleteRolePolicy", "GetRole", "GetRolePolicy",
                      "ListAttachedRolePolicies", "ListRolePolicies", "ListRoleTags",
                      "PutRolePolicy", "TagRole", "UntagRole", "UpdateAssumeRolePolicy",
@@ -142,7 +142,8 @@ TABLES: dict[str, Table] = {
     "route53": ROUTE53,
     "ssm": {"GetParameters": "parameter/{Names}", "DescribeParameters": "*",
             "ListTagsForResource": "parameter/{ResourceId}"},
-    "secretsmanager": dict.fromkeys(("DescribeSecret", "GetSecretValue"), "secret:{SecretId}"),
+    "secretsmanager": dict.fromkeys(("DescribeSecret", "GetResourcePolicy", "GetSecretValue"),
+                                    "secret:{SecretId}"),
     "sts": {"AssumeRole": "{RoleArn}"},
     "tagging": {"GetResources": "*"},
 }
