@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/acm.h"
 
+#include <time.h>
+
 #include "drivers/common.h"
 #include "drivers/driver.h"
 
@@ -22,7 +24,7 @@ static bool name_covers(const char *name, const char *domain)
            strcasecmp(name + 1, dot) == 0;
 }
 
-static bool any_covers(const cJSON *names, const char *domain)
+bool acm_names_cover(const cJSON *names, const char *domain)
 {
     const cJSON *name;
     cJSON_ArrayForEach (name, names)
@@ -37,14 +39,14 @@ static int covers(struct session *s, const cJSON *summary, const char *domain, b
 {
     const char *first = json_str(summary, "DomainName");
     *ret = (first != NULL && name_covers(first, domain)) ||
-           any_covers(json_get(summary, "SubjectAlternativeNameSummaries"), domain);
+           acm_names_cover(json_get(summary, "SubjectAlternativeNameSummaries"), domain);
     if (*ret || !json_bool(summary, "HasAdditionalSubjectAlternativeNames", false))
         return 0;
     _cleanup_json_ cJSON *input = cJSON_CreateObject(), *output = NULL;
     json_copy(input, summary, "CertificateArn");
     if (aws_call(s, "acm", "DescribeCertificate", input, &output, err) < 0)
         return -1;
-    *ret = any_covers(json_at(output, "Certificate/SubjectAlternativeNames"), domain);
+    *ret = acm_names_cover(json_at(output, "Certificate/SubjectAlternativeNames"), domain);
     return 0;
 }
 
@@ -67,6 +69,29 @@ static bool is_better(const cJSON *one, const cJSON *other)
     return strcmp(json_str(one, "CertificateArn"), json_str(other, "CertificateArn")) > 0;
 }
 
+const char *acm_status_remedy(const char *status)
+{
+    if (str_eq(status, "PENDING_VALIDATION"))
+        return "add the DNS record that ACM shows for it, and run the job again when it is ISSUED";
+    return str_eq(status, "EXPIRED") ? "renew it, or request another" : "request another";
+}
+
+bool acm_is_over(const cJSON *certificate)
+{
+    const cJSON *end = json_get(certificate, "NotAfter");
+    return cJSON_IsNumber(end) && end->valuedouble < (double)time(NULL);
+}
+
+/* Its names, where the summary has them all. */
+static void note_names(struct resource *r, const cJSON *summary)
+{
+    if (json_bool(summary, "HasAdditionalSubjectAlternativeNames", false))
+        return;
+    const cJSON *others = json_get(summary, "SubjectAlternativeNameSummaries");
+    cJSON *names = json_put(r->memo, "names", others ? json_dup(others) : cJSON_CreateArray());
+    json_push_str(names, json_str(summary, "DomainName"));
+}
+
 static void say_missing(struct resource *r, const char *region, const cJSON *unusable)
 {
     if (unusable == NULL) {
@@ -77,12 +102,7 @@ static void say_missing(struct resource *r, const char *region, const cJSON *unu
         return;
     }
     const char *status = json_str(unusable, "Status");
-    const char *remedy = "request another";
-    if (str_eq(status, "PENDING_VALIDATION"))
-        remedy = "add the DNS record that ACM shows for it, and run the job again when it is "
-                 "ISSUED";
-    else if (str_eq(status, "EXPIRED"))
-        remedy = "renew it, or request another";
+    const char *remedy = acm_status_remedy(status);
     resource_set_missing(r,
                          "no certificate of ACM in %s that covers '%s' is issued: '%s' is %s; %s",
                          region, r->name, json_str(unusable, "CertificateArn"), status, remedy);
@@ -110,6 +130,7 @@ static int certificate_look(struct session *s, struct resource *r, const cJSON *
     static const char *const members[] = { "CertificateArn", "DomainName", NULL };
     resource_set_have(r, json_pick(best, members));
     resource_set_output(r, "CertificateArn", json_str(best, "CertificateArn"));
+    note_names(r, best);
     return 0;
 }
 
@@ -160,4 +181,5 @@ const struct driver acm_driver = {
     .name = "acm",
     .types = acm_types,
     .permissions = acm_permissions,
+    .preflight = acm_certificates_preflight,
 };

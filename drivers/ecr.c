@@ -127,7 +127,7 @@ static void image_take(struct resource *r, const cJSON *image)
 /* All there are: ECR translates an image that is of none of the types accepted, and what it then
  * gives has another digest: that of one platform of several.
  * https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-manifest-formats.html */
-static cJSON *image_input(const struct resource *r)
+void ecr_accept_all(cJSON *input)
 {
     static const char *const types[] = {
         "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -135,11 +135,9 @@ static cJSON *image_input(const struct resource *r)
         "application/vnd.oci.image.index.v1+json",
         "application/vnd.oci.image.manifest.v1+json",
     };
-    cJSON *input = json_dup(r->want);
     cJSON *accepted = json_put_array(input, "acceptedMediaTypes");
     for (size_t i = 0; i < ARRAY_SIZE(types); i++)
         json_push_str(accepted, types[i]);
-    return input;
 }
 
 static int image_look(struct session *s, struct resource *r, struct err *err)
@@ -151,7 +149,8 @@ static int image_look(struct session *s, struct resource *r, struct err *err)
         image_missing(r);
         return 0;
     }
-    _cleanup_json_ cJSON *input = image_input(r);
+    _cleanup_json_ cJSON *input = json_dup(r->want);
+    ecr_accept_all(input);
     _cleanup_json_ cJSON *output = NULL;
     _cleanup_err_ struct err failure = ERR_INIT;
     if (aws_call(s, "ecr", "BatchGetImage", input, &output, &failure) < 0 &&
@@ -294,4 +293,5 @@ const struct driver ecr_driver = {
     .types = ecr_types,
     .permissions = ecr_permissions,
     .want = ecr_want,
+    .preflight = ecr_images_preflight,
 };

@@ -2,7 +2,7 @@
 #ifndef BERTH_DRIVERS_ECR_H
 #define BERTH_DRIVERS_ECR_H
 
-#include "drivers/resource.h"
+#include "drivers/preflight.h"
 
 /* The repository of a module: what the spec says, else <prefix>-<module>. The caller frees it. */
 char *ecr_repository_of(const struct graph *g, const cJSON *module);
@@ -14,5 +14,11 @@ char *ecr_repository_of(const struct graph *g, const cJSON *module);
  */
 int ecr_want_image(struct graph *g, const cJSON *spec, const char *module, const char *path,
                    struct err *err);
+
+/* For BatchGetImage: takes an image of every type as it is, so that its digest stays its own. */
+void ecr_accept_all(cJSON *input);
+
+/* struct driver's preflight. */
+void ecr_images_preflight(struct preflight *p);
 
 #endif

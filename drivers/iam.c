@@ -3,6 +3,7 @@
 
 #include "drivers/common.h"
 #include "drivers/driver.h"
+#include "drivers/iam_preflight.h"
 #include "executor/base/file.h"
 
 /*
@@ -287,4 +288,5 @@ const struct driver iam_driver = {
     .types = iam_types,
     .permissions = iam_permissions,
     .want = iam_want,
+    .preflight = iam_roles_preflight,
 };

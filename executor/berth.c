@@ -25,13 +25,13 @@
 
 /* What the options of all commands fill in. */
 static struct {
-    bool help, json;
+    bool help, json, aws;
     int64_t project, pipeline, part;
     const char *ref, *dir, *config, *only, *runner_config, *kind, *account;
     struct strlist vars;
 } options = { .vars = STRLIST_INIT };
 
-enum verb { VERB_PLAN, VERB_APPLY, VERB_STATUS };
+enum verb { VERB_PLAN, VERB_APPLY, VERB_STATUS, VERB_CHECK };
 
 /* Prints text through the redactor. */
 static void print_text(struct strbuf *text)
@@ -121,39 +121,6 @@ static int run_name(const struct strlist *arguments)
         return fail(&err);
     }
     return name_branch(arguments->v[0], &err) < 0 ? fail(&err) : 0;
-}
-
-static int run_check(const struct strlist *arguments)
-{
-    _cleanup_err_ struct err err = ERR_INIT;
-    _cleanup_hostconfig_ struct hostconfig h = HOSTCONFIG_INIT;
-    _cleanup_close_ int dir = -1;
-    if (arguments->n > 1) {
-        err_set(&err, ERR_USER, "at most one directory can be checked: berth check [DIR]");
-        return fail(&err);
-    }
-    /* The host config matters only to somebody who names it or a project of it. */
-    bool with_host = options.project != 0 || options.config != NULL;
-    if ((with_host && read_host(&h, &err) < 0) ||
-        file_open_dir(arguments->n == 1 ? arguments->v[0] : ".", &dir, &err) < 0)
-        return fail(&err);
-    int64_t project = 0;
-    if (with_host && find_project(&h, &project, &err) < 0)
-        return fail(&err);
-    _cleanup_check_ struct check check = CHECK_INIT;
-    int r = check_spec(with_host ? &h : NULL, project, dir, &options.vars, &check, &err);
-    if (options.json)
-        print_json(check_to_json(&check, r < 0 ? &err : NULL));
-    for (size_t i = 0; i < check.warnings.n; i++)
-        log_warn("%s", check.warnings.v[i]);
-    if (r < 0)
-        return joblog_failure(&err);
-    if (!options.json) {
-        _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-        check_to_text(&check, &text);
-        print_text(&text);
-    }
-    return 0;
 }
 
 static int run_iam_policy(const struct strlist *arguments)
@@ -313,13 +280,13 @@ static int work(enum verb verb, struct deploy *d, struct err *err)
     if (verb == VERB_STATUS)
         return print_status(d, &part.selection, err);
     deploy_say_warnings(d);
-    if (deploy_plan(d, &part.selection, err) == 0)
+    if (deploy_plan(d, &part.selection, err) == 0 && verb != VERB_CHECK)
         show_plan(verb, d);
     if (deploy_preflight(d, err) < 0)
         return -1;
     if (verb == VERB_APPLY)
         return apply(d, err);
-    if (options.json)
+    if (options.json && verb == VERB_PLAN)
         print_json(plan_to_json(d->graph, &d->counts));
     return 0;
 }
@@ -361,6 +328,18 @@ static int with_environment(enum verb verb, struct cancel *cancel, struct err *e
     return r;
 }
 
+/* Until it is done or somebody interrupts it. */
+static int do_verb(enum verb verb, struct err *err)
+{
+    struct cancel cancel;
+    cancel_init(&cancel);
+    struct watch *watch = watch_start(&cancel, exitcode_system_failure());
+    int r = with_environment(verb, &cancel, err);
+    watch_stop(watch);
+    cancel_release(&cancel);
+    return r;
+}
+
 static int run_verb(enum verb verb, const struct strlist *arguments)
 {
     _cleanup_err_ struct err err = ERR_INIT;
@@ -369,14 +348,49 @@ static int run_verb(enum verb verb, const struct strlist *arguments)
                 arguments->v[0]);
         return fail(&err);
     }
-    struct cancel cancel;
-    cancel_init(&cancel);
-    struct watch *watch = watch_start(&cancel, exitcode_system_failure());
-    int r = with_environment(verb, &cancel, &err);
-    int code = r < 0 ? fail(&err) : 0;
-    watch_stop(watch);
-    cancel_release(&cancel);
-    return code;
+    return do_verb(verb, &err) < 0 ? fail(&err) : 0;
+}
+
+/* What a check is of. The host config matters only to somebody who names it, a project of it, or
+ * asks AWS. */
+static int open_check(const struct strlist *arguments, bool with_host, struct hostconfig *host,
+                      int64_t *ret_project, int *ret_dir, struct err *err)
+{
+    if (arguments->n > 1)
+        return err_set(err, ERR_USER, "at most one directory can be checked: berth check [DIR]");
+    if (options.ref != NULL && !options.aws)
+        return err_set(err, ERR_USER, "a branch matters only where AWS is asked: add '--aws'");
+    options.dir = arguments->n == 1 ? arguments->v[0] : ".";
+    if ((with_host && read_host(host, err) < 0) || file_open_dir(options.dir, ret_dir, err) < 0)
+        return -1;
+    return with_host ? find_project(host, ret_project, err) : 0;
+}
+
+static int run_check(const struct strlist *arguments)
+{
+    _cleanup_err_ struct err err = ERR_INIT;
+    _cleanup_hostconfig_ struct hostconfig h = HOSTCONFIG_INIT;
+    _cleanup_check_ struct check check = CHECK_INIT;
+    _cleanup_close_ int dir = -1;
+    int64_t project = 0;
+    bool with_host = options.project != 0 || options.config != NULL || options.aws;
+    if (open_check(arguments, with_host, &h, &project, &dir, &err) < 0)
+        return fail(&err);
+    int r = check_spec(with_host ? &h : NULL, project, dir, &options.vars, &check, &err);
+    if (r == 0 && options.aws)
+        r = do_verb(VERB_CHECK, &err);
+    if (options.json)
+        print_json(check_to_json(&check, r < 0 ? &err : NULL));
+    for (size_t i = 0; i < check.warnings.n; i++)
+        log_warn("%s", check.warnings.v[i]);
+    if (r < 0)
+        return joblog_failure(&err);
+    if (!options.json) {
+        _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+        check_to_text(&check, &text);
+        print_text(&text);
+    }
+    return 0;
 }
 
 static int run_plan(const struct strlist *arguments)
@@ -483,7 +497,16 @@ static const struct cli_option name_options[] = {
 };
 
 static const struct cli_option check_options[] = {
-    OPTION_PROJECT, OPTION_CONFIG, OPTION_VAR, OPTION_JSON, OPTION_HELP, { .name = NULL },
+    { "aws", CLI_FLAG, &options.aws, NULL,
+      "asks AWS, too, what would go wrong with a deploy of the branch" },
+    { "ref", CLI_STRING, &options.ref, "BRANCH", "the branch; only with --aws" },
+    { "pipeline", CLI_NUMBER, &options.pipeline, "N", "the pipeline whose images to use" },
+    OPTION_PROJECT,
+    OPTION_CONFIG,
+    OPTION_VAR,
+    OPTION_JSON,
+    OPTION_HELP,
+    { .name = NULL },
 };
 
 static const struct cli_option iam_policy_options[] = {
@@ -524,7 +547,8 @@ static const struct cli_option environment_options[] = {
 
 static const struct cli_command commands[] = {
     { "name", "BRANCH", "Prints the name of a branch's environment.", name_options, run_name },
-    { "check", "[DIR]", "Says whether a repository's spec is valid, without a call to AWS.",
+    { "check", "[DIR]",
+      "Says whether a repository's spec is valid; with --aws, whether a deploy can succeed.",
       check_options, run_check },
     { "plan", "", "Says what a deploy would change.", environment_options, run_plan },
     { "apply", "", "Brings an environment up to its spec.", environment_options, run_apply },

@@ -420,8 +420,10 @@ def test_a_certificate_that_cannot_be_used_is_named(small: World, faulty: bool, 
 def test_an_arn_that_is_none_is_the_users_error(small: World) -> None:
     arn = "arn:aws:acm:us-east-1:123456789012:certificate/00000000-0000-0000-0000-000000000000"
     change(small, put("loadBalancer", "certificate", value=arn))
+    small.aws.record_clear()
     result = small.job()
-    assert result.exit_code == 1 and "AWS does not take the certificate" in result.log
+    assert result.exit_code == 1 and f"there is no certificate '{arn}'" in result.log
+    assert small.writes() == []
 
 
 # -- target groups ---------------------------------------------------------------------------------

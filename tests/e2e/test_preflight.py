@@ -205,3 +205,180 @@ def test_what_berth_may_not_ask(ready: World) -> None:
     log = ready.deploy().log
     assert log.count("cannot find out whether execution roles may read the secrets") == 1
     assert log.count("cannot find out whether the parameters of tasks exist: ssm:") == 1
+
+
+# --- roles ---
+
+def trust(world: World, service: str, role: str = ROLE) -> None:
+    world.aws.client("iam").update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps({
+        "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}}]}))
+
+
+def test_roles_that_tasks_cannot_have(ready: World) -> None:
+    """One that is not there, one that no task may take on, one that the deploy shares."""
+    ready.aws.client("iam").create_role(RoleName="for-lambda", AssumeRolePolicyDocument=json.dumps({
+        "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+                                                "Principal": {"Service": "lambda.amazonaws.com"}}]}))
+    trust(ready, "ec2.amazonaws.com")
+    ready.keep_services("notifier", "t7-bridge")
+    change(ready, taskRole="nobody")
+    change(ready, "t7-bridge", taskRole="for-lambda")
+    refused(ready, USER,
+            "services.notifier.taskRole: there is no role 'nobody' in the account; declare it in "
+            "'roles', or name another",
+            "services.t7-bridge.taskRole: the role 'for-lambda' does not trust "
+            "'ecs-tasks.amazonaws.com'",
+            f"roles.{ROLE}: the role '{ROLE}' does not trust 'ecs-tasks.amazonaws.com', so that no "
+            "task could have it")
+
+
+def caller_may(world: World, *statements: dict[str, Any]) -> None:
+    world.aws.enforce_on("arn:aws:iam::123456789012:user/berth",
+                         {"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def test_a_role_that_berth_may_not_pass(ready: World) -> None:
+    ready.keep_services("notifier")
+    caller_may(ready, allow("*"), allow("iam:PassRole", effect="Deny"))
+    refused(ready, SYSTEM, f"services.notifier.executionRole: berth may not hand the role '{ROLE}' "
+            "to tasks: a policy denies 'iam:PassRole' on "
+            f"'arn:aws:iam::123456789012:role/{ROLE}' to 'ecs-tasks.amazonaws.com'; ask the host's "
+            "administrator to change that policy")
+
+
+def test_a_role_is_passed_to_tasks_alone(ready: World) -> None:
+    """The condition that a careful administrator writes is told to the simulator."""
+    ready.keep_services("notifier")
+    passing = allow("iam:PassRole") | {"Condition": {
+        "StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}}
+    caller_may(ready, {"Effect": "Allow", "NotAction": "iam:PassRole", "Resource": "*"}, passing)
+    ready.deploy()
+
+
+def test_the_role_that_is_assumed_must_pass(ready: World) -> None:
+    iam = ready.aws.client("iam")
+    project = ready.config["projects"]["77"]
+    project["ephemeral"]["roleArn"] = "arn:aws:iam::123456789012:role/berth-deploy"
+    ready.write_config()
+    ready.keep_services("notifier")
+    ready.aws.enforce_on("arn:aws:iam::123456789012:role/berth-deploy")
+    iam.put_role_policy(RoleName="berth-deploy", PolicyName="p", PolicyDocument=json.dumps({
+        "Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "NotAction": "iam:PassRole", "Resource": "*"}]}))
+    refused(ready, SYSTEM, "no policy allows 'iam:PassRole'", "ask the host's administrator to add")
+
+
+def test_service_linked_roles(ready: World) -> None:
+    """The first environment of an account has AWS make them, if it may; later ones find them."""
+    ready.keep_services("notifier")
+    caller_may(ready, allow("*"), allow("iam:CreateServiceLinkedRole", effect="Deny"))
+    refused(ready, SYSTEM, "cluster: the account has no role 'AWSServiceRoleForECS' yet",
+            "'iam:CreateServiceLinkedRole' for 'ecs.amazonaws.com'",
+            "'AWSServiceRoleForElasticLoadBalancing'", "'AWSServiceRoleForElastiCache'")
+    iam = ready.aws.client("iam")
+    for service in ("ecs", "elasticloadbalancing", "elasticache"):
+        ready.aws.enforce(False)
+        iam.create_service_linked_role(AWSServiceName=f"{service}.amazonaws.com")
+    caller_may(ready, allow("*"), allow("iam:CreateServiceLinkedRole", effect="Deny"))
+    ready.deploy()
+
+
+# --- images ---
+
+REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+
+
+def images(world: World, **named: str) -> None:
+    spec = world.spec()
+    for name, image in named.items():
+        service = spec["services"][name.replace("_", "-")]
+        service.pop("module", None)
+        service["image"] = image
+    world.write_spec(spec)
+
+
+def test_images_that_the_spec_names(ready: World) -> None:
+    """Only those of ECR in the region are asked for; a digest counts, not the tag before it."""
+    repository = "automation-notifier"
+    digest = ready.aws.put_image(repository, ["mine"], content="mine")
+    images(ready, notifier=f"{REGISTRY}/{repository}:none", t7_bridge=f"{REGISTRY}/nowhere/x",
+           sites_monitor=f"{REGISTRY}/{repository}:mine",
+           bruin_bridge=f"{REGISTRY}/{repository}:none@{digest}",
+           last_contact_report="docker.io/library/nginx:1",
+           metrics_grafana=f"{REGISTRY}/{repository}@sha256:{'0' * 64}")
+    log = refused(
+        ready, USER,
+        f"services.notifier.image: repository '{repository}' has no image 'none'; correct the tag, "
+        "or push the image first",
+        "services.t7-bridge.image: there is no repository 'nowhere/x' in the registry 123456789012",
+        f"services.metrics-grafana.image: repository '{repository}' has no image 'sha256:000").log
+    assert not any(f"services.{n}.image:" in log for n in ("sites-monitor", "bruin-bridge",
+                                                           "last-contact-report"))
+
+
+# --- certificates ---
+
+def certificate(world: World, domain: str, **given: Any) -> str:
+    arn: str = world.aws.client("acm").request_certificate(DomainName=domain, **given)[
+        "CertificateArn"]
+    return arn
+
+
+def present(world: World, arn: str) -> None:
+    spec = world.spec()
+    spec["loadBalancer"]["certificate"] = arn
+    world.write_spec(spec)
+
+
+def test_a_certificate_by_its_arn(ready: World) -> None:
+    where = "loadBalancer.listeners.443: "
+    other = "arn:aws:acm:eu-west-1:123456789012:certificate/1234abcd-12ab-34cd-56ef-1234567890ab"
+    present(ready, other)
+    refused(ready, USER, f"{where}the certificate '{other}' is not of us-east-1, where the load "
+            "balancer is")
+    present(ready, other.replace("eu-west-1", "us-east-1"))
+    refused(ready, USER, f"{where}there is no certificate '")
+    ready.aws.fault(service="acm", fault="unvalidated")
+    present(ready, pending := certificate(ready, "*.mettel-automation.net"))
+    refused(ready, USER, f"{where}the certificate '{pending}' is PENDING_VALIDATION, not ISSUED; "
+            "add the DNS record that ACM shows for it")
+
+
+def test_a_name_that_no_certificate_covers(ready: World) -> None:
+    arn = certificate(ready, "www.example.com")
+    ready.aws.advance(3600)
+    present(ready, arn)
+    refused(ready, USER, "records.environment: '8527fec8.mettel-automation.net' leads to the load "
+            "balancer, none of whose certificates covers that name")
+    spec = ready.spec()
+    spec["loadBalancer"]["listeners"]["443"]["certificates"] = ["*.mettel-automation.net"]
+    ready.write_spec(spec)
+    assert "to create" in ready.berth("plan", f"--ref={BRANCH}", *ready.given_variables()).stdout
+
+
+# --- berth check --aws ---
+
+def check_aws(world: World, *arguments: str, code: int) -> dict[str, Any]:
+    world.aws.record_clear()
+    done = world.berth("check", "--aws", "--json", f"--ref={BRANCH}", *world.given_variables(),
+                       *arguments, code=code)
+    assert world.writes() == []
+    checked: dict[str, Any] = json.loads(done.stdout)
+    return checked
+
+
+def test_the_command_asks_aws(ready: World) -> None:
+    assert check_aws(ready, code=0)["valid"]
+    change(ready, secrets={"A": "/mettel/NOT_THERE"}, taskRole="nobody")
+    found = check_aws(ready, code=USER)
+    assert not found["valid"] and len(found["problems"]) == 2
+    problems = "\n".join(found["problems"])
+    assert "services.notifier.taskRole: there is no role 'nobody'" in problems
+    assert "services.notifier.secrets.A: there is no parameter" in problems
+
+
+def test_the_command_asks_only_with_a_branch(ready: World) -> None:
+    assert "'--ref BRANCH'" in ready.berth("check", "--aws", *ready.given_variables(),
+                                           code=USER).stderr
+    assert "add '--aws'" in ready.berth("check", f"--ref={BRANCH}", code=USER).stderr
