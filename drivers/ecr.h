@@ -18,6 +18,9 @@ int ecr_want_image(struct graph *g, const cJSON *spec, const char *module, const
 /* For BatchGetImage: takes an image of every type as it is, so that its digest stays its own. */
 void ecr_accept_all(cJSON *input);
 
+/* The repositories of this account from which the spec names images itself. */
+void ecr_named_repositories(const struct graph *g, struct strlist *ret);
+
 /* struct driver's preflight. */
 void ecr_images_preflight(struct preflight *p);
 

@@ -124,12 +124,14 @@ static void judge(struct preflight *p, const struct asking *a, const struct refe
 typedef void (*image_fn)(void *context, const struct resource *r, const char *image,
                          const struct reference *reference);
 
-/* What the spec itself names in task definitions that change: a module's image is a reference. */
-static void each_image(const struct graph *g, image_fn fn, void *context)
+/* What the spec itself names in task definitions, all or those that change: a module's image is a
+ * reference. */
+static void each_image(const struct graph *g, bool only_planned, image_fn fn, void *context)
 {
     for (size_t i = 0; i < g->n; i++) {
         const struct resource *r = g->v[i];
-        if (!str_eq(r->type->name, "ecs.task_definition") || !preflight_concerns(r))
+        if (!str_eq(r->type->name, "ecs.task_definition") || r->want == NULL ||
+            (only_planned && !preflight_concerns(r)))
             continue;
         const cJSON *container;
         cJSON_ArrayForEach (container, json_get(r->want, "containerDefinitions")) {
@@ -171,18 +173,33 @@ static void image_judge(void *context, const struct resource *r, const char *ima
 void ecr_images_preflight(struct preflight *p)
 {
     struct images all = { .p = p };
-    each_image(p->g, image_ask, &all);
+    each_image(p->g, true, image_ask, &all);
     struct together_task *tasks = xcalloc(all.n + 1, sizeof(*tasks));
     for (size_t i = 0; i < all.n; i++)
         tasks[i] = (struct together_task){ asking_run, &all.askings[i] };
     _cleanup_err_ struct err err = ERR_INIT;
     together_run(tasks, all.n, &err);
     free(tasks);
-    each_image(p->g, image_judge, &all);
+    each_image(p->g, true, image_judge, &all);
     for (size_t i = 0; i < all.n; i++) {
         json_freep(&all.askings[i].input);
         json_freep(&all.askings[i].output);
         err_release(&all.askings[i].err);
     }
     free(all.askings);
+}
+
+static void add_repository(void *context, const struct resource *r, const char *image,
+                           const struct reference *reference)
+{
+    struct strlist *list = context;
+    (void)image;
+    if (str_eq(reference->registry, r->graph->context.account) &&
+        !strlist_has(list, reference->repository))
+        strlist_add(list, reference->repository);
+}
+
+void ecr_named_repositories(const struct graph *g, struct strlist *ret)
+{
+    each_image(g, false, add_repository, ret);
 }

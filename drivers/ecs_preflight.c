@@ -197,7 +197,7 @@ static void ask_rights(struct preflight *p, const cJSON *secrets)
 
 void ecs_secrets_preflight(struct preflight *p)
 {
-    _cleanup_json_ cJSON *secrets = ecs_secrets_collect(p->g);
+    _cleanup_json_ cJSON *secrets = ecs_secrets_collect(p->g, true);
     const cJSON *secret;
     cJSON_ArrayForEach (secret, secrets)
         if (*json_str(secret, "kind") == '\0')

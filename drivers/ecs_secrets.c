@@ -118,11 +118,12 @@ static void collect_list(struct collecting *c, const cJSON *list, const char *or
     }
 }
 
-static void collect_definition(struct collecting *c, const struct resource *r)
+static void collect_definition(struct collecting *c, const struct resource *r,
+                               const cJSON *definition)
 {
     _cleanup_free_ char *path = xasprintf("%s.taskDefinition", r->origin);
     const cJSON *container;
-    cJSON_ArrayForEach (container, json_get(r->target, "containerDefinitions")) {
+    cJSON_ArrayForEach (container, json_get(definition, "containerDefinitions")) {
         collect_list(c, json_get(container, "secrets"), r->origin, "secrets");
         collect_list(c, json_at(container, "logConfiguration/secretOptions"), r->origin,
                      "taskDefinition");
@@ -130,17 +131,19 @@ static void collect_definition(struct collecting *c, const struct resource *r)
     }
 }
 
-cJSON *ecs_secrets_collect(const struct graph *g)
+cJSON *ecs_secrets_collect(const struct graph *g, bool only_planned)
 {
     struct collecting c = { .g = g, .secrets = cJSON_CreateArray() };
     for (size_t i = 0; i < g->n; i++) {
         const struct resource *r = g->v[i];
-        if (r->type != &ecs_task_definition_type || !preflight_concerns(r))
+        if (r->type != &ecs_task_definition_type || r->want == NULL ||
+            (only_planned && !preflight_concerns(r)))
             continue;
         _cleanup_role_ struct iam_role role = IAM_ROLE_INIT;
-        bool known = iam_role_of(g, json_get(r->target, "executionRoleArn"), &role);
+        const cJSON *definition = r->target != NULL ? r->target : r->want;
+        bool known = iam_role_of(g, json_get(definition, "executionRoleArn"), &role);
         c.role = known ? role.arn : NULL;
-        collect_definition(&c, r);
+        collect_definition(&c, r, definition);
     }
     return c.secrets;
 }

@@ -23,8 +23,9 @@
 
 #include "drivers/preflight.h"
 
-/* The entries of all task definitions that the plan changes. The caller owns it. */
-cJSON *ecs_secrets_collect(const struct graph *g);
+/* The entries of all task definitions that are wanted, or of those that the plan changes. The
+ * caller owns it. */
+cJSON *ecs_secrets_collect(const struct graph *g, bool only_planned);
 
 /* struct driver's preflight of ecs: that they exist, and that execution roles may read them. */
 void ecs_secrets_preflight(struct preflight *p);

@@ -9,6 +9,8 @@
  */
 #include "drivers/permission.h"
 
+#include "drivers/ecr.h"
+#include "drivers/ecs_secrets.h"
 #include "drivers/route53.h"
 
 /* Actions that know no resource, from all drivers in one statement. */
@@ -41,7 +43,7 @@ const struct permission acm_permissions[] = {
     { .sid = "Certificate",
       .actions = "acm:DescribeCertificate",
       .resources = "acm:certificate/*",
-      .when = "acm.certificate" },
+      .when = "acm.certificate alb.listener" },
     { .sid = NULL },
 };
 
@@ -157,6 +159,11 @@ const struct permission ecr_permissions[] = {
       .resources = "ecr:repository/${NAME}",
       .when = "ecr.image",
       .names = repositories },
+    { .sid = "Repository",
+      .actions = "ecr:BatchGetImage",
+      .resources = "ecr:repository/${NAME}",
+      .when = "ecs.task_definition",
+      .names = ecr_named_repositories },
     { .sid = "Repository",
       .actions = "ecr:PutImageScanningConfiguration ecr:PutImageTagMutability",
       .resources = "ecr:repository/${NAME}",
@@ -580,6 +587,41 @@ static void task_roles(const struct graph *g, struct strlist *ret)
     each_wanted(g, "ecs.task_definition", ret, add_task_roles);
 }
 
+/* Of the spec's own roles there is a row already. */
+static void add_other_roles(const struct resource *r, struct strlist *ret)
+{
+    _cleanup_strlist_ struct strlist all = STRLIST_INIT;
+    add_task_roles(r, &all);
+    for (size_t i = 0; i < all.n; i++) {
+        _cleanup_free_ char *address = xasprintf("iam.role/%s", all.v[i]);
+        if (graph_find(r->graph, address) == NULL)
+            add_once(ret, all.v[i]);
+    }
+}
+
+static void other_roles(const struct graph *g, struct strlist *ret)
+{
+    each_wanted(g, "ecs.task_definition", ret, add_other_roles);
+}
+
+/* What a preflight looks at of them. */
+static void task_secrets(const struct graph *g, struct strlist *ret)
+{
+    _cleanup_json_ cJSON *secrets = ecs_secrets_collect(g, false);
+    const cJSON *secret;
+    cJSON_ArrayForEach (secret, secrets) {
+        static const char kind[] = ":secret:";
+        const char *id = json_str(secret, "id");
+        if (!str_eq(json_str(secret, "kind"), "secret"))
+            continue;
+        const char *at = strstr(id, kind);
+        const char *name = at != NULL ? at + strlen(kind) : id;
+        add_once(ret, name);
+        _cleanup_free_ char *whole = xasprintf("%s-??????", name);
+        add_once(ret, whole);
+    }
+}
+
 #define ECS_ALL "ecs:cluster/${E} ecs:service/${E}/* ecs:task-definition/${E}-*:*"
 
 const struct permission ecs_permissions[] = {
@@ -629,6 +671,26 @@ const struct permission ecs_permissions[] = {
       .when = "ecs.task_definition",
       .condition = "StringEquals iam:PassedToService ecs-tasks.amazonaws.com",
       .names = task_roles },
+    /* What is asked before the first write, docs/preflight.md. Without these rows it is not asked,
+     * and the job says so. */
+    { .sid = LOOK,
+      .actions = "ssm:DescribeParameters iam:SimulatePrincipalPolicy",
+      .resources = "*",
+      .when = "ecs.task_definition" },
+    { .sid = "TaskSecret",
+      .actions = "secretsmanager:DescribeSecret secretsmanager:GetResourcePolicy",
+      .resources = "secretsmanager:secret:${NAME}",
+      .when = "ecs.task_definition",
+      .names = task_secrets },
+    { .sid = "TaskRoleLook",
+      .actions = "iam:GetRole",
+      .resources = "iam::role/${NAME}",
+      .when = "ecs.task_definition",
+      .names = other_roles },
+    { .sid = "LinkedRoleLook",
+      .actions = "iam:GetRole",
+      .resources = "iam::role/aws-service-role/*",
+      .when = "ecs.cluster" },
     { .sid = "ClusterLinkedRole",
       .actions = "iam:CreateServiceLinkedRole",
       .resources = "iam::role/aws-service-role/ecs.amazonaws.com/*",

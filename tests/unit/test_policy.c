@@ -79,7 +79,6 @@ static const char *const uncalled[] = {
     "servicediscovery:RegisterInstance",
     "servicediscovery:UntagResource",
     "servicediscovery:UpdateInstanceCustomHealthStatus",
-    "ssm:DescribeParameters",
     "ssm:ListTagsForResource",
     /* Called with the runner's own credentials, or by anyone. */
     "sts:AssumeRole",
