@@ -184,6 +184,13 @@ check-jobs: coverage-build
 # Not on that build: other users cannot write what gcov counts.
 check-isolation: all
 	@$(PYTEST) tests/e2e/isolation
+# The end-to-end tests with jobs that may do what `berth iam-policy` prints, and nothing else; then, that
+# none of it is there in vain (long). test_policy.py is a sample of it.
+.PHONY: policy
+policy: deps all
+	@mkdir -p build && rm -f build/policy.log
+	@BERTH_POLICY=build/policy.log $(PYTEST) tests/e2e $(POLICY)
+	@$(PYTHON) tests/policy/needed build/policy.log
 coverage-build:
 	@$(MAKE) --no-print-directory COVERAGE=1 all
 # Unit and end-to-end tests on a build for gcov; fails below 85 % of the lines.
@@ -267,6 +274,7 @@ help:
 	@echo 'make bench        what a stage costs; how fast a deploy is beside what AWS allows'
 	@echo 'make chaos        whatever goes wrong, whenever: the next run ends right (long)'
 	@echo 'make mutations    mistakes made on purpose, which the tests must notice'
+	@echo 'make policy       all end-to-end tests within the printed IAM policy (long)'
 	@echo 'make soak         1,000 jobs, killed and cancelled; nothing may be left'
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make shapes       regenerates drivers/aws/shapes.inc from botocore'
