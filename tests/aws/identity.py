@@ -56,6 +56,13 @@ class Keys:
             return self.fixed[access_key]
         return self.sessions.get(access_key) or self._of_a_user(access_key)
 
+    def owned_by(self, arn: str) -> Key | None:
+        """A key of a user or role, if it has any."""
+        users = [self._of_a_user(key.access_key_id) for user in iam_of(self.account).users.values()
+                 for key in user.access_keys]
+        every = [*self.fixed.values(), *self.sessions.values(), *users]
+        return next((key for key in every if key is not None and key.owner == arn), None)
+
     def _of_a_user(self, access_key: str) -> Key | None:
         for user in iam_of(self.account).users.values():
             for key in user.access_keys:

@@ -21,8 +21,7 @@ DECISIONS = {"Allow": "allowed", "Deny": "explicitDeny", None: "implicitDeny"}
 def statements_of(call: Call, arn: str) -> list[dict[str, Any]]:
     """What a principal is held to; one of the tests' own that is held to nothing may do all."""
     enforcement: Enforcement = call.world.store(Enforcement, call.account, "aws")
-    keys = keys_of(call.world)
-    caller = next((k for k in (keys.fixed, *keys.sessions.values()) if k.owner == arn), None)
+    caller = keys_of(call.world).owned_by(arn)
     iam = iam_of(call.account)
     known = any(h.arn == arn for h in [*iam.roles.values(), *iam.users.values()])
     if caller is not None:
