@@ -81,23 +81,32 @@ static const char *same_before(const cJSON *last, uid_t uid)
     return NULL;
 }
 
+int account_check_distinct(const cJSON *names, struct err *err)
+{
+    const cJSON *name;
+    cJSON_ArrayForEach (name, names) {
+        const struct passwd *pw = getpwnam(name->valuestring);
+        const uid_t uid = pw != NULL ? pw->pw_uid : 0;
+        const char *other = pw != NULL ? same_before(name, uid) : NULL;
+        if (other != NULL)
+            return err_set(err, ERR_HOST,
+                           "the users '%s' and '%s' are one and the same (user id %u), and two "
+                           "jobs would share it: name as many users as jobs",
+                           other, name->valuestring, (unsigned)uid);
+    }
+    return 0;
+}
+
 int account_check_all(const cJSON *setting, struct err *err)
 {
     struct process_user ids;
     if (cJSON_IsString(setting))
         return account_find(setting->valuestring, &ids, err);
     const cJSON *name;
-    cJSON_ArrayForEach (name, setting) {
+    cJSON_ArrayForEach (name, setting)
         if (account_find(name->valuestring, &ids, err) < 0)
             return -1;
-        const char *other = same_before(name, ids.uid);
-        if (other != NULL)
-            return err_set(err, ERR_HOST,
-                           "the users '%s' and '%s' are one and the same (user id %u), and two "
-                           "jobs would share it: name as many users as jobs",
-                           other, name->valuestring, (unsigned)ids.uid);
-    }
-    return 0;
+    return account_check_distinct(setting, err);
 }
 
 static const char *const as_good_as_root[] = { "docker", "lxd", "incus-admin", "libvirt", NULL };

@@ -12,6 +12,8 @@
 
 /* Looks a user up. ERR_HOST says why scripts cannot run as it, and what to do. */
 int account_find(const char *name, struct process_user *ret, struct err *err);
+/* No two of a list of names are one user. ERR_HOST names them. */
+int account_check_distinct(const cJSON *names, struct err *err);
 /* The host config's "user", one name or a list: all of them can be, and no two are the same. */
 int account_check_all(const cJSON *setting, struct err *err);
 

@@ -41,6 +41,13 @@ void doctor_host(struct doctor *d);
 void doctor_user(struct doctor *d, const char *runner_config);
 void doctor_aws(struct doctor *d);
 
+/* Whether cron or at would take jobs of a user: one who is in `allow` where that is there, else one
+ * who is not in `deny` where that is; else as `otherwise` says. crontab(1), at.allow(5). */
+bool doctor_may_schedule(const char *allow, const char *deny, const char *name, bool otherwise);
+
+/* Whether systemd's unit for a user's own services is masked in a directory of units. */
+bool doctor_is_masked(const char *units, unsigned uid);
+
 /* Notes one thing; "what there is" is formatted. cure may be NULL. */
 void doctor_note(struct doctor *d, enum symptom_level level, const char *subject, const char *cure,
                  const char *fmt, ...) _printf_(5, 6);
