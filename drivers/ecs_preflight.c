@@ -97,7 +97,14 @@ static void add_asking(struct preflight *p, const cJSON *secrets, const struct r
     a->planned = iam_role_policies(p->g, &a->role, true);
 }
 
-static size_t askings_make(struct preflight *p, const cJSON *secrets, struct asking **ret)
+/* The rights of all execution roles on what is known by now. */
+struct askings {
+    struct asking *v;
+    size_t n;
+};
+
+static void askings_add(struct askings *askings, struct preflight *p, const cJSON *secrets,
+                        const struct right *right)
 {
     _cleanup_strlist_ struct strlist roles = STRLIST_INIT;
     const cJSON *secret, *role;
@@ -105,11 +112,8 @@ static size_t askings_make(struct preflight *p, const cJSON *secrets, struct ask
         cJSON_ArrayForEach (role, json_get(secret, "roles"))
             if (!strlist_has(&roles, role->valuestring))
                 strlist_add(&roles, role->valuestring);
-    size_t n = 0;
     for (size_t i = 0; i < roles.n; i++)
-        for (size_t j = 0; j < ARRAY_SIZE(rights); j++)
-            add_asking(p, secrets, &rights[j], roles.v[i], ret, &n);
-    return n;
+        add_asking(p, secrets, right, roles.v[i], &askings->v, &askings->n);
 }
 
 static void asking_release(struct asking *a)
@@ -178,21 +182,55 @@ static void judge(struct asking *a, const cJSON *secrets)
     }
 }
 
-static void ask_rights(struct preflight *p, const cJSON *secrets)
+static int askings_run(void *context, struct err *err)
 {
-    struct asking *askings = NULL;
-    size_t n = askings_make(p, secrets, &askings);
-    struct together_task *tasks = xcalloc(n + 1, sizeof(*tasks));
-    for (size_t i = 0; i < n; i++)
-        tasks[i] = (struct together_task){ asking_run, &askings[i] };
-    _cleanup_err_ struct err err = ERR_INIT;
-    together_run(tasks, n, &err);
+    struct askings *askings = context;
+    struct together_task *tasks = xcalloc(askings->n + 1, sizeof(*tasks));
+    for (size_t i = 0; i < askings->n; i++)
+        tasks[i] = (struct together_task){ asking_run, &askings->v[i] };
+    int status = together_run(tasks, askings->n, err);
     free(tasks);
-    for (size_t i = 0; i < n; i++) {
-        judge(&askings[i], secrets);
-        asking_release(&askings[i]);
+    return status;
+}
+
+static void askings_judge(struct askings *askings, const cJSON *secrets)
+{
+    for (size_t i = 0; i < askings->n; i++) {
+        judge(&askings->v[i], secrets);
+        asking_release(&askings->v[i]);
     }
-    free(askings);
+    free(askings->v);
+}
+
+/* What there is, asked by one thread while another asks for rights. */
+struct looking {
+    struct preflight *p;
+    cJSON *secrets;
+};
+
+static int looking_run(void *context, struct err *err)
+{
+    struct looking *l = context;
+    (void)err;
+    ecs_secrets_look(l->p, l->secrets);
+    return 0;
+}
+
+/* The rights on parameters are asked for at once: their ARNs follow from their names. Those of
+ * secrets, and the keys, are known when they have been looked at. */
+static void ask(struct preflight *p, cJSON *secrets)
+{
+    struct askings at_once = { 0 }, after = { 0 };
+    struct looking looking = { p, secrets };
+    const struct together_task tasks[] = { { looking_run, &looking }, { askings_run, &at_once } };
+    _cleanup_err_ struct err err = ERR_INIT;
+    askings_add(&at_once, p, secrets, &rights[0]);
+    together_run(tasks, ARRAY_SIZE(tasks), &err);
+    for (size_t i = 1; i < ARRAY_SIZE(rights); i++)
+        askings_add(&after, p, secrets, &rights[i]);
+    askings_run(&after, &err);
+    askings_judge(&at_once, secrets);
+    askings_judge(&after, secrets);
 }
 
 void ecs_secrets_preflight(struct preflight *p)
@@ -205,6 +243,5 @@ void ecs_secrets_preflight(struct preflight *p)
                               "'%s' is neither a parameter of SSM nor a secret of Secrets Manager; "
                               "name one by its ARN",
                               json_str(secret, "value"));
-    ecs_secrets_look(p, secrets);
-    ask_rights(p, secrets);
+    ask(p, secrets);
 }

@@ -51,6 +51,19 @@ static void read_secret(const struct graph *g, cJSON *secret, const char *arn)
     take_part(secret, "version", take_part(secret, "stage", rest));
 }
 
+/* What policies name a parameter by: its name follows without a second slash. */
+static void put_parameter_arn(const struct context *c, cJSON *secret)
+{
+    const char *id = json_str(secret, "id"), *value = json_str(secret, "value");
+    if (str_starts(value, "arn:"))
+        json_put_strf(secret, "arn", "%.*s", (int)strcspn(value, "/"), value);
+    else
+        json_put_strf(secret, "arn", "arn:%s:ssm:%s:%s:parameter", arn_partition(c->region),
+                      c->region, c->account);
+    _cleanup_free_ char *start = xstrdup(json_str(secret, "arn"));
+    json_put_strf(secret, "arn", "%s/%s", start, id + (*id == '/'));
+}
+
 /* A parameter by its name, or by its ARN, which has no slash before a name without slashes. */
 static void read_parameter(const struct graph *g, cJSON *secret, const char *value)
 {
@@ -61,6 +74,7 @@ static void read_parameter(const struct graph *g, cJSON *secret, const char *val
     if (is_arn && *name == '/' && strchr(name + 1, '/') == NULL)
         name++;
     take_part(secret, "version", take_part(secret, "id", name));
+    put_parameter_arn(&g->context, secret);
 }
 
 static cJSON *secret_new(const struct graph *g, const char *value, const char *path,

@@ -13,10 +13,10 @@
  *   version, stage   of a version, where one is asked for
  *   here       whether it lies in the environment's account and region: only then AWS is asked
  *   roles      ARNs of the execution roles that must read it
+ *   arn        as policies name it; of a secret only once AWS has been asked
  *
  * and, once AWS has been asked,
  *
- *   arn        as policies name it; absent: not known
  *   key        the ARN of a key of the customer's own that it is encrypted with
  *   missing    true, if there is none
  */

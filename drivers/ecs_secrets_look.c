@@ -193,19 +193,6 @@ static cJSON *parameters_of(struct preflight *p, struct look *looks, size_t n)
     return steal_ptr(&all);
 }
 
-/* What policies name a parameter by: its name follows without a second slash. */
-static void put_parameter_arn(const struct context *c, cJSON *secret)
-{
-    const char *id = json_str(secret, "id"), *value = json_str(secret, "value");
-    if (str_starts(value, "arn:"))
-        json_put_strf(secret, "arn", "%.*s", (int)strcspn(value, "/"), value);
-    else
-        json_put_strf(secret, "arn", "arn:%s:ssm:%s:%s:parameter", arn_partition(c->region),
-                      c->region, c->account);
-    _cleanup_free_ char *start = xstrdup(json_str(secret, "arn"));
-    json_put_strf(secret, "arn", "%s/%s", start, id + (*id == '/'));
-}
-
 void ecs_secrets_look(struct preflight *p, cJSON *secrets)
 {
     struct look *looks = NULL;
@@ -219,8 +206,6 @@ void ecs_secrets_look(struct preflight *p, cJSON *secrets)
     _cleanup_json_ cJSON *parameters = parameters_of(p, looks, n);
     cJSON *secret;
     cJSON_ArrayForEach (secret, secrets) {
-        if (str_eq(json_str(secret, "kind"), "parameter"))
-            put_parameter_arn(&p->g->context, secret);
         if (is_here(secret, "parameter") && parameters != NULL)
             judge_parameter(p, secret, parameters);
     }

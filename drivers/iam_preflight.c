@@ -190,28 +190,43 @@ static int look_pass(void *context, struct err *err)
     return 0;
 }
 
-static int look_linked(void *context, struct err *err)
+static int simulate_linked(struct preflight *p, const struct linked_role *linked, bool *ret_denied,
+                           struct err *err)
 {
-    struct part *part = context;
-    struct preflight *p = part->checks->p;
-    struct linked_look *l = &part->checks->linked[part->i];
-    (void)err;
-    if (role_get(p->session, l->linked->name, NULL, &l->err) == 0 || l->err.class != ERR_NOT_FOUND)
-        return 0;
-    err_release(&l->err);
     _cleanup_json_ cJSON *arns = cJSON_CreateArray(), *denied = NULL;
     _cleanup_free_ char *arn =
         xasprintf("arn:%s:iam::%s:role/aws-service-role/%s/%s", arn_partition(p->g->context.region),
-                  p->g->context.account, l->linked->service, l->linked->name);
+                  p->g->context.account, linked->service, linked->name);
     json_push_str(arns, arn);
     struct iam_question question = {
         .action = "iam:CreateServiceLinkedRole",
         .resources = arns,
         .context_key = "iam:AWSServiceName",
-        .context_value = l->linked->service,
+        .context_value = linked->service,
     };
-    if (simulate_own(p->session, &question, &denied, &l->err) == 0)
-        l->denied = json_count(denied) > 0;
+    if (simulate_own(p->session, &question, &denied, err) < 0)
+        return -1;
+    *ret_denied = json_count(denied) > 0;
+    return 0;
+}
+
+/* Where AWS may make the role it does not matter whether it is there. */
+static int look_linked(void *context, struct err *err)
+{
+    struct part *part = context;
+    struct preflight *p = part->checks->p;
+    struct linked_look *l = &part->checks->linked[part->i];
+    _cleanup_err_ struct err failure = ERR_INIT;
+    (void)err; /* each has its own */
+    if (simulate_linked(p, l->linked, &l->denied, &l->err) == 0 && !l->denied)
+        return 0;
+    if (role_get(p->session, l->linked->name, NULL, &failure) == 0) {
+        l->denied = false;
+        err_release(&l->err);
+    } else if (failure.class != ERR_NOT_FOUND && l->err.class == ERR_NONE) {
+        l->denied = false; /* it may well be there */
+        err_move(&l->err, &failure);
+    }
     return 0;
 }
 
