@@ -112,8 +112,14 @@ def authorize(call: Call) -> None:
         asker.ask("iam:PassRole", role, {}, {"iam:passedtoservice": [service]})
     for action in BEHALF.get((call.service, call.action), ()):
         asker.ask(action, BEHALF_ARNS.get(action, "*"), {})
-    if linked and linked not in enforcement.linked:
+    if linked and linked not in enforcement.linked and not has_linked_role(call.account, linked):
         asker.link(linked)
+
+
+def has_linked_role(account: str, service: str) -> bool:
+    """Whether somebody has made the service's role by CreateServiceLinkedRole."""
+    path = f"/aws-service-role/{service}/"
+    return any(role.path == path for role in iam_of(account).roles.values())
 
 
 class Asker:

@@ -67,7 +67,8 @@ ECR: Table = {
     **dict.fromkeys(("TagResource", "UntagResource", "ListTagsForResource"), "{resourceArn}"),
 }
 IAM: Table = {
-    "ListRoles": "*", "SimulatePrincipalPolicy": "{PolicySourceArn}", "CreateServiceLinkedRole": "role/aws-service-role/{AWSServiceName}/*",
+    "ListRoles": "*", "SimulatePrincipalPolicy": "{PolicySourceArn}",
+    "CreateServiceLinkedRole": "role/aws-service-role/{AWSServiceName}/*",
     **dict.fromkeys(("CreateRole", "DeleteRole", "DeleteRolePolicy", "GetRole", "GetRolePolicy",
                      "ListAttachedRolePolicies", "ListRolePolicies", "ListRoleTags",
                      "PutRolePolicy", "TagRole", "UntagRole", "UpdateAssumeRolePolicy",
