@@ -292,7 +292,8 @@ int jobuser_claim(const struct hostconfig *h, const char *directory, struct jobu
                        h->path);
     if (json_get(h->json, "user") == NULL)
         return note_unnamed(h, directory, ret, err);
-    if (check_claimable(h, directory, err) < 0)
+    /* A config that is called again does not take a second user for the same job. */
+    if (check_claimable(h, directory, err) < 0 || jobuser_end(directory, NULL, err) < 0)
         return -1;
     _cleanup_free_ char *locks = hostconfig_path(h, "lockDir", DEFAULT_LOCK_DIR);
     _cleanup_free_ char *jobs = xasprintf("%s/jobs", locks);

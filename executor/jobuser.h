@@ -53,7 +53,7 @@ int jobuser_claim(const struct hostconfig *h, const char *directory, struct jobu
  */
 int jobuser_of_job(const struct hostconfig *h, struct jobuser *ret, struct err *err);
 /* For cleanup: ends all that runs as the job's user, removes what it has left and gives it back.
- * Fine to call again. The names of what was ended are added to *left. */
+ * Fine to call again. The names of what was ended are added to *left, which may be NULL. */
 int jobuser_end(const char *directory, struct strlist *left, struct err *err);
 void jobuser_release(struct jobuser *user);
 

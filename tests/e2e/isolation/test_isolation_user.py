@@ -122,6 +122,16 @@ def test_a_lock_directory_that_others_can_replace(host: JobHost) -> None:
     assert host.play("plain").exit_code == 0
 
 
+def test_config_again(host: JobHost, users: list[str]) -> None:
+    """By a runner that tries again in the same directory: the job has one user, and gives one back."""
+    with host.stage(host.script("id -un\n")) as process:
+        out, _ = process.communicate(timeout=30)
+        for _ in range(3):
+            host.call("config")
+        assert [path.parent.name for path in host.claims()] == users[:1] == [out.strip()]
+    assert not host.claims()
+
+
 def test_a_stage_without_a_claim_runs_nothing(host: JobHost) -> None:
     """config_exec is missing in config.toml, or the job is over: else the script would be root's."""
     script = host.script("id -u\n")

@@ -150,9 +150,12 @@ def config_three_times(bench: Bench) -> str:
 @case("9.1")
 def identity_of_directories(bench: Bench) -> str:
     """Where a job works does not follow from variables that its author can set."""
-    _, own = ask_once(bench)
-    _, other = ask_once(bench, variables=set_all("4711"))
-    for name in ("hostname", "builds_dir", "cache_dir", "job_env"):
-        before, after = getattr(own, name), getattr(other, name)
-        require(before == after, f"{name} is '{before}', and '{after}' when the author says 4711")
-    return "the same with every variable set to 4711"
+    names = ("hostname", "builds_dir", "cache_dir", "job_env")
+    for _ in range(5):  # an executor may have several places, and give the next job another one
+        _, own = ask_once(bench)
+        _, other = ask_once(bench, variables=set_all("4711"))
+        differing = [name for name in names if getattr(own, name) != getattr(other, name)]
+        if not differing:
+            return "the same with every variable set to 4711"
+    before, after = getattr(own, differing[0]), getattr(other, differing[0])
+    raise Broken(f"{differing[0]} is '{before}', and '{after}' when the author says 4711")
