@@ -46,6 +46,23 @@ static int allow_add(cJSON *rules, const cJSON *entry, size_t i, struct err *err
     return 0;
 }
 
+/* A load balancer that has IPv6 addresses as well is reached from anywhere by these, too: "for
+ * dualstack, security groups must allow" that. Blocks of addresses are IPv4's alone.
+ * https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-update-security-groups.html
+ */
+static void anywhere_by_ipv6(cJSON *rules)
+{
+    for (int i = 0, n = cJSON_GetArraySize(rules); i < n; i++) {
+        const cJSON *rule = cJSON_GetArrayItem(rules, i);
+        if (!str_eq(json_str(rule, "IpProtocol"), "tcp") ||
+            !str_eq(json_str(rule, "CidrIp"), "0.0.0.0/0"))
+            continue;
+        cJSON *other = json_push(rules, json_dup(rule));
+        cJSON_DeleteItemFromObjectCaseSensitive(other, "CidrIp");
+        json_put_str(other, "CidrIpv6", "::/0");
+    }
+}
+
 /* ICMP echo, and what `allow` lists; without it each listener, from where the scheme reaches. */
 static int inbound_rules(const cJSON *balancer, cJSON **ret, struct err *err)
 {
@@ -62,6 +79,8 @@ static int inbound_rules(const cJSON *balancer, cJSON **ret, struct err *err)
                       is_internal(balancer) ? "vpc" : "anywhere", "loadBalancer.listeners",
                       err) < 0)
             return -1;
+    if (str_eq(json_str(balancer, "ipAddressType"), "dualstack"))
+        anywhere_by_ipv6(rules);
     *ret = steal_ptr(&rules);
     return 0;
 }

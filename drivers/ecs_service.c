@@ -194,8 +194,8 @@ static int service_update(struct session *s, struct resource *r, struct err *err
 static int service_let_go(struct session *s, struct resource *r, const struct resource *other,
                           struct err *err)
 {
-    if (other->type != &cloudmap_service_type ||
-        json_count(json_get(r->have, "serviceRegistries")) == 0)
+    (void)other;
+    if (json_count(json_get(r->have, "serviceRegistries")) == 0)
         return 0;
     _cleanup_json_ cJSON *input = service_input(r, "service");
     json_put_array(input, "serviceRegistries");
@@ -235,6 +235,10 @@ static const char *const service_stable[] = { "ServiceName", "Arn", NULL };
 /* Task definitions, because an unwanted service adds its family to them. */
 static const char *const service_after[] = { "ecs.cluster", "ecs.task_definition", NULL };
 
+/* Cloud Map refuses to delete a service that has instances. A load balancer and its listeners go
+ * whether or not tasks are behind them. */
+static const char *const service_lets_go_of[] = { "cloudmap.service", NULL };
+
 const struct resource_type ecs_service_type = {
     .name = "ecs.service",
     .singular = "service",
@@ -252,5 +256,6 @@ const struct resource_type ecs_service_type = {
     .create = service_create,
     .update = service_update,
     .remove = service_remove,
+    .lets_go_of = service_lets_go_of,
     .let_go = service_let_go,
 };

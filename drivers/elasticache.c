@@ -147,9 +147,12 @@ static int group_want(struct graph *g, const cJSON *redis, const char *id, struc
     json_put_bool(want, "MultiAZEnabled", json_bool(redis, "multiAZEnabled", false));
     json_put_bool(want, "TransitEncryptionEnabled",
                   json_bool(redis, "transitEncryptionEnabled", false));
-    /* "Default: true when using Valkey, false when using Redis OSS": API_CreateReplicationGroup. */
-    json_put_bool(want, "AtRestEncryptionEnabled",
-                  json_bool(redis, "atRestEncryptionEnabled", is_valkey(redis)));
+    /* "Default: true when using Valkey, false when using Redis OSS" (API_CreateReplicationGroup).
+     * A Redis that becomes a Valkey keeps what it has, so that there it is no default to go back
+     * to. */
+    if (!is_valkey(redis) || json_get(redis, "atRestEncryptionEnabled") != NULL)
+        json_put_bool(want, "AtRestEncryptionEnabled",
+                      json_bool(redis, "atRestEncryptionEnabled", false));
     json_put_bool(want, "AuthTokenEnabled", secret != NULL);
     if (secret != NULL)
         json_put(want, "AuthTokenVersion", ref_new("%s:${%s.Version}", secret, ELASTICACHE_TOKEN));

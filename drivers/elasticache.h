@@ -9,8 +9,9 @@
  * elasticache_node.c. elasticache.c says what the spec wants.
  *
  * In `want` and `have` stand members of the API, and a few of berth's own that are never sent:
- * MinimumEngineVersion (AWS upgrades in place and never downgrades: immutable where the present
- * version is newer than the wanted one), AuthTokenEnabled and AuthTokenVersion.
+ * MinimumEngineVersion (AWS upgrades in place, a replication group also from Redis to Valkey, and
+ * never back: immutable where the present version is newer than the wanted one, or Valkey's and the
+ * wanted one Redis's), AuthTokenEnabled and AuthTokenVersion.
  */
 
 #include "drivers/resource.h"

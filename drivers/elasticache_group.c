@@ -36,6 +36,7 @@ static const char *const create_members[] = {
 static const char *const modify_members[] = {
     "AutomaticFailoverEnabled",
     "MultiAZEnabled",
+    "Engine",
     "EngineVersion",
     "CacheNodeType",
     "CacheParameterGroupName",
@@ -225,6 +226,13 @@ static int group_modify(struct session *s, struct resource *r, bool *ret_begun, 
     _cleanup_json_ cJSON *input = json_dup(changes);
     json_put_str(input, "ReplicationGroupId", r->name);
     json_put_bool(input, "ApplyImmediately", true);
+    /* Another engine comes with its version and parameter group, else "valkey parameter group is
+     * not applicable to engine redis": https://github.com/aws-controllers-k8s/
+     * elasticache-controller/pull/188 */
+    if (json_get(changes, "Engine") != NULL) {
+        json_copy(input, r->target, "EngineVersion");
+        json_copy(input, r->target, "CacheParameterGroupName");
+    }
     /* To turn snapshots on, AWS wants to be told of which member they shall be:
      * https://github.com/hashicorp/terraform-provider-aws (elasticache/replication_group.go). */
     if (json_int(changes, "SnapshotRetentionLimit", 0) > 0 &&
@@ -306,7 +314,6 @@ static int group_remove(struct session *s, struct resource *r, struct err *err)
 
 static const char *const group_immutable[] = {
     "ReplicationGroupId",
-    "Engine",
     "MinimumEngineVersion",
     "Port",
     "CacheSubnetGroupName",

@@ -57,6 +57,14 @@ static void version_form(const struct resource *r, const char *version, cJSON *h
     const char *wanted = json_str(r->want, "EngineVersion");
     if (version == NULL)
         return;
+    /* "You can't downgrade from Valkey to Redis OSS": its versions are no lower ones of the same.
+     */
+    if (str_eq(json_str(have, "Engine"), "valkey") &&
+        str_eq(json_str(r->want, "Engine"), "redis")) {
+        json_put_str(have, "EngineVersion", version);
+        json_put_strf(have, "MinimumEngineVersion", "valkey %s", version);
+        return;
+    }
     int order = wanted != NULL ? version_compare(version, wanted) : 0;
     json_put_str(have, "EngineVersion", order == 0 && wanted != NULL ? wanted : version);
     json_put_str(have, "MinimumEngineVersion", order <= 0 && wanted != NULL ? wanted : version);

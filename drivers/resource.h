@@ -127,8 +127,10 @@ struct resource_type {
     /*
      * Makes r no longer use `other`, which it needs and which is about to be removed and created
      * anew; update() brings it back after that. Sets `have` to what is there then, or to NULL: the
-     * engine then observes. NULL function: AWS lets the other go all the same.
+     * engine then observes. Whatever is not of the types in `lets_go_of` (NULL-ended names; or
+     * NULL) AWS lets go all the same.
      */
+    const char *const *lets_go_of;
     int (*let_go)(struct session *s, struct resource *r, const struct resource *other,
                   struct err *err);
     /* REPLACE_CREATE_FIRST: the name of the new one, made from the immutable fields in r->target,

@@ -245,13 +245,15 @@ static size_t remove_unwanted(struct apply *a)
     return 0;
 }
 
-/* Looks once more at what this run has changed: it must be what runs in the end, too. */
+/* Looks once more at what this run has changed, or what stands behind something that it has
+ * replaced: it must be what runs in the end, too. */
 static void start_verify(struct apply *a)
 {
     for (size_t i = 0; i < a->g->n_order; i++) {
         struct resource *r = a->g->order[i];
         struct step *step = step_of(a, r);
-        if (!step->changed || !(r->type->flags & TYPE_VERIFY_LAST))
+        bool concerned = step->changed || (r->wait && resource_replaced_need(r) != NULL);
+        if (!concerned || !(r->type->flags & TYPE_VERIFY_LAST))
             continue;
         step->deadline = clock_now() + type_deadline(r->type);
         step->verifying = true;

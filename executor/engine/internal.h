@@ -35,6 +35,8 @@ bool limits_allow_replace(const struct resource *r);
 bool resource_is_bound(const struct resource *r, const struct resource *other);
 /* Whether r must let go of `other` before that can be removed. */
 bool resource_lets_go(const struct resource *r, const struct resource *other);
+/* Something that r needs, and that is removed and created anew by this plan; NULL: nothing is. */
+const struct resource *resource_replaced_need(const struct resource *r);
 /* Seconds until what is begun for a resource of the type must be done. */
 double type_deadline(const struct resource_type *type);
 /* READY without a judge(); never called while `have` is NULL. */

@@ -111,15 +111,29 @@ static void add_not_selected(const struct resource *r, const struct resource *ot
     add_problem(problems, &err);
 }
 
+/* What stays as it is may not be ready, or may not be any more once something it needs is another
+ * one: tasks behind a new load balancer, which are looked at in the end. */
+static void decide_wait(struct resource *r)
+{
+    _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+    const struct resource *replaced = resource_replaced_need(r);
+    if (!r->selected)
+        return;
+    if (resource_judge(r, &why) != READY) {
+        r->wait = true;
+    } else if (replaced != NULL && (r->type->flags & TYPE_VERIFY_LAST) != 0) {
+        r->wait = true;
+        strbuf_addf(&why, "%s '%s' is replaced", replaced->type->singular, replaced->label);
+    }
+    if (r->wait)
+        r->waiting_for = strbuf_detach(&why);
+}
+
 static void decide_existing(struct resource *r, struct err *problems)
 {
     const struct resource *other = displaced_by(r);
     if (!resource_compare(r) && other == NULL) {
-        _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
-        if (r->selected && resource_judge(r, &why) != READY) {
-            r->wait = true;
-            r->waiting_for = strbuf_detach(&why);
-        }
+        decide_wait(r);
         return;
     }
     if (!resource_may_update(r)) {

@@ -147,7 +147,20 @@ bool resource_is_bound(const struct resource *r, const struct resource *other)
 
 bool resource_lets_go(const struct resource *r, const struct resource *other)
 {
-    return r->want != NULL && r->type->let_go != NULL && needs(r, other);
+    const char *const *name = r->type->lets_go_of;
+    while (name != NULL && *name != NULL && !str_eq(*name, other->type->name))
+        name++;
+    return name != NULL && *name != NULL && r->want != NULL && needs(r, other);
+}
+
+const struct resource *resource_replaced_need(const struct resource *r)
+{
+    for (size_t i = 0; i < r->n_needs; i++) {
+        const struct resource *other = r->needs[i].resource;
+        if (other->action == ACTION_REPLACE && other->type->replace != REPLACE_CREATE_FIRST)
+            return other;
+    }
+    return NULL;
 }
 
 double type_deadline(const struct resource_type *type)

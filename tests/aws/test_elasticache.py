@@ -253,6 +253,25 @@ def test_a_token_needs_tls_and_is_rotated(caches: Caches) -> None:
     assert caches.group_seen()["Status"] == "available"
 
 
+def test_a_redis_group_becomes_a_valkey_one_in_place(caches: Caches) -> None:
+    caches.replicating(Engine="redis", EngineVersion="6.2", NumCacheClusters=2)
+    valkey = {"Engine": "valkey", "EngineVersion": "8.0"}
+    for given in ({"CacheParameterGroupName": "default.valkey8"}, {"Engine": "valkey"}, valkey):
+        assert code_of(lambda: caches.group_modify(**given)) == "InvalidParameterCombination"
+    changed = caches.group_modify(**valkey, CacheParameterGroupName="default.valkey8")
+    assert (changed["Engine"], changed["Status"]) == ("redis", "modifying")
+    caches.endpoint.advance(1300)
+    seen = caches.group_seen()
+    assert (seen["Engine"], seen["Status"]) == ("valkey", "available")
+    for name in seen["MemberClusters"]:
+        [one] = caches.api.describe_cache_clusters(CacheClusterId=name)["CacheClusters"]
+        assert (one["Engine"], one["EngineVersion"]) == ("valkey", "8.0.1")
+        assert one["CacheParameterGroup"]["CacheParameterGroupName"] == "default.valkey8"
+    assert code_of(lambda: caches.group_modify(
+        Engine="redis", EngineVersion="7.1",
+        CacheParameterGroupName="default.redis7")) == "InvalidParameterCombination"
+
+
 def test_pages_are_as_small_as_they_may_be(caches: Caches) -> None:
     caches.replicated(NumCacheClusters=3)
     caches.endpoint.pages(1)

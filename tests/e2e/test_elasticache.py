@@ -417,6 +417,27 @@ def test_a_replication_group_changed_in_place(small: World) -> None:
     settled(small)
 
 
+def test_a_redis_group_becomes_a_valkey_one_in_place(small: World) -> None:
+    """With one call and what it holds, so that nothing has to be allowed."""
+    use(small, engine="redis", engineVersion="6.2", replicas=1)
+    small.deploy()
+    made = group(small)
+    assert made["Engine"] == "redis" and made["AtRestEncryptionEnabled"] is False
+    use(small, engineVersion="8.0", replicas=1)
+    assert action_of(small, "elasticache.replication_group/redis") == "update"
+    small.aws.record_clear()
+    small.deploy()
+    [(action, sent)] = cache_calls(small)
+    assert action == "ModifyReplicationGroup"
+    assert (sent["Engine"], sent["EngineVersion"]) == ("valkey", "8.0")
+    assert sent["CacheParameterGroupName"] == "default.valkey8"
+    after = group(small)
+    assert (after["Engine"], after["Status"]) == ("valkey", "available")
+    assert after["ReplicationGroupCreateTime"] == made["ReplicationGroupCreateTime"]
+    assert after["NodeGroups"][0]["PrimaryEndpoint"] == made["NodeGroups"][0]["PrimaryEndpoint"]
+    settled(small)
+
+
 def test_a_replication_group_is_replaced_only_where_allowed(small: World) -> None:
     use(small)
     small.deploy()

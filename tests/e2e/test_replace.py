@@ -168,7 +168,7 @@ REPLACEMENTS = {
     "balancer-scheme": Replacement(
         put("loadBalancer", scheme="internal"),
         {"alb.load_balancer/loadBalancer": "replace", **LISTENERS,
-         "ecs.service/metrics-grafana": "update", RECORDS: "update"},
+         RECORDS: "update"},
         ("alb.load_balancer",),
         ["DeleteRule", "DeleteListener", "DeleteLoadBalancer", "CreateLoadBalancer",
          "CreateListener", "CreateRule", "route53.ChangeResourceRecordSets"]),

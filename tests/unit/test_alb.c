@@ -131,6 +131,35 @@ static void what_is_wrong_is_named(void **state)
     }
 }
 
+/* What is open to anywhere is so by IPv6 too, where the load balancer has such addresses. */
+static void dual_stack_is_open_to_both(void **state)
+{
+    (void)state;
+    static const char *const types[] = { "ipv4", "dualstack" };
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+        _cleanup_json_ cJSON *spec = parse(SPEC(FORWARD));
+        cJSON *balancer = json_get(spec, "loadBalancer"),
+              *allow = json_put_array(balancer, "allow");
+        json_put_str(balancer, "ipAddressType", types[i]);
+        json_push(allow, parse("{\"port\":80,\"from\":\"anywhere\"}"));
+        json_push(allow, parse("{\"port\":81,\"from\":\"192.0.2.0/24\"}"));
+        _cleanup_free_ char *text = json_print(spec);
+        struct script t;
+        static const struct script_row rows[] = { { 0 } };
+        script_open(&t, text, rows);
+        const cJSON *rules =
+            json_get(script_resource(&t, "security_group/inbound")->want, "IpPermissions");
+        const cJSON *rule;
+        size_t found = 0;
+        cJSON_ArrayForEach (rule, rules)
+            if (json_get(rule, "CidrIpv6") != NULL && ++found)
+                assert_json(rule, "{\"IpProtocol\":\"tcp\",\"FromPort\":80,\"ToPort\":80,"
+                                  "\"CidrIpv6\":\"::/0\"}");
+        assert_int_equal(found, i);
+        script_close(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +168,7 @@ int main(void)
         cmocka_unit_test(a_load_balancer_is_judged_by_its_state),
         cmocka_unit_test(a_second_name_is_made_of_the_immutable_fields),
         cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(dual_stack_is_open_to_both),
     };
     return cmocka_run_group_tests_name("alb", tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@ static const struct engine_options options = {
     .workers = 8, .poll_first = 0.002, .poll_max = 0.01, .cancel = &cancel
 };
 static const char *const kind[] = { "Kind", NULL };
+static const char *const boxes[] = { "store.box", NULL };
 
 static int set_up(void **state)
 {
@@ -27,6 +28,7 @@ static int set_up(void **state)
     fake_group.immutable = kind;
     fake_group.second_name = fake_second_name;
     fake_service.let_go = fake_let_go;
+    fake_service.lets_go_of = boxes;
     return 0;
 }
 
@@ -266,6 +268,34 @@ static void test_who_does_not_let_go(void **state)
     graph_free(g);
 }
 
+#define BEHIND(kind)                                                                               \
+    "[{\"type\":\"store.box\",\"label\":\"b\",\"want\":{\"Kind\":" kind "}},"                      \
+    " {\"type\":\"ecs.service\",\"label\":\"w\",\"needs\":[\"store.box/b\"],"                      \
+    "  \"want\":{\"Uses\":\"x\"}}]"
+
+/* Who need not let go stays as it is, and is looked at when all is there again. */
+static void test_who_need_not_let_go_is_looked_at_in_the_end(void **state)
+{
+    (void)state;
+    static const char *const nothing[] = { "net.group", NULL };
+    fake_service.lets_go_of = nothing;
+    up(BEHIND("\"old\""));
+    fake_forget_events();
+    struct err err = ERR_INIT;
+    struct graph *g;
+    assert_int_equal(try_plan(BEHIND("\"new\""), &g, &err), 0);
+    const struct resource *service = graph_find(g, "ecs.service/w");
+    assert_int_equal(service->action, ACTION_NONE);
+    assert_true(service->wait);
+    assert_string_equal(service->waiting_for, "box 'b' is replaced");
+    assert_int_equal(engine_apply(NULL, g, &options, &err), 0);
+    assert_int_equal(fake_count(FAKE_LET_GO, NULL), 0);
+    assert_int_equal(fake_count(FAKE_UPDATE, "ecs.service/E-w"), 0);
+    assert_true(fake_last(FAKE_OBSERVE, "ecs.service/E-w")->begin >
+                fake_last(FAKE_CREATE, "store.box/E-b")->end);
+    graph_free(g);
+}
+
 static void test_what_must_make_way_is_part_of_the_job(void **state)
 {
     (void)state;
@@ -298,6 +328,7 @@ int main(void)
         T(test_the_old_one_stays_where_the_new_one_fails),
         T(test_a_failed_removal),
         T(test_who_does_not_let_go),
+        T(test_who_need_not_let_go_is_looked_at_in_the_end),
         T(test_what_must_make_way_is_part_of_the_job),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,15 +76,33 @@ def describe_clusters(call: Call) -> dict[str, Any]:
                               for cluster in page], **more}
 
 
+def engine_check(cluster: Cluster, given: dict[str, Any]) -> str:
+    """From Redis to Valkey, within a replication group, and never back: "How to upgrade from Redis
+    OSS to Valkey", https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/engine-versions.html.
+
+    The new engine needs its version (aws-controllers-k8s/elasticache-controller#188).
+    """
+    now = str(cluster.fields["Engine"])
+    engine = str(given.get("Engine", now))
+    if engine == now:
+        return engine
+    if (now, engine) != ("redis", "valkey") or "ReplicationGroupId" not in cluster.fields:
+        raise mismatch(f"Cannot change the engine from {now} to {engine}")
+    if "EngineVersion" not in given:
+        raise mismatch("EngineVersion must be specified when the engine is changed")
+    return engine
+
+
 def change_of(store: Cache, cluster: Cluster, given: dict[str, Any]) -> dict[str, Any]:
     """What a modification asks for that is not so yet, checked; full versions."""
     checks.windows_check(given)
     fields = cluster.fields
     change = {m: given[m] for m in AT_ONCE if m in given}
-    version = fields["EngineVersion"]
+    version, engine = fields["EngineVersion"], engine_check(cluster, given)
+    if engine != fields["Engine"]:
+        change["Engine"] = engine
     if "EngineVersion" in given:
-        version = checks.version_check(given.get("Engine", fields["Engine"]),
-                                       given["EngineVersion"])
+        version = checks.version_check(engine, given["EngineVersion"])
         if version_key(version) < version_key(fields["EngineVersion"]):
             raise mismatch(f"Cannot downgrade the engine version from {fields['EngineVersion']} to "
                            f"{version}")
@@ -96,7 +114,7 @@ def change_of(store: Cache, cluster: Cluster, given: dict[str, Any]) -> dict[str
                                                          cluster.subnet_group)
     group = given.get("CacheParameterGroupName",
                       fields["CacheParameterGroup"]["CacheParameterGroupName"])
-    checks.parameter_group_check(store, fields["Engine"], version, group)
+    checks.parameter_group_check(store, engine, version, group)
     if group != fields["CacheParameterGroup"]["CacheParameterGroupName"]:
         change["CacheParameterGroupName"] = group
     return {m: v for m, v in change.items() if fields.get(m) != v}
@@ -111,7 +129,7 @@ def later(change: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """What waits for the maintenance window, unless it is to be applied immediately."""
     if given.get("ApplyImmediately"):
         return {}
-    return {m: change.pop(m) for m in ("EngineVersion", "CacheNodeType") if m in change}
+    return {m: change.pop(m) for m in ("Engine", "EngineVersion", "CacheNodeType") if m in change}
 
 
 @ACTIONS.action("ModifyCacheCluster")

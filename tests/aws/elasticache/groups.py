@@ -206,7 +206,8 @@ def modify_group(call: Call) -> dict[str, Any]:
     def finish() -> None:
         for member in group.members:
             node_set(store, member, slow)
-        group.fields.update(words, CacheNodeType=group.members[0].fields["CacheNodeType"])
+        group.fields.update(words, **{m: group.members[0].fields[m]
+                                      for m in ("Engine", "CacheNodeType")})
 
     return _begin(store, group, duration_of(slow), finish)
 

@@ -106,7 +106,7 @@ def node_gone(store: Cache, cluster: Cluster) -> None:
 def node_set(store: Cache, cluster: Cluster, change: dict[str, Any]) -> None:
     """Carry out a change; its members are those of ModifyCacheCluster."""
     fields = cluster.fields
-    for member in (*AT_ONCE, "EngineVersion", "CacheNodeType"):
+    for member in (*AT_ONCE, "Engine", "EngineVersion", "CacheNodeType"):
         if member in change:
             value = change[member]
             fields[member] = value.lower() if member == "PreferredMaintenanceWindow" else value

@@ -64,6 +64,16 @@ def _same(balancer: Balancer, fields: dict[str, Any]) -> bool:
     return bool(essence(balancer.fields) == essence(fields))
 
 
+def ip_type_check(elb: Elb, kind: str, zones: list[dict[str, Any]]) -> None:
+    """Dual stack needs subnets with IPv6 addresses: "You must specify subnets with an associated
+    IPv6 CIDR block", API_SetIpAddressType."""
+    for zone in zones if kind != "ipv4" else []:
+        subnet = ec2.subnet_find(elb.account, elb.region, zone["SubnetId"])
+        if not getattr(subnet, "ipv6_cidr_block_associations", None):
+            raise AwsError("InvalidSubnet", "You must specify subnets with an associated "
+                           f"IPv6 CIDR block: '{zone['SubnetId']}'")
+
+
 @ACTIONS.action("CreateLoadBalancer")
 def create(call: Call) -> dict[str, Any]:
     """"Each call succeeds" that asks for the same settings under a name, whoever made it."""
@@ -74,6 +84,7 @@ def create(call: Call) -> dict[str, Any]:
         raise configuration("This endpoint knows application load balancers alone")
     tags = tags_check(given.get("Tags", []))
     vpc, zones = subnets_check(elb, given)
+    ip_type_check(elb, given.get("IpAddressType", "ipv4"), zones)
     fields = {
         "LoadBalancerName": name, "Scheme": given.get("Scheme", "internet-facing"),
         "Type": "application", "IpAddressType": given.get("IpAddressType", "ipv4"),
@@ -204,15 +215,9 @@ def set_subnets(call: Call) -> dict[str, Any]:
 
 @ACTIONS.action("SetIpAddressType")
 def set_ip_type(call: Call) -> dict[str, Any]:
-    """Dual stack needs subnets with IPv6 addresses."""
     elb = store_of(call)
     balancer, kind = elb.balancer(call.input["LoadBalancerArn"]), call.input["IpAddressType"]
-    if kind != "ipv4":
-        for zone in balancer.fields["AvailabilityZones"]:
-            subnet = ec2.subnet_find(elb.account, elb.region, zone["SubnetId"])
-            if not getattr(subnet, "ipv6_cidr_block_associations", None):
-                raise AwsError("InvalidSubnet", "You must specify subnets with an associated "
-                               f"IPv6 CIDR block: '{zone['SubnetId']}'")
+    ip_type_check(elb, kind, balancer.fields["AvailabilityZones"])
     balancer.fields["IpAddressType"] = kind
     return {"IpAddressType": kind}
 
