@@ -2,6 +2,7 @@
 #include "drivers/alb.h"
 #include "drivers/aws/together.h"
 #include "drivers/common.h"
+#include "drivers/single.h"
 
 /*
  * The load balancer itself: found by its name, which is the environment's. It takes minutes until
@@ -67,6 +68,10 @@ static int attributes_and_tags(struct session *s, struct resource *r, const char
 static int balancer_take(struct session *s, struct resource *r, const cJSON *balancer,
                          struct err *err)
 {
+    if (balancer == NULL) {
+        resource_set_have(r, NULL);
+        return 0;
+    }
     static const char *const members[] = { "Scheme", "IpAddressType", "VpcId", NULL };
     cJSON *attributes = NULL;
     _cleanup_err_ struct err failure = ERR_INIT;
@@ -104,32 +109,19 @@ static int balancer_read(struct session *s, const char *name, cJSON **ret, struc
     return 0;
 }
 
-static int balancer_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
-{
-    for (size_t i = 0; i < n; i++) {
-        _cleanup_json_ cJSON *balancer = NULL;
-        if (balancer_read(s, r[i]->name, &balancer, err) < 0)
-            return -1;
-        r[i]->observed = true;
-        if (balancer == NULL)
-            resource_set_have(r[i], NULL);
-        else if (balancer_take(s, r[i], balancer, err) < 0)
-            return -1;
-    }
-    return 0;
-}
+static const struct single balancer_single = { .type = &alb_balancer_type,
+                                               .label = "loadBalancer",
+                                               .read = balancer_read,
+                                               .take = balancer_take };
 
 static int balancer_discover(struct session *s, struct graph *g, struct err *err)
 {
-    resources_mark_observed(g, &alb_balancer_type);
-    _cleanup_json_ cJSON *balancer = NULL;
-    if (balancer_read(s, g->context.environment, &balancer, err) < 0)
-        return -1;
-    if (balancer == NULL)
-        return 0;
-    struct resource *r = graph_found(g, &alb_balancer_type, "loadBalancer", g->context.environment);
-    r->observed = true;
-    return balancer_take(s, r, balancer, err);
+    return single_discover(&balancer_single, s, g, g->context.environment, err);
+}
+
+static int balancer_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
+{
+    return single_observe(&balancer_single, s, r, n, err);
 }
 
 static enum readiness balancer_judge(const struct resource *r, struct strbuf *why)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/common.h"
 #include "drivers/elasticache.h"
+#include "drivers/single.h"
 
 /* A cluster of Redis: one node. */
 
@@ -34,7 +35,6 @@ static const char *const modify_members[] = {
 static int cluster_take(struct session *s, struct resource *r, const cJSON *cluster,
                         struct err *err)
 {
-    r->observed = true;
     if (cluster == NULL) {
         cJSON_DeleteItemFromObjectCaseSensitive(r->memo, "status");
         resource_set_have(r, NULL);
@@ -73,27 +73,19 @@ static int cluster_read(struct session *s, const char *name, cJSON **ret, struct
     return 0;
 }
 
+static const struct single cluster_single = {
+    .type = &elasticache_cluster_type, .label = "redis", .read = cluster_read, .take = cluster_take
+};
+
 static int cluster_discover(struct session *s, struct graph *g, struct err *err)
 {
-    resources_mark_observed(g, &elasticache_cluster_type);
     _cleanup_free_ char *name = elasticache_name(g, "");
-    _cleanup_json_ cJSON *cluster = NULL;
-    if (cluster_read(s, name, &cluster, err) < 0)
-        return -1;
-    if (cluster == NULL)
-        return 0;
-    return cluster_take(s, graph_found(g, &elasticache_cluster_type, "redis", name), cluster, err);
+    return single_discover(&cluster_single, s, g, name, err);
 }
 
 static int cluster_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        _cleanup_json_ cJSON *cluster = NULL;
-        if (cluster_read(s, r[i]->name, &cluster, err) < 0 ||
-            cluster_take(s, r[i], cluster, err) < 0)
-            return -1;
-    }
-    return 0;
+    return single_observe(&cluster_single, s, r, n, err);
 }
 
 static int cluster_create(struct session *s, struct resource *r, struct err *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/common.h"
 #include "drivers/elasticache.h"
+#include "drivers/single.h"
 
 /*
  * A replication group of one shard: Valkey, replicas, TLS, an AUTH token. What it tells of itself
@@ -106,7 +107,6 @@ static void outputs_take(struct resource *r, const cJSON *group)
 
 static int group_take(struct session *s, struct resource *r, const cJSON *group, struct err *err)
 {
-    r->observed = true;
     if (group == NULL) {
         cJSON_DeleteItemFromObjectCaseSensitive(r->memo, "status");
         resource_set_have(r, NULL);
@@ -137,26 +137,19 @@ static int group_read(struct session *s, const char *name, cJSON **ret, struct e
                     ret, err);
 }
 
+static const struct single group_single = {
+    .type = &elasticache_group_type, .label = "redis", .read = group_read, .take = group_take
+};
+
 static int group_discover(struct session *s, struct graph *g, struct err *err)
 {
-    resources_mark_observed(g, &elasticache_group_type);
     _cleanup_free_ char *name = elasticache_name(g, "");
-    _cleanup_json_ cJSON *group = NULL;
-    if (group_read(s, name, &group, err) < 0)
-        return -1;
-    if (group == NULL)
-        return 0;
-    return group_take(s, graph_found(g, &elasticache_group_type, "redis", name), group, err);
+    return single_discover(&group_single, s, g, name, err);
 }
 
 static int group_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        _cleanup_json_ cJSON *group = NULL;
-        if (group_read(s, r[i]->name, &group, err) < 0 || group_take(s, r[i], group, err) < 0)
-            return -1;
-    }
-    return 0;
+    return single_observe(&group_single, s, r, n, err);
 }
 
 static int group_create(struct session *s, struct resource *r, struct err *err)

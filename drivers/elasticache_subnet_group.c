@@ -2,17 +2,21 @@
 #include "drivers/common.h"
 #include "drivers/ec2.h"
 #include "drivers/elasticache.h"
+#include "drivers/single.h"
 
 /* The subnets in which an environment's Redis lives: the private ones. */
 
 static int group_take(struct session *s, struct resource *r, const cJSON *group, struct err *err)
 {
+    if (group == NULL) {
+        resource_set_have(r, NULL);
+        return 0;
+    }
     const char *arn = json_str(group, "ARN");
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put_str(input, "ResourceName", arn);
     _cleanup_json_ cJSON *output = NULL;
     _cleanup_err_ struct err failure = ERR_INIT;
-    r->observed = true;
     if (r->tags == NULL &&
         aws_call(s, "elasticache", "ListTagsForResource", input, &output, &failure) < 0) {
         if (failure.class != ERR_NOT_FOUND)
@@ -53,31 +57,19 @@ static int group_read(struct session *s, const char *name, cJSON **ret, struct e
     return 0;
 }
 
+static const struct single group_single = {
+    .type = &elasticache_subnet_group_type, .label = "redis", .read = group_read, .take = group_take
+};
+
 static int group_discover(struct session *s, struct graph *g, struct err *err)
 {
-    resources_mark_observed(g, &elasticache_subnet_group_type);
     _cleanup_free_ char *name = elasticache_name(g, "-redis-subnet");
-    _cleanup_json_ cJSON *group = NULL;
-    if (group_read(s, name, &group, err) < 0)
-        return -1;
-    if (group == NULL)
-        return 0;
-    return group_take(s, graph_found(g, &elasticache_subnet_group_type, "redis", name), group, err);
+    return single_discover(&group_single, s, g, name, err);
 }
 
 static int group_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        _cleanup_json_ cJSON *group = NULL;
-        if (group_read(s, r[i]->name, &group, err) < 0)
-            return -1;
-        r[i]->observed = true;
-        if (group == NULL)
-            resource_set_have(r[i], NULL);
-        else if (group_take(s, r[i], group, err) < 0)
-            return -1;
-    }
-    return 0;
+    return single_observe(&group_single, s, r, n, err);
 }
 
 static int group_create(struct session *s, struct resource *r, struct err *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/common.h"
 #include "drivers/driver.h"
+#include "drivers/single.h"
 
 /*
  * The environment's log group and the metric filters on it. Both have members that a spec may leave
@@ -28,6 +29,10 @@ static char *group_arn(const cJSON *group)
 
 static int group_take(struct session *s, struct resource *r, const cJSON *group, struct err *err)
 {
+    if (group == NULL) {
+        resource_set_have(r, NULL);
+        return 0;
+    }
     _cleanup_free_ char *arn = group_arn(group);
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put_str(input, "resourceArn", arn);
@@ -61,32 +66,18 @@ static int group_read(struct session *s, const char *name, cJSON **ret, struct e
     return 0;
 }
 
-static int group_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
-{
-    for (size_t i = 0; i < n; i++) {
-        _cleanup_json_ cJSON *group = NULL;
-        if (group_read(s, r[i]->name, &group, err) < 0)
-            return -1;
-        r[i]->observed = true;
-        if (group == NULL)
-            resource_set_have(r[i], NULL);
-        else if (group_take(s, r[i], group, err) < 0)
-            return -1;
-    }
-    return 0;
-}
+static const struct single group_single = {
+    .type = &group_type, .label = "logs", .read = group_read, .take = group_take
+};
 
 static int group_discover(struct session *s, struct graph *g, struct err *err)
 {
-    resources_mark_observed(g, &group_type);
-    _cleanup_json_ cJSON *group = NULL;
-    if (group_read(s, g->context.environment, &group, err) < 0)
-        return -1;
-    if (group == NULL)
-        return 0;
-    struct resource *r = graph_found(g, &group_type, "logs", g->context.environment);
-    r->observed = true;
-    return group_take(s, r, group, err);
+    return single_discover(&group_single, s, g, g->context.environment, err);
+}
+
+static int group_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
+{
+    return single_observe(&group_single, s, r, n, err);
 }
 
 static int group_retention(struct session *s, struct resource *r, struct err *err)
