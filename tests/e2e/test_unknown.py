@@ -51,12 +51,6 @@ def unknown(plan: dict[str, dict[str, bool]]) -> set[str]:
     return {address for address, paths in plan.items() if any(paths.values())}
 
 
-def test_from_nothing_to_no_change(small: World) -> None:
-    """All that is made anew is unknown to whoever names it, and nothing is afterwards."""
-    small.deploy()
-    assert changed(small) == {}
-
-
 def test_what_a_change_in_place_leaves_as_it_was_is_known(small: World) -> None:
     """The address of a Redis and of a load balancer, the id of a security group."""
     small.deploy()
@@ -104,18 +98,10 @@ def test_a_replaced_load_balancer_has_another_name(small: World) -> None:
     small.aws.record_clear()
     small.deploy()
     assert "route53.ChangeResourceRecordSets" in writes(small)
-    assert "ecs.UpdateService" not in writes(small) and changed(small) == {}
-
-
-def test_a_service_behind_a_new_load_balancer_that_fails_is_told(small: World) -> None:
-    """Nothing of the service has changed, and yet the job is not green."""
-    small.deploy()
-    edit(small, loadBalancer__scheme="internal")
-    small.aws.fault(service="elasticloadbalancing", fault="unhealthy",
-                    match={"TargetGroupName": "automation-8527fec8-mts-grafana"},
-                    code="Target.ResponseCodeMismatch", message="Health checks failed")
-    result = small.job()
-    assert result.exit_code == 1 and "Target.ResponseCodeMismatch" in result.log
+    assert "ecs.UpdateService" not in writes(small)
+    made = [call["action"] for call in small.aws.record()]
+    assert "DescribeTargetHealth" in made[made.index("CreateListener"):]
+    assert changed(small) == {}
 
 
 def test_a_new_target_group_has_another_arn(small: World) -> None:
