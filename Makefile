@@ -126,6 +126,7 @@ lint: check-headers
 	@clang-format --dry-run -Werror $(C_FILES) && echo "format: $(words $(C_FILES)) files"
 	@$(PYTHON) tests/lint/arrows.py
 	@$(PYTHON) tests/lint/banned.py
+	@$(PYTHON) tests/lint/refusals.py
 	@$(PYTHON) drivers/aws/shapes.py --check
 
 # Each header compiles alone.
