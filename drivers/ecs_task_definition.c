@@ -88,6 +88,31 @@ static int definition_make(struct graph *g, const cJSON *spec, const cJSON *serv
     return 0;
 }
 
+/* All containers of a task have its one address:
+ * https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-networking.html */
+static int ports_check(const cJSON *want, const char *path, struct err *err)
+{
+    _cleanup_json_ cJSON *taken = cJSON_CreateObject();
+    const cJSON *container, *port;
+    cJSON_ArrayForEach (container, json_get(want, "containerDefinitions")) {
+        const char *name = json_str(container, "name");
+        cJSON_ArrayForEach (port, json_get(container, "portMappings")) {
+            const char *protocol = json_str(port, "protocol");
+            _cleanup_free_ char *key =
+                xasprintf("%s port %" PRId64, protocol != NULL ? protocol : "tcp",
+                          json_int(port, "containerPort", 0));
+            const char *other = json_str(taken, key);
+            if (other != NULL && !str_eq(other, name))
+                return err_set(err, ERR_USER,
+                               "%s: the containers '%s' and '%s' both have %s, and one address; "
+                               "give one of them another port",
+                               path, other, name, key);
+            json_put_str(taken, key, name);
+        }
+    }
+    return 0;
+}
+
 static int definition_check(const cJSON *want, const char *service, const char *path,
                             struct err *err)
 {
@@ -95,6 +120,8 @@ static int definition_check(const cJSON *want, const char *service, const char *
     if (str_to_int64(json_str(want, "cpu"), 0, INT32_MAX, &cpu) == 0 &&
         str_to_int64(json_str(want, "memory"), 0, INT32_MAX, &memory) == 0 &&
         size_check(service, cpu, memory, err) < 0)
+        return -1;
+    if (ports_check(want, path, err) < 0)
         return -1;
     _cleanup_json_ cJSON *plausible = plausible_input(want);
     _cleanup_err_ struct err failure = ERR_INIT;

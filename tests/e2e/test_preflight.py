@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from test_refusals import SYSTEM, USER, refused
 from world import BRANCH, ENVIRONMENT, World
 
@@ -382,3 +384,71 @@ def test_the_command_asks_only_with_a_branch(ready: World) -> None:
     assert "'--ref BRANCH'" in ready.berth("check", "--aws", *ready.given_variables(),
                                            code=USER).stderr
     assert "add '--aws'" in ready.berth("check", f"--ref={BRANCH}", code=USER).stderr
+
+
+# --- what needs no call: names that berth makes, ports ---
+
+LONG = "s" * 60  # of a service
+
+
+def long_names(spec: dict[str, Any], kind: str) -> None:
+    services = spec["services"]
+    plain, found = services["notifier"], services["bruin-bridge"]
+    if kind == "discovery":
+        services[LONG] = found
+    elif kind == "target group":
+        spec["loadBalancer"]["targetGroups"][LONG] = spec["loadBalancer"]["targetGroups"]["frontend"]
+    elif kind == "record":
+        spec["records"]["long"] = {"name": f"{LONG}{LONG}.${{SUBDOMAIN}}.mettel-automation.net",
+                                   "alias": "loadBalancer"}
+    elif kind == "module":
+        spec["modules"]["m" * 260] = {"path": "x"}
+    elif kind == "role":
+        spec["roles"]["r" * 65] = spec["roles"]["ecs_role"]
+    elif kind == "metric filter":
+        spec["logs"]["metricFilters"][0]["filterName"] = "f" * 513
+    else:
+        services["s" * 240] = plain
+
+
+@pytest.mark.parametrize("kind,words", [
+    ("discovery", f"services.{LONG}.discovery: '{LONG}-"),
+    ("target group", "is too long for a target group's name: "),
+    ("record", "records.long"),
+    ("module", "a repository's name has 2 to 256 characters"),
+    ("role", "a name here must match"),
+    ("service", "is too long for a security group's name: 261 characters, at most 255"),
+])
+def test_names_within_the_limits(world: World, kind: str, words: str) -> None:
+    spec = world.spec()
+    long_names(spec, kind)
+    world.write_spec(spec)
+    done = world.berth("check", *world.given_variables(), code=USER)
+    assert words in done.stderr, done.stderr
+    assert world.aws.calls() == []
+
+
+def test_a_long_prefix_and_a_long_branch(world: World) -> None:
+    """A branch counts by its hash; a prefix by its length."""
+    world.berth("name", "dev/feature/" + "b" * 200)
+    world.config["projects"]["77"]["prefix"] = "p" * 20
+    world.write_config()
+    done = world.berth("check", "--project=77", *world.given_variables(), code=USER)
+    assert "is too long for a target group's name: " in done.stderr
+
+
+def test_a_service_of_sixty_characters(ready: World) -> None:
+    """It fits everything but a DNS label with the environment's name behind it."""
+    ready.keep_services("notifier")
+    spec = ready.spec()
+    spec["services"] = {LONG: spec["services"]["notifier"]}
+    ready.write_spec(spec)
+    ready.deploy()
+    assert ready.service(LONG)["runningCount"] == 1
+
+
+def test_two_containers_with_one_port(ready: World) -> None:
+    change(ready, taskDefinition={"containerDefinitions": [
+        {"name": "side", "image": "x", "portMappings": [{"containerPort": 5000}]}]})
+    refused(ready, USER, "services.notifier.taskDefinition: the containers '", "both have tcp port "
+            "5000, and one address; give one of them another port")

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
 
+#include "drivers/iam_access.h"
 #include "tests/unit/fake.h"
 
 static struct cancel cancel;
@@ -64,10 +66,12 @@ static void say_nothing(struct preflight *p)
     uv_barrier_wait(&both);
 }
 
-static void must_not_be_asked(struct preflight *p)
+static atomic_uint asked;
+
+static void count_asked(struct preflight *p)
 {
     (void)p;
-    abort();
+    asked++;
 }
 
 static void be_denied(struct preflight *p)
@@ -136,11 +140,12 @@ static void test_what_changes_nothing_is_not_checked(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(with_checks); i++)
-        with_checks[i].preflight = must_not_be_asked;
+        with_checks[i].preflight = count_asked;
     fake_put("net.group/E-there", "{\"P\":1}", true);
     struct graph *g = planned("[{\"type\":\"net.group\",\"label\":\"there\",\"want\":{\"P\":1}}]");
     _cleanup_err_ struct err err = ERR_INIT;
     assert_int_equal(engine_preflight(NULL, g, &options, &err), 0);
+    assert_int_equal(asked, 0);
     graph_free(g);
 }
 
@@ -181,6 +186,66 @@ static void test_a_cancel_comes_before_all(void **state)
     graph_free(g);
 }
 
+#define STATEMENT(effect, members) "{\"Effect\":\"" effect "\"," members "}"
+#define ALLOW(members)             STATEMENT("Allow", members)
+#define DENY(members)              STATEMENT("Deny", members)
+#define READ                       "\"Action\":\"ssm:GetParameters\""
+#define PARAMETER                  "arn:aws:ssm:us-east-1:123456789012:parameter/mettel/X"
+#define IT                         "\"Resource\":\"" PARAMETER "\""
+
+static void test_what_policies_say(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *statements;
+        bool allowed;
+    } cases[] = {
+        { "", false },
+        { ALLOW(READ "," IT), true },
+        { ALLOW("\"Action\":[\"a:b\",\"SSM:getParam*\"]," IT), true },
+        { ALLOW("\"Action\":\"ssm:GetParameter\"," IT), false },
+        { ALLOW("\"Action\":\"ssm:GetParameter?\"," IT), true },
+        { ALLOW("\"Action\":\"s*m:*s\"," IT), true },
+        { ALLOW("\"NotAction\":\"ssm:*\"," IT), false },
+        { ALLOW("\"NotAction\":\"iam:*\"," IT), true },
+        { ALLOW(READ ",\"Resource\":\"*:parameter/METTEL/*\""), false },
+        { ALLOW(READ ",\"Resource\":[\"x\",\"*:parameter/mettel/*\"]"), true },
+        { ALLOW(READ ",\"Resource\":\"*:parameter/${aws:PrincipalTag/team}/X\""), true },
+        { ALLOW(READ ",\"NotResource\":\"*:parameter/mettel/*\""), false },
+        { ALLOW(READ ",\"NotResource\":\"*:parameter/other/*\""), true },
+        { ALLOW(READ "," IT) "," DENY("\"Action\":\"*\"," IT), false },
+        { DENY("\"Action\":\"*\"," IT) "," ALLOW(READ "," IT), false },
+        /* What is not known is no reason to stop. */
+        { ALLOW(READ "," IT ",\"Condition\":{\"Bool\":{\"k\":\"true\"}}"), true },
+        { ALLOW(READ "," IT) "," DENY(READ "," IT ",\"Condition\":{\"Bool\":{\"k\":\"true\"}}"),
+          true },
+        { ALLOW(READ "," IT) "," DENY(READ ",\"Resource\":\"*/${aws:username}/*\""), true },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_free_ char *text = xasprintf("[{\"Statement\":[%s]}]", cases[i].statements);
+        _cleanup_json_ cJSON *documents = cJSON_Parse(text);
+        assert_non_null(documents);
+        if (policies_allow(documents, "ssm:GetParameters", PARAMETER) != cases[i].allowed)
+            fail_msg("%s", cases[i].statements);
+    }
+}
+
+/* A policy is the repository's: one that takes for ever must not hold a job up. */
+static void test_a_hostile_pattern_ends(void **state)
+{
+    (void)state;
+    _cleanup_strbuf_ struct strbuf pattern = STRBUF_INIT, resource = STRBUF_INIT;
+    for (size_t i = 0; i < 1000; i++) {
+        strbuf_adds(&pattern, "a*");
+        strbuf_adds(&resource, "aaaa");
+    }
+    strbuf_adds(&pattern, "b");
+    _cleanup_free_ char *text = xasprintf(
+        "[{\"Statement\":[" ALLOW("\"Action\":\"*\",\"Resource\":\"%s\"") "]}]", pattern.buf);
+    _cleanup_json_ cJSON *documents = cJSON_Parse(text);
+    assert_false(policies_allow(documents, "ssm:GetParameters", resource.buf));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +258,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_wrong_call_is_a_problem, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_cancel_comes_before_all, set_up, tear_down),
+        cmocka_unit_test(test_what_policies_say),
+        cmocka_unit_test(test_a_hostile_pattern_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
