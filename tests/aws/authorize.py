@@ -38,7 +38,7 @@ class Enforcement:
         self.logged: set[str] = set()
 
     def configure(self, given: dict[str, Any]) -> None:
-        """{"on": bool} for everyone, or {"principal": ARN, "policy": document or none}, and "log"."""
+        """{"on": bool} for everyone, or {"principal": ARN, "policy": document or none}; "log"."""
         self.log = given.get("log", self.log)
         if "principal" in given:
             document = given.get("policy")
@@ -173,7 +173,8 @@ def service_context(call: Call) -> dict[str, list[str]]:
         context["ecs:cluster"] = [arn_of(call, "cluster/{cluster}", "cluster",
                                          call.input["cluster"])]
     if call.action == "ChangeResourceRecordSets":
-        # https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/specifying-conditions-route53.html
+        # https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/
+        # specifying-conditions-route53.html
         changes = call.input["ChangeBatch"]["Changes"]
         sets = [change["ResourceRecordSet"] for change in changes]
         key = "route53:changeresourcerecordsets"

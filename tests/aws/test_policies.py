@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,6 +138,69 @@ def test_policies_of_a_role_count_for_its_sessions(endpoint: Endpoint) -> None:
     assert code_of(endpoint.client("ec2").describe_vpcs) == ""  # another principal
     endpoint.enforce()
     assert code_of(endpoint.client("ec2").describe_vpcs) == "UnauthorizedOperation"
+
+
+def test_what_a_service_asks_in_its_callers_name(build: Builder, endpoint: Endpoint) -> None:
+    """Cloud Map of Route 53 and EC2; and the role that the first load balancer makes."""
+    discovery, elb = endpoint.client("servicediscovery"), endpoint.client("elbv2")
+    subnets = [s["SubnetId"] for s in build.ec2.describe_subnets(Filters=[
+        {"Name": "tag:Name", "Values": ["*-public-subnet-*-dev"]}])["Subnets"]]
+    own = ["servicediscovery:CreatePrivateDnsNamespace", "route53:CreateHostedZone",
+           "route53:GetHostedZone", "route53:ListHostedZonesByName", "ec2:Describe*"]
+    make = lambda: discovery.create_private_dns_namespace(  # noqa: E731
+        Name="a.local", Vpc=build.vpc)
+    for missing in own:
+        allow(endpoint, *(action for action in own if action != missing))
+        code, message, _ = error_of(make)
+        assert code == "AccessDeniedException"
+        assert f"perform: {missing.partition('*')[0]}" in message
+    allow(endpoint, *own)
+    assert code_of(make) == ""
+    balancer = lambda name: error_of(  # noqa: E731
+        lambda: elb.create_load_balancer(Name=name, Subnets=subnets))
+    rights = ["elasticloadbalancing:CreateLoadBalancer", "ec2:Describe*"]
+    linked = {"Action": "iam:CreateServiceLinkedRole", "Resource": "*", "Condition": {
+        "StringEquals": {"iam:AWSServiceName": "elasticloadbalancing.amazonaws.com"}}}
+    allow(endpoint, *rights)
+    assert "iam:CreateServiceLinkedRole" in balancer("a")[1]
+    allow(endpoint, *rights, linked)
+    assert balancer("a")[0] == ""
+    allow(endpoint, *rights)
+    assert balancer("b")[0] == ""  # the role is there by now
+
+
+def test_records_by_their_names(endpoint: Endpoint) -> None:
+    """In lower case, without the last dot, what is no letter of a host's name as an escape."""
+    route53 = endpoint.client("route53")
+    zone = route53.list_hosted_zones()["HostedZones"][0]["Id"]
+    key = "route53:ChangeResourceRecordSetsNormalizedRecordNames"
+    allow(endpoint, {"Action": "route53:ChangeResourceRecordSets", "Resource": "*", "Condition": {
+        "ForAllValues:StringLike": {key: ["\\052.1.mettel-automation.net", "a.*"]}}})
+
+    def change(*names: str) -> str:
+        return code_of(lambda: route53.change_resource_record_sets(
+            HostedZoneId=zone, ChangeBatch={"Changes": [
+                {"Action": "UPSERT", "ResourceRecordSet": {
+                    "Name": name, "Type": "A", "TTL": 60,
+                    "ResourceRecords": [{"Value": "192.0.2.1"}]}} for name in names]}))
+    assert change("*.1.mettel-automation.net", "A.mettel-automation.net.") == ""
+    assert change("a.mettel-automation.net", "b.mettel-automation.net") == "AccessDenied"
+
+
+def test_decisions_are_logged(endpoint: Endpoint, tmp_path: Path) -> None:
+    """Each once, with the statements that allow it, which are more than the first that does."""
+    one = {"Effect": "Allow", "Action": "ecs:List*", "Resource": "*"}
+    policy = {"Version": "2012-10-17", "Statement": [
+        {**one, "Sid": "A"}, {**one, "Sid": "B", "Action": "ecs:ListClusters"},
+        {**one, "Sid": "C", "Resource": arn("ecs", "cluster/x")}]}
+    log = tmp_path / "log"
+    endpoint.enforce_on(USER, policy, log=str(log))
+    ecs = endpoint.client("ecs")
+    assert code_of(ecs.list_clusters) == code_of(ecs.list_clusters) == ""
+    assert code_of(lambda: ecs.list_task_definitions()) == ""
+    assert code_of(lambda: ecs.describe_clusters()) == "AccessDeniedException"
+    assert [json.loads(line) for line in log.read_text().splitlines()] == [
+        ["ecs:ListClusters", ["A", "B"]], ["ecs:ListTaskDefinitions", ["A"]]]
 
 
 @pytest.mark.parametrize("condition,context,allowed", [
