@@ -85,5 +85,10 @@ class Police:
                     all_of_kind.append(statement)
         allowed = [{**s, "Action": [a for a in s["Action"] if (s["Sid"], a) not in self.without]}
                    for s in all_of_kind]
-        self.world.aws.enforce_on(JOBS, {"Version": "2012-10-17", "Statement": allowed},
+        project = next(iter(self.world.config["projects"].values()), {})
+        role = project.get(kind, {}).get("roleArn")
+        if role is not None:  # the runner's own credentials may assume it, and nothing else
+            self.world.aws.enforce_on(JOBS, {"Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role}]})
+        self.world.aws.enforce_on(role or JOBS, {"Version": "2012-10-17", "Statement": allowed},
                                   log=self.log)

@@ -201,7 +201,7 @@ def test_a_role_that_the_deploy_makes(world: World) -> None:
 def test_what_berth_may_not_ask(ready: World) -> None:
     """It is said once, and the deploy goes on."""
     ready.keep_services("notifier")
-    ready.aws.enforce_on("arn:aws:iam::123456789012:user/berth", {
+    ready.unpoliced().aws.enforce_on("arn:aws:iam::123456789012:user/berth", {
         "Version": "2012-10-17", "Statement": [
             allow("*"), allow("iam:Simulate*", effect="Deny"), allow("ssm:*", effect="Deny")]})
     log = ready.deploy().log
@@ -236,8 +236,8 @@ def test_roles_that_tasks_cannot_have(ready: World) -> None:
 
 
 def caller_may(world: World, *statements: dict[str, Any]) -> None:
-    world.aws.enforce_on("arn:aws:iam::123456789012:user/berth",
-                         {"Version": "2012-10-17", "Statement": list(statements)})
+    world.unpoliced().aws.enforce_on("arn:aws:iam::123456789012:user/berth",
+                                     {"Version": "2012-10-17", "Statement": list(statements)})
 
 
 def test_a_role_that_berth_may_not_pass(ready: World) -> None:
@@ -264,7 +264,7 @@ def test_the_role_that_is_assumed_must_pass(ready: World) -> None:
     project["ephemeral"]["roleArn"] = "arn:aws:iam::123456789012:role/berth-deploy"
     ready.write_config()
     ready.keep_services("notifier")
-    ready.aws.enforce_on("arn:aws:iam::123456789012:role/berth-deploy")
+    ready.unpoliced().aws.enforce_on("arn:aws:iam::123456789012:role/berth-deploy")
     iam.put_role_policy(RoleName="berth-deploy", PolicyName="p", PolicyDocument=json.dumps({
         "Version": "2012-10-17", "Statement": [
             {"Effect": "Allow", "NotAction": "iam:PassRole", "Resource": "*"}]}))

@@ -73,6 +73,11 @@ class World:
         self.pipeline = 1000
         self.police = policed.Police(self) if policed.WANTED else None
 
+    def unpoliced(self) -> World:
+        """What the jobs may do is for the test to say."""
+        self.police = None
+        return self
+
     # -- the files people write --------------------------------------------------------------------
 
     def write_config(self) -> None:
