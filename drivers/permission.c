@@ -47,6 +47,57 @@ const struct permission acm_permissions[] = {
     { .sid = NULL },
 };
 
+/* --- cloudformation: list_awscloudformation.html ---------------------------------------------- */
+
+#define STACKS "cloudformation.stack cloudformation.shared_stack"
+
+static void own_stacks(const struct graph *g, struct strlist *ret)
+{
+    each_wanted(g, "cloudformation.stack", ret, add_name);
+}
+
+static void all_stacks(const struct graph *g, struct strlist *ret)
+{
+    own_stacks(g, ret);
+    each_wanted(g, "cloudformation.shared_stack", ret, add_name);
+}
+
+/* What a stack is made of is made with the permissions of who asks for the stack: what a template
+ * of the repository's needs is not here. */
+const struct permission cloudformation_permissions[] = {
+    /* Stacks that the spec has dropped: list_amazonresourcegrouptaggingapi.html. */
+    { .sid = LOOK, .actions = "tag:GetResources", .resources = "*" },
+    { .sid = "StackLook",
+      .actions = "cloudformation:DescribeStacks",
+      .resources = "cloudformation:stack/${NAME}/*",
+      .when = STACKS,
+      .names = all_stacks },
+    { .sid = "StackLook",
+      .actions = "cloudformation:DescribeStackEvents cloudformation:GetTemplate",
+      .resources = "cloudformation:stack/${NAME}/*",
+      .when = "cloudformation.stack",
+      .names = own_stacks },
+    { .sid = "StackCreate",
+      .actions = "cloudformation:CreateStack cloudformation:TagResource",
+      .resources = "cloudformation:stack/${NAME}/*",
+      .flags = PERMIT_NEW,
+      .when = "cloudformation.stack",
+      .names = own_stacks },
+    { .sid = "StackChange",
+      .actions = "cloudformation:UpdateStack cloudformation:DeleteStack",
+      .resources = "cloudformation:stack/${NAME}/*",
+      .flags = PERMIT_OURS,
+      .when = "cloudformation.stack",
+      .names = own_stacks },
+    /* A topic that is not given a name has its stack's, and more. */
+    { .sid = "TopicLook",
+      .actions = "sns:ListSubscriptionsByTopic",
+      .resources = "sns:${NAME}-*",
+      .when = STACKS,
+      .names = all_stacks },
+    { .sid = NULL },
+};
+
 /* --- ec2: list_amazonec2.html ---------------------------------------------------------------- */
 
 const struct permission ec2_permissions[] = {

@@ -11,6 +11,7 @@
     X(ecr)                                                                                         \
     X(iam)                                                                                         \
     X(logs)                                                                                        \
+    X(cloudformation)                                                                              \
     X(security_group)                                                                              \
     X(cloudmap)                                                                                    \
     X(alb)                                                                                         \

@@ -200,6 +200,12 @@ static const struct code_class code_classes[] = {
     { "NodeQuotaForClusterExceeded", NULL, ERR_QUOTA },
     { "NodeQuotaForCustomerExceeded", NULL, ERR_QUOTA },
 
+    /* What CloudFormation says: https://github.com/hashicorp/terraform-provider-aws
+     * (internal/service/cloudformation) and its issues. */
+    { "ValidationError", "Stack with id", ERR_NOT_FOUND },
+    { "ValidationError", "_IN_PROGRESS state and can not be updated", ERR_BUSY },
+    { "ValidationError", "cannot be deleted while in status", ERR_BUSY },
+
     { "RepositoryNotEmptyException", NULL, ERR_BUSY },
     { "ImageTagAlreadyExistsException", NULL, ERR_EXISTS },
     { "TooManyTagsException", NULL, ERR_QUOTA },

@@ -288,6 +288,62 @@ static void check_records(struct limiting *l, const cJSON *spec)
     }
 }
 
+/* A role of a template's own could do anything: nothing that is not listed may be used, also where
+ * there are no limits. */
+static void check_capabilities(struct limiting *l, const cJSON *stack)
+{
+    size_t len = l->path.len, i = 0;
+    const cJSON *capability;
+    json_path_key(&l->path, "capabilities");
+    size_t list = l->path.len;
+    cJSON_ArrayForEach (capability, json_get(stack, "capabilities")) {
+        json_path_index(&l->path, i++);
+        const char *name = cJSON_GetStringValue(capability);
+        if (!json_array_has(json_get(l->limits, "stackCapabilities"), name))
+            problem(l,
+                    "this runner's stacks may not use '%s': the host's administrator may add it to "
+                    "the host config's %s.stackCapabilities",
+                    name, l->where);
+        strbuf_cut(&l->path, list);
+    }
+    strbuf_cut(&l->path, len);
+}
+
+static void check_stack(struct limiting *l, const cJSON *stack)
+{
+    size_t len = l->path.len;
+    const cJSON *types = json_get(l->limits, "stackResources");
+    const cJSON *names = json_get(l->limits, "sharedStacks");
+    const char *shared = json_str(stack, "shared");
+    check_capabilities(l, stack);
+    if (types != NULL && json_count(types) == 0 && json_get(stack, "template") != NULL) {
+        json_path_key(&l->path, "template");
+        problem(l,
+                "this runner makes no stacks from a repository's templates (the host config's "
+                "%s.stackResources is empty); use 'builtin' or 'shared'",
+                l->where);
+    } else if (names != NULL && json_get(stack, "shared") != NULL &&
+               (shared == NULL || !matches_any(names, shared))) {
+        json_path_key(&l->path, "shared");
+        problem(l,
+                "this runner does not let specs use the outputs of stack '%s' (the host config's "
+                "%s.sharedStacks)",
+                shared != NULL ? shared : "(known after apply)", l->where);
+    }
+    strbuf_cut(&l->path, len);
+}
+
+static void check_stacks(struct limiting *l, const cJSON *spec)
+{
+    const cJSON *stack;
+    cJSON_ArrayForEach (stack, json_get(spec, "stacks")) {
+        strbuf_cut(&l->path, 0);
+        strbuf_adds(&l->path, "stacks");
+        json_path_key(&l->path, stack->string);
+        check_stack(l, stack);
+    }
+}
+
 /* How many tasks a service wants; without a number it is created with one. */
 static int64_t tasks_of(const cJSON *service)
 {
@@ -317,13 +373,16 @@ static void check_tasks(struct limiting *l, const cJSON *spec)
 void limits_check(const cJSON *spec, const cJSON *limits, const char *where, const char *subdomain,
                   struct schema_problems *problems)
 {
-    if (limits == NULL)
-        return;
     struct limiting l = { .limits = limits,
                           .where = where,
                           .subdomain = subdomain,
                           .path = STRBUF_INIT,
                           .problems = problems };
+    check_stacks(&l, spec);
+    if (limits == NULL) {
+        strbuf_release(&l.path);
+        return;
+    }
     check_network(&l, spec);
     check_declared_roles(&l, spec);
     check_records(&l, spec);

@@ -153,6 +153,26 @@ def test_an_update_keeps_the_topic(stacks: Stacks) -> None:
     assert [m["Endpoint"] for m in mails] == ["two@example.com"]
 
 
+def test_what_changes_in_place_stays(stacks: Stacks) -> None:
+    """Also when it is set back, by an update or by a rollback."""
+    stacks.made(YAML)
+    before = stacks.topics()
+    for text in (YAML.replace("${Word}", "new"), YAML):
+        stacks.update(text)
+        stacks.endpoint.advance(100)
+        assert stacks.status() == "UPDATE_COMPLETE" and stacks.topics() == before
+    more = "Outputs:\n  More: {Value: x}"
+    stacks.fails("Mail", "no")
+    stacks.update(YAML.replace("${Word}", "new").replace("Outputs:", """  Mail:
+    Type: AWS::SNS::Subscription
+    Properties: {TopicArn: !Ref Topic, Protocol: email, Endpoint: a@example.com}
+""" + more))
+    stacks.endpoint.advance(200)
+    assert stacks.status() == "UPDATE_ROLLBACK_COMPLETE" and stacks.topics() == before
+    shown = stacks.sns.get_topic_attributes(TopicArn=before[0])["Attributes"]
+    assert shown["DisplayName"] == "x-us-east-1"
+
+
 def test_a_failed_update_rolls_back(stacks: Stacks) -> None:
     stacks.made(Tags=[{"Key": "v", "Value": "1"}])
     stacks.fails("Mail", "no")

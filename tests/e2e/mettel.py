@@ -98,3 +98,5 @@ TARGET_GROUPS = {
         "Matcher": {"HttpCode": "200"}},
     "frontend": {"Protocol": "HTTP", "Port": 80, "TargetType": "ip"},
 }
+# The stack of an environment E: one topic, one subscription by e-mail that somebody has to confirm.
+STACK, OPERATOR = "SnsTopicMetTelAutomationAlarms-{}", "ops@example.com"

@@ -39,6 +39,7 @@ def test_everything_is_there(deployed: World) -> None:
     check_logs(deployed)
     check_redis(deployed)
     check_records(deployed)
+    check_stack(deployed)
     assert f"Job succeeded" in deployed.result.log
 
 
@@ -156,7 +157,8 @@ def check_tags(world: World) -> None:
     mappings = world.aws.client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(
         TagFilters=[{"Key": "Environment", "Values": [ENVIRONMENT]}]).build_full_result()
     parts = [m["ResourceARN"].split(":", 5) for m in mappings["ResourceTagMappingList"]]
-    kinds = Counter(f"{p[2]} {p[5].replace(':', '/').split('/')[0]}" for p in parts)
+    kinds = Counter(f"{p[2]} {p[5].replace(':', '/').split('/')[0]}" if p[2] != "sns" else p[2]
+                    for p in parts)
     assert kinds == {
         "ec2 security-group": len(mettel.SERVICES) + 2, "servicediscovery namespace": 1,
         "servicediscovery service": 12, "logs log-group": 1, "ecs cluster": 1,
@@ -164,7 +166,7 @@ def check_tags(world: World) -> None:
         "ecs task": sum(s.count for s in mettel.SERVICES.values()),
         "elasticache cluster": 1, "elasticache subnetgroup": 1,
         "elasticloadbalancing loadbalancer": 1, "elasticloadbalancing listener": 2,
-        "elasticloadbalancing targetgroup": 2}
+        "elasticloadbalancing targetgroup": 2, "cloudformation stack": 1, "sns": 1}
 
 
 def check_logs(world: World) -> None:
@@ -175,6 +177,21 @@ def check_logs(world: World) -> None:
     assert {(f["filterPattern"], f["metricTransformations"][0]["metricName"]) for f in filters} == {
         ('": ERROR"', f"ErrorsMessagesDetectedInServices-{ENVIRONMENT}"),
         ("Exception", f"ExceptionMessagesDetectedInServices-{ENVIRONMENT}")}
+
+
+def check_stack(world: World) -> None:
+    [stack] = world.aws.client("cloudformation").describe_stacks()["Stacks"]
+    assert stack["StackName"] == mettel.STACK.format(ENVIRONMENT)
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    assert [(p["ParameterKey"], p["ParameterValue"]) for p in stack["Parameters"]] == [
+        ("OperatorEmail", mettel.OPERATOR)]
+    sns = world.aws.client("sns")
+    [topic] = sns.list_topics()["Topics"]
+    assert [(o["OutputKey"], o["OutputValue"]) for o in stack["Outputs"]] == [
+        ("TopicARN", topic["TopicArn"])]
+    [subscription] = sns.list_subscriptions_by_topic(TopicArn=topic["TopicArn"])["Subscriptions"]
+    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", mettel.OPERATOR)
+    assert is_ours(tags_of(stack["Tags"]), "notifications")
 
 
 def check_redis(world: World) -> None:

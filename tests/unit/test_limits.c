@@ -95,27 +95,53 @@ static const struct limit_case cases[] = {
       "apply)' " WHERE "zones)\n" },
 };
 
+static void says(const char *text, const char *limited, const char *expected)
+{
+    _cleanup_json_ cJSON *limits = NULL;
+    _cleanup_json_ cJSON *spec = NULL;
+    _cleanup_err_ struct err err = ERR_INIT;
+    if ((limited != NULL && json_parse(limited, strlen(limited), JSON_PLAIN, &limits, &err) < 0) ||
+        json_parse(text, strlen(text), JSON_PLAIN, &spec, &err) < 0)
+        fail_msg("%s: %s", text, err.message);
+    _cleanup_problems_ struct schema_problems problems = SCHEMA_PROBLEMS_INIT;
+    limits_check(spec, limits, "projects.77.limits.ephemeral", "8527fec8", &problems);
+    _cleanup_strbuf_ struct strbuf said = STRBUF_INIT;
+    for (size_t j = 0; j < problems.n; j++)
+        strbuf_addf(&said, "%s: %s\n", problems.v[j].path, problems.v[j].message);
+    assert_string_equal(said.buf, expected);
+}
+
+/* A capability is nobody's unless the administrator gives it. */
+static void stacks_are_limited(void **state)
+{
+    (void)state;
+    static const char iam[] =
+        "{\"stacks\":{\"a\":{\"template\":\"t\",\"capabilities\":[\"CAPABILITY_IAM\"]}}}";
+    static const char refused[] =
+        "stacks.a.capabilities[0]: this runner's stacks may not use 'CAPABILITY_IAM': the host's "
+        "administrator may add it to the host config's "
+        "projects.77.limits.ephemeral.stackCapabilities\n";
+    static const char shared[] = "{\"stacks\":{\"a\":{\"shared\":\"team-topic\"}}}";
+    says(iam, NULL, refused);
+    says(iam, "{}", refused);
+    says(iam, "{\"stackCapabilities\":[\"CAPABILITY_IAM\"]}", "");
+    says(iam, "{\"stackCapabilities\":[\"CAPABILITY_IAM\"],\"stackResources\":[]}",
+         "stacks.a.template: this runner makes no stacks from a repository's templates (the host "
+         "config's projects.77.limits.ephemeral.stackResources is empty); use 'builtin' or "
+         "'shared'\n");
+    says(shared, "{\"stackResources\":[]}", "");
+    says(shared, "{\"sharedStacks\":[\"team-*\"]}", "");
+    says(shared, "{\"sharedStacks\":[\"other-*\"]}",
+         "stacks.a.shared: this runner does not let specs use the outputs of stack "
+         "'team-topic' " WHERE "sharedStacks)\n");
+}
+
 static void test_limits(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        _cleanup_json_ cJSON *limits = NULL;
-        _cleanup_json_ cJSON *spec = NULL;
-        _cleanup_err_ struct err err = ERR_INIT;
-        const char *text = cases[i].spec;
-        if (json_parse(limits_json, strlen(limits_json), JSON_PLAIN, &limits, &err) < 0 ||
-            json_parse(text, strlen(text), JSON_PLAIN, &spec, &err) < 0)
-            fail_msg("%s: %s", text, err.message);
-        _cleanup_problems_ struct schema_problems problems = SCHEMA_PROBLEMS_INIT;
-        limits_check(spec, limits, "projects.77.limits.ephemeral", "8527fec8", &problems);
-        _cleanup_strbuf_ struct strbuf said = STRBUF_INIT;
-        for (size_t j = 0; j < problems.n; j++)
-            strbuf_addf(&said, "%s: %s\n", problems.v[j].path, problems.v[j].message);
-        assert_string_equal(said.buf, cases[i].problems);
-        /* Without limits there are none. */
-        _cleanup_problems_ struct schema_problems none = SCHEMA_PROBLEMS_INIT;
-        limits_check(spec, NULL, "x", "8527fec8", &none);
-        assert_int_equal(none.n, 0);
+        says(cases[i].spec, limits_json, cases[i].problems);
+        says(cases[i].spec, NULL, ""); /* without limits there are none */
     }
 }
 
@@ -165,6 +191,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(stacks_are_limited),
         cmocka_unit_test(a_longer_name_is_another_secret),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

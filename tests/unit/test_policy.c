@@ -107,7 +107,8 @@ static const struct permission *row_with(const char *action)
 /* The services whose actions are not named after their signing name. */
 static const char *prefix_of(const struct service *service)
 {
-    static const char *const prefixes[][2] = { { "monitoring", "cloudwatch" } };
+    static const char *const prefixes[][2] = { { "monitoring", "cloudwatch" },
+                                               { "tagging", "tag" } };
     for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
         if (str_eq(service->signing, prefixes[i][0]))
             return prefixes[i][1];

@@ -75,7 +75,7 @@ class Operation:
     def clean(self, kept: dict[str, Made], status: str) -> None:
         wanted = self.stack.version.template["Resources"]
         old = [m for logical, m in kept.items()
-               if logical not in wanted or self.stack.resources[logical] is not m]
+               if logical not in wanted or self.stack.resources[logical].physical != m.physical]
         for one in old:
             if one.logical not in wanted:
                 self.stack.resources.pop(one.logical, None)
@@ -92,7 +92,8 @@ class Operation:
 
         def back() -> None:
             self.store.become(self.stack, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
-            new = {logical: m for logical, m in half.items() if kept.get(logical) is not m}
+            new = {logical: m for logical, m in half.items()
+                   if logical not in kept or kept[logical].physical != m.physical}
             self.stack.resources = {**half, **kept}
             for logical in list(self.stack.resources):
                 if logical not in before.template["Resources"]:

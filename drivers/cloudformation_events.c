@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "drivers/cloudformation.h"
+
+/*
+ * Why an operation failed. Events come newest first, of all operations that the stack ever had:
+ * https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackEvents.html
+ */
+
+/* How many failures are told; what fails first is what the others follow from. */
+#define REASONS_MAX 3
+
+/* "User Initiated" is the reason of an operation's first event alone; a rollback has another. */
+static bool begins_operation(const cJSON *event, const char *id)
+{
+    static const char *const begins[] = { "CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS",
+                                          "DELETE_IN_PROGRESS" };
+    if (!str_eq(json_str(event, "PhysicalResourceId"), id))
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(begins); i++)
+        if (str_eq(json_str(event, "ResourceStatus"), begins[i]))
+            return true;
+    return false;
+}
+
+/* A resource's failure; not the stack's own, nor that of what was stopped because of another. */
+static bool tells_reason(const cJSON *event, const char *id)
+{
+    const char *status = json_str(event, "ResourceStatus");
+    const char *reason = json_str(event, "ResourceStatusReason");
+    return status != NULL && str_ends(status, "_FAILED") && reason != NULL &&
+           strstr(reason, " cancelled") == NULL &&
+           !str_eq(json_str(event, "PhysicalResourceId"), id);
+}
+
+/* Page by page, and no further than to where the last operation began. */
+static int failures_read(struct session *s, const char *id, cJSON *failures, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "StackName", id);
+    for (;;) {
+        _cleanup_json_ cJSON *output = NULL;
+        if (aws_call(s, "cloudformation", "DescribeStackEvents", input, &output, err) < 0)
+            return -1;
+        const cJSON *event;
+        cJSON_ArrayForEach (event, json_get(output, "StackEvents")) {
+            if (begins_operation(event, id))
+                return 0;
+            if (tells_reason(event, id))
+                json_push(failures, json_dup(event));
+        }
+        const char *more = json_str(output, "NextToken");
+        if (more == NULL)
+            return 0;
+        json_put_str(input, "NextToken", more);
+    }
+}
+
+int stack_reason(struct session *s, const char *id, char **ret, struct err *err)
+{
+    _cleanup_json_ cJSON *failures = cJSON_CreateArray();
+    if (failures_read(s, id, failures, err) < 0)
+        return -1;
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    int n = (int)json_count(failures);
+    for (int i = n - 1; i >= 0 && i >= n - REASONS_MAX; i--) {
+        const cJSON *event = cJSON_GetArrayItem(failures, i);
+        strbuf_addf(&text, "%s%s (%s) %s: %s", text.len > 0 ? "; " : "",
+                    json_str(event, "LogicalResourceId"), json_str(event, "ResourceType"),
+                    json_str(event, "ResourceStatus"), json_str(event, "ResourceStatusReason"));
+    }
+    if (n > REASONS_MAX)
+        strbuf_addf(&text, "; and %d more", n - REASONS_MAX);
+    if (n == 0)
+        strbuf_adds(&text, "none of its events says why");
+    *ret = strbuf_detach(&text);
+    return 0;
+}

@@ -1,0 +1,528 @@
+# SPDX-License-Identifier: MIT
+"""Stacks: made, changed and explained; nothing is written where nothing differs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from aws.build import code_of
+from world import BRANCH, ENVIRONMENT, PROJECT_ID, World
+
+Json = dict[str, Any]
+NAME = f"SnsTopicMetTelAutomationAlarms-{ENVIRONMENT}"
+EVENTS = {"DescribeStackEvents", "GetTemplate"}
+OTHER = "dev/fix/JIRA-12"
+HANDLE = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
+YAML = """
+Parameters:
+  Word: {Type: String, Default: plain}
+  Secret: {Type: String, Default: none, NoEcho: true}
+  Address: {Type: String, Default: ""}
+Resources:
+  Topic:
+    Type: AWS::SNS::Topic
+    Properties: {DisplayName: !Sub "${Word} ${Address} ${Secret}"}
+Outputs:
+  TopicARN: {Value: !Ref Topic}
+  Name: {Value: !GetAtt Topic.TopicName}
+"""
+
+
+@pytest.fixture
+def small(ready: World) -> World:
+    """A world with one service, without what takes longest elsewhere."""
+    ready.keep_services("notifier")
+    spec = ready.spec()
+    for member in ("redis", "loadBalancer", "records", "alarms", "dashboards"):
+        spec.pop(member, None)
+    ready.write_spec(spec)
+    return ready
+
+
+def set_stacks(world: World, **stacks: Json | None) -> None:
+    """Change the spec's stacks; None takes one out."""
+    spec = world.spec()
+    merged = {**spec.get("stacks", {}), **stacks}
+    spec["stacks"] = {name: stack for name, stack in merged.items() if stack is not None}
+    world.write_spec(spec)
+
+
+def set_notifications(world: World, mail: str = "ops@example.com", **members: Any) -> None:
+    set_stacks(world, notifications={
+        "builtin": "sns-alarms", "name": "SnsTopicMetTelAutomationAlarms-${ENVIRONMENT}",
+        "parameters": {"OperatorEmail": mail}, **members})
+
+
+def template(world: World, text: str | Json, name: str = "topic.yaml") -> None:
+    (world.project / ".berth" / name).write_text(
+        text if isinstance(text, str) else json.dumps(text))
+
+
+def set_limits(world: World, **limits: Any) -> None:
+    world.config["projects"][str(PROJECT_ID)]["limits"] = {"ephemeral": limits}
+    world.write_config()
+
+
+def stack(world: World, name: str = NAME) -> Json:
+    [found] = world.aws.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    return found
+
+
+def names(world: World) -> set[str]:
+    found = world.aws.client("cloudformation").describe_stacks()["Stacks"]
+    return {s["StackName"] for s in found}
+
+
+def outputs(world: World, name: str = NAME) -> dict[str, str]:
+    return {o["OutputKey"]: o["OutputValue"] for o in stack(world, name)["Outputs"]}
+
+
+def tags(world: World, name: str = NAME) -> dict[str, str]:
+    return {t["Key"]: t["Value"] for t in stack(world, name)["Tags"]}
+
+
+def mails(world: World) -> dict[str, str]:
+    found = world.aws.client("sns").list_subscriptions()["Subscriptions"]
+    return {s["Endpoint"]: s["SubscriptionArn"] for s in found}
+
+
+def writes(world: World) -> list[str]:
+    return [c["action"] for c in world.aws.calls(service="cloudformation", writes=True)]
+
+
+def fails(world: World, logical: str, message: str, **match: str) -> None:
+    world.aws.fault(fault="failed", service="cloudformation", message=message,
+                    match={"LogicalResourceId": logical, **match})
+
+
+def settled(world: World) -> None:
+    """Nothing is written, and a stack costs one read; so does the look for stray ones."""
+    world.aws.record_clear()
+    world.deploy()
+    assert world.writes() == []
+    reads = [c["action"] for c in world.aws.calls(writes=False)
+             if c["service"] in ("cloudformation", "tagging", "sns")]
+    assert sorted(reads) == ["DescribeStacks"] * len(world.spec()["stacks"]) + ["GetResources"]
+
+
+# --- what is made ---
+
+def test_the_stack_of_the_alarms(small: World) -> None:
+    done = small.deploy()
+    assert names(small) == {NAME} and stack(small)["StackStatus"] == "CREATE_COMPLETE"
+    [topic] = small.aws.client("sns").list_topics()["Topics"]
+    assert outputs(small) == {"TopicARN": topic["TopicArn"]}
+    ours = {"Environment": ENVIRONMENT, "berth:project": str(PROJECT_ID), "berth:ref": BRANCH,
+            "berth:name": "notifications"}
+    assert tags(small).items() >= ours.items()
+    spread = small.aws.client("sns").list_tags_for_resource(ResourceArn=topic["TopicArn"])["Tags"]
+    assert {t["Key"]: t["Value"] for t in spread}.items() >= ours.items()
+    assert "nobody has confirmed the subscription of 'ops@example.com'" in done.log
+    settled(small)
+
+
+def test_a_mail_that_nobody_confirms_is_said_whenever_something_changes(small: World) -> None:
+    small.deploy()
+    spec = small.spec()
+    spec["services"]["notifier"]["cpu"] = 512
+    spec["services"]["notifier"]["memory"] = 1024
+    small.write_spec(spec)
+    assert "nobody has confirmed" in small.deploy().log
+    small.aws.confirm("ops@example.com")
+    spec["services"]["notifier"]["memory"] = 2048
+    small.write_spec(spec)
+    small.aws.record_clear()
+    assert "confirmed" not in small.deploy().log
+    assert len(small.aws.calls(service="sns")) == 1
+
+
+def test_outputs_are_used_elsewhere(small: World) -> None:
+    spec = small.spec()
+    spec["services"]["notifier"]["environment"] = {"TOPIC": "${notifications.TopicARN}"}
+    small.write_spec(spec)
+    small.deploy()
+    [container] = small.definition("notifier")["containerDefinitions"]
+    values = {e["name"]: e["value"] for e in container["environment"]}
+    assert values["TOPIC"] == outputs(small)["TopicARN"]
+    settled(small)
+
+
+def test_a_template_beside_the_spec(small: World) -> None:
+    template(small, YAML)
+    set_stacks(small, notifications=None, other={"template": "topic.yaml", "parameters": {
+        "Word": "loud", "Address": "${network.CidrBlock}"}})
+    small.deploy()
+    name = f"{ENVIRONMENT}-other"
+    assert names(small) == {name}
+    topic = small.aws.client("sns").get_topic_attributes(
+        TopicArn=outputs(small, name)["TopicARN"])["Attributes"]
+    assert topic["DisplayName"] == "loud 10.2.0.0/16 none"
+    settled(small)
+
+
+def test_the_stack_is_awaited_by_its_id(small: World) -> None:
+    small.aws.speed(100)
+    try:
+        small.deploy()
+    finally:
+        small.aws.speed("instant")
+    asked = [c["input"]["StackName"] for c in small.aws.calls(action="DescribeStacks")]
+    made = stack(small)["StackId"]
+    assert asked[0] == NAME and len(asked) > 3 and set(asked[1:]) == {made}
+
+
+# --- changes ---
+
+def test_another_address(small: World) -> None:
+    small.deploy()
+    before = outputs(small)
+    set_notifications(small, "two@example.com")
+    small.aws.record_clear()
+    assert "two@example.com" in small.deploy().log
+    assert writes(small) == ["UpdateStack"] and outputs(small) == before
+    assert set(mails(small)) == {"two@example.com"}
+    settled(small)
+
+
+def test_another_template_and_back(small: World) -> None:
+    """The way back is another operation, though it asks for what has been asked for before."""
+    template(small, YAML)
+    set_stacks(small, notifications=None, other={"template": "topic.yaml"})
+    small.deploy()
+    name, asked = f"{ENVIRONMENT}-other", []
+    for text in (YAML.replace("${Word}", "new"), YAML, YAML.replace("${Word}", "new")):
+        template(small, text)
+        small.aws.record_clear()
+        small.deploy()
+        [call] = small.aws.calls(service="cloudformation", action="UpdateStack")
+        asked.append(call["input"]["ClientRequestToken"])
+        shown = small.aws.client("sns").get_topic_attributes(
+            TopicArn=outputs(small, name)["TopicARN"])["Attributes"]["DisplayName"]
+        assert shown.startswith("new" if "new" in text else "plain")
+    assert len(set(asked)) == 3
+    settled(small)
+
+
+@pytest.mark.parametrize("first,then,shown", [
+    ({"Word": "a"}, {}, "plain  none"), ({}, {"Word": "a"}, "a  none"),
+    ({"Secret": "a"}, {"Secret": "b"}, "plain  b"), ({"Secret": "a"}, {}, "plain  none"),
+    ({"Word": "a", "Secret": "s"}, {"Word": "b", "Secret": "s"}, "b  s")])
+def test_parameters_come_change_and_go(small: World, first: Json, then: Json, shown: str) -> None:
+    """Also one whose value NoEcho hides."""
+    template(small, YAML)
+    for given in (first, then):
+        set_stacks(small, notifications=None,
+                   other={"template": "topic.yaml", "parameters": given})
+        small.deploy()
+        settled(small)
+    topic = outputs(small, f"{ENVIRONMENT}-other")["TopicARN"]
+    assert small.aws.client("sns").get_topic_attributes(TopicArn=topic)["Attributes"][
+        "DisplayName"] == shown
+
+
+def test_a_parameter_changed_by_hand_is_set_back(small: World) -> None:
+    small.deploy()
+    small.aws.client("cloudformation").update_stack(
+        StackName=NAME, UsePreviousTemplate=True, Parameters=[
+            {"ParameterKey": "OperatorEmail", "ParameterValue": "hand@example.com"}])
+    small.deploy()
+    assert set(mails(small)) == {"ops@example.com"}
+
+
+def test_nothing_to_update_is_success(small: World) -> None:
+    """Somebody has done the same in the meantime."""
+    small.deploy()
+    set_notifications(small, "two@example.com")
+    small.aws.fault(fault="error", service="cloudformation", action="UpdateStack",
+                    code="ValidationError", message="No updates are to be performed.")
+    small.deploy()
+
+
+def test_an_operation_of_somebody_elses_is_awaited(small: World) -> None:
+    small.deploy()
+    small.aws.speed(100)
+    try:
+        small.aws.client("cloudformation").update_stack(
+            StackName=NAME, UsePreviousTemplate=True, Parameters=[
+                {"ParameterKey": "OperatorEmail", "ParameterValue": "hand@example.com"}])
+        set_notifications(small, "two@example.com")
+        small.deploy()
+    finally:
+        small.aws.speed("instant")
+    assert set(mails(small)) == {"two@example.com"}
+    refused = [c for c in small.aws.calls(service="cloudformation") if c["status"] >= 400
+               and c["action"] == "UpdateStack"]
+    assert refused == []
+
+
+# --- failures ---
+
+def last_lines(log: str, n: int = 10) -> str:
+    return "\n".join(log.rstrip().splitlines()[-n:])
+
+
+def test_a_failed_creation_says_why_and_is_made_anew(small: World) -> None:
+    fails(small, "OperatorSubscription", "no mail today (Service: Sns, Status Code: 400)")
+    failed = small.job()
+    assert failed.exit_code == 2
+    last = last_lines(failed.log)
+    assert (f"stack '{NAME}' failed: ROLLBACK_COMPLETE: OperatorSubscription "
+            "(AWS::SNS::Subscription) CREATE_FAILED: no mail today") in last
+    assert small.service("notifier")["runningCount"] == 1  # nothing else suffers
+    small.aws.clear_faults()
+    small.aws.record_clear()
+    small.deploy()
+    assert writes(small) == ["DeleteStack", "CreateStack"]
+    assert stack(small)["StackStatus"] == "CREATE_COMPLETE"
+    settled(small)
+
+
+def test_an_old_stack_that_cannot_be_deleted_is_said(small: World) -> None:
+    fails(small, "OperatorSubscription", "no mail today")
+    fails(small, "AlarmTopic", "still in use", Operation="rollback")
+    assert small.job().exit_code == 2
+    assert stack(small)["StackStatus"] == "ROLLBACK_FAILED"
+    small.aws.clear_faults()
+    fails(small, "AlarmTopic", "still in use", Operation="delete")
+    failed = small.job()
+    assert failed.exit_code == 2
+    assert "could not be deleted: AlarmTopic (AWS::SNS::Topic) DELETE_FAILED: still in use" \
+        in last_lines(failed.log)
+    small.aws.clear_faults()
+    small.deploy()
+
+
+def test_an_update_that_is_rolled_back_is_a_failure(small: World) -> None:
+    small.deploy()
+    before = outputs(small)
+    set_notifications(small, "two@example.com")
+    fails(small, "OperatorSubscription", "not today")
+    for _ in range(2):  # a later run tries again, and does not take the old one for good
+        failed = small.job()
+        assert failed.exit_code == 2
+        assert (f"stack '{NAME}' failed: UPDATE_ROLLBACK_COMPLETE: OperatorSubscription "
+                "(AWS::SNS::Subscription) UPDATE_FAILED: not today") in last_lines(failed.log)
+    assert stack(small)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    small.aws.clear_faults()
+    small.deploy()
+    assert set(mails(small)) == {"two@example.com"} and outputs(small) == before
+    settled(small)
+
+
+def test_a_change_that_is_taken_back_after_its_rollback_is_nothing(small: World) -> None:
+    small.deploy()
+    template(small, YAML)
+    set_stacks(small, notifications={
+        "template": "topic.yaml", "name": "SnsTopicMetTelAutomationAlarms-${ENVIRONMENT}"})
+    fails(small, "Topic", "not today")
+    assert small.job().exit_code == 2
+    small.aws.clear_faults()
+    set_notifications(small)
+    small.aws.record_clear()
+    small.deploy()
+    assert writes(small) == []
+
+
+def test_a_failed_rollback_says_what_to_do(small: World) -> None:
+    template(small, YAML)
+    set_stacks(small, notifications=None, other={"template": "topic.yaml"})
+    small.deploy()
+    more = YAML.replace("Outputs:", "  Wait: {Type: 'AWS::CloudFormation::WaitConditionHandle'}\n"
+                        "Outputs:").replace("${Word}", "new")
+    template(small, more)
+    fails(small, "Wait", "not today")
+    fails(small, "Topic", "not back", Operation="rollback")
+    for _ in range(2):
+        failed = small.job()
+        assert failed.exit_code == 2
+        last = last_lines(failed.log)
+        assert "UPDATE_ROLLBACK_FAILED: Wait (" in last and "continue-update-rollback" in last
+
+
+@pytest.mark.parametrize("change,says", [
+    ({"parameters": {}}, "Parameters: [OperatorEmail] must have values"),
+    ({"parameters": {"OperatorEmail": "nobody"}}, "must be an e-mail address"),
+    ({"parameters": {"OperatorEmail": "a@example.com", "More": "1"}},
+     "Parameters: [More] do not exist in the template")])
+def test_what_aws_refuses_is_the_users(small: World, change: Json, says: str) -> None:
+    set_notifications(small, **change)
+    refused = small.job()
+    assert refused.exit_code == 1
+    assert f"stacks.notifications: CloudFormation refuses it: " in refused.log
+    assert says in last_lines(refused.log)
+
+
+def test_a_broken_template_is_the_users(small: World) -> None:
+    template(small, "Resources: [")
+    set_stacks(small, other={"template": "topic.yaml"})
+    refused = small.job()
+    assert refused.exit_code == 1
+    assert "stacks.other: CloudFormation refuses it" in refused.log
+    assert "YAML not well-formed" in last_lines(refused.log)
+
+
+def test_a_review_is_left_to_who_began_it(small: World) -> None:
+    small.aws.client("cloudformation").create_change_set(
+        StackName=NAME, ChangeSetName="c", ChangeSetType="CREATE",
+        TemplateBody=json.dumps({"Resources": {"H": HANDLE}}),
+        Tags=[{"Key": "Environment", "Value": ENVIRONMENT}, {"Key": "berth:ref", "Value": BRANCH},
+              {"Key": "berth:project", "Value": str(PROJECT_ID)}])
+    failed = small.job()
+    assert failed.exit_code == 2 and "change set waits to be reviewed" in last_lines(failed.log)
+    assert writes(small) == ["CreateChangeSet"]
+
+
+def test_somebody_elses_stack_is_left_alone(small: World) -> None:
+    small.aws.client("cloudformation").create_stack(
+        StackName=NAME, TemplateBody=json.dumps({"Resources": {"H": HANDLE}}))
+    small.aws.record_clear()
+    refused = small.job()
+    assert refused.exit_code == 1 and f"stack '{NAME}' (without our tags)" in refused.log
+    assert small.writes() == []
+
+
+def test_an_output_that_there_is_not(small: World) -> None:
+    spec = small.spec()
+    spec["services"]["notifier"]["environment"] = {"TOPIC": "${notifications.Topic}"}
+    small.write_spec(spec)
+    refused = small.job()
+    assert refused.exit_code == 1 and "notifications.Topic" in last_lines(refused.log)
+
+
+# --- removal ---
+
+def test_what_the_spec_drops_goes(small: World) -> None:
+    set_stacks(small, other={"builtin": "sns-alarms",
+                             "parameters": {"OperatorEmail": "b@example.com"}})
+    small.deploy()
+    assert names(small) == {NAME, f"{ENVIRONMENT}-other"}
+    set_stacks(small, notifications=None)
+    gone = stack(small)["StackId"]
+    small.aws.record_clear()
+    small.deploy()
+    [call] = small.aws.calls(service="cloudformation", action="DeleteStack")
+    assert call["input"]["StackName"] == gone and names(small) == {f"{ENVIRONMENT}-other"}
+    assert stack(small, gone)["StackStatus"] == "DELETE_COMPLETE"
+    assert set(mails(small)) == {"b@example.com"}
+    settled(small)
+
+
+def test_a_deletion_that_fails_names_what_holds(small: World) -> None:
+    small.deploy()
+    set_stacks(small, notifications=None)
+    fails(small, "AlarmTopic", "somebody uses it", Operation="delete")
+    failed = small.job()
+    assert failed.exit_code == 2
+    assert "could not be deleted: AlarmTopic (AWS::SNS::Topic) DELETE_FAILED: somebody uses it" \
+        in last_lines(failed.log)
+    small.aws.clear_faults()
+    small.deploy()
+    assert names(small) == set()
+
+
+def test_a_protected_stack_stays(small: World) -> None:
+    small.deploy()
+    small.aws.client("cloudformation").update_termination_protection(
+        StackName=NAME, EnableTerminationProtection=True)
+    set_stacks(small, notifications=None)
+    small.aws.record_clear()
+    refused = small.job()
+    assert refused.exit_code == 1 and "--no-enable-termination-protection" in refused.log
+    assert writes(small) == [] and names(small) == {NAME}
+
+
+# --- limits, and stacks of others ---
+
+def test_capabilities_are_the_administrators(small: World) -> None:
+    template(small, {"Resources": {"R": {"Type": "AWS::IAM::Role", "Properties": {
+        "RoleName": "branch-role", "AssumeRolePolicyDocument": {}}}}})
+    set_stacks(small, other={"template": "topic.yaml", "capabilities": ["CAPABILITY_NAMED_IAM"]})
+    small.aws.record_clear()
+    for limits in (None, {}, {"stackCapabilities": ["CAPABILITY_IAM"]}):
+        if limits is not None:
+            set_limits(small, **limits)
+        refused = small.job()
+        assert refused.exit_code == 1 and small.aws.calls() == []
+        assert ("stacks.other.capabilities[0]: this runner's stacks may not use "
+                "'CAPABILITY_NAMED_IAM': the host's administrator may add it") in refused.log
+    set_limits(small, stackCapabilities=["CAPABILITY_NAMED_IAM"])
+    small.deploy()
+    assert small.aws.client("iam").get_role(RoleName="branch-role")
+
+
+def test_a_capability_that_is_not_asked_for(small: World) -> None:
+    template(small, {"Resources": {"R": {"Type": "AWS::IAM::Role", "Properties": {
+        "AssumeRolePolicyDocument": {}}}}})
+    set_stacks(small, other={"template": "topic.yaml"})
+    refused = small.job()
+    assert refused.exit_code == 1 and "add 'capabilities' as AWS says" in refused.log
+    assert "[CAPABILITY_IAM]" in refused.log
+
+
+def test_types_of_resources_are_the_administrators(small: World) -> None:
+    template(small, {"Resources": {"H": HANDLE}})
+    set_stacks(small, other={"template": "topic.yaml"})
+    set_limits(small, stackResources=[])
+    small.aws.record_clear()
+    refused = small.job()
+    assert refused.exit_code == 1 and small.aws.calls() == []
+    assert "stacks.other.template: this runner makes no stacks from a repository's" in refused.log
+    set_limits(small, stackResources=["AWS::SNS::*"])
+    refused = small.job()
+    assert refused.exit_code == 1 and "is not allowed by parameter ResourceTypes" in refused.log
+    set_limits(small, stackResources=["AWS::CloudFormation::*"])
+    small.deploy()
+
+
+def test_environments_share_a_topic(small: World) -> None:
+    """Production's, which two branches use and neither changes nor removes."""
+    shared = "SnsTopicMetTelAutomationAlarms-automation-master"
+    spec = small.spec()
+    own = spec.pop("stacks")
+    spec["overlays"]["production"]["stacks"] = own
+    spec["overlays"]["ephemeral"] = {"stacks": {"notifications": {"shared": shared}}}
+    spec["services"]["notifier"]["environment"] = {"TOPIC": "${notifications.TopicARN}"}
+    small.write_spec(spec)
+    refused = small.job()
+    assert refused.exit_code == 1
+    assert f"there is no stack '{shared}' with outputs" in refused.log
+    small.deploy("master")
+    topic = outputs(small, shared)["TopicARN"]
+    small.aws.record_clear()
+    for branch, environment in ((BRANCH, ENVIRONMENT), (OTHER, "automation-36763184")):
+        assert "nobody has confirmed" in small.deploy(branch).log
+        [container] = small.definition("notifier", environment)["containerDefinitions"]
+        assert {"name": "TOPIC", "value": topic} in container["environment"]
+    assert writes(small) == [] and names(small) == {shared}
+    set_limits(small, sharedStacks=["Other-*"])
+    refused = small.job()
+    assert refused.exit_code == 1
+    assert "stacks.notifications.shared: this runner does not let specs use the outputs" \
+        in refused.log
+
+
+@pytest.mark.parametrize("given,says", [
+    ({"builtin": "sns-alarms", "template": "topic.yaml"}, "needs one of"), ({}, "needs one of"),
+    ({"shared": "a", "parameters": {}}, "remove either 'shared' or 'parameters'"),
+    ({"builtin": "sns-alarms", "name": "a_b"}, "cannot be the name of a stack"),
+    ({"builtin": "sns-alarms", "name": "a" * 129}, "too long for a stack's name"),
+    ({"template": "none.yaml"}, "stacks.other.template: "),
+    ({"template": "big.yaml"}, "has 51201 bytes, CloudFormation takes at most 51200")])
+def test_what_the_spec_may_not_say(small: World, given: Json, says: str) -> None:
+    template(small, "#" * 51201, "big.yaml")
+    set_stacks(small, other=given)
+    small.aws.record_clear()
+    refused = small.job()
+    assert refused.exit_code == 1 and says in refused.log
+    assert small.aws.calls() == []
+
+
+def test_a_job_for_the_stacks_alone(small: World) -> None:
+    job = small.job("deploy-sns")
+    assert job.exit_code == 0, job.log
+    assert names(small) == {NAME}
+    assert {c["service"] for c in small.aws.calls(writes=True)} == {"cloudformation"}
+    assert code_of(lambda: small.service("notifier")) == "ClusterNotFoundException"
