@@ -327,6 +327,36 @@ const struct permission cloudmap_permissions[] = {
     { .sid = NULL },
 };
 
+/* --- cloudwatch: list_amazoncloudwatch.html -------------------------------------------------- */
+
+#define DASHBOARDS "cloudwatch::dashboard/*-${E}"
+
+/* PutMetricAlarm sets tags of a new alarm only. Dashboards are held to their names: the reference
+ * has no conditions for them. */
+const struct permission cloudwatch_permissions[] = {
+    { .sid = LOOK,
+      .actions = "cloudwatch:DescribeAlarms cloudwatch:ListDashboards",
+      .resources = "*" },
+    { .sid = "MonitorLook",
+      .actions = "cloudwatch:GetDashboard cloudwatch:ListTagsForResource",
+      .resources = "cloudwatch:alarm:${E}-* " DASHBOARDS },
+    { .sid = "AlarmCreate",
+      .actions = "cloudwatch:PutMetricAlarm cloudwatch:TagResource",
+      .resources = "cloudwatch:alarm:${E}-*",
+      .flags = PERMIT_NEW,
+      .when = "cloudwatch.alarm" },
+    { .sid = "AlarmChange",
+      .actions = "cloudwatch:PutMetricAlarm cloudwatch:TagResource cloudwatch:DeleteAlarms",
+      .resources = "cloudwatch:alarm:${E}-*",
+      .flags = PERMIT_OURS,
+      .when = "cloudwatch.alarm" },
+    { .sid = "Dashboard",
+      .actions = "cloudwatch:PutDashboard cloudwatch:TagResource cloudwatch:DeleteDashboards",
+      .resources = DASHBOARDS,
+      .when = "cloudwatch.dashboard" },
+    { .sid = NULL },
+};
+
 /* --- alb: list_awselasticloadbalancingv2.html ------------------------------------------------ */
 
 #define ALB_ALL                                                                                    \

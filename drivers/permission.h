@@ -40,8 +40,8 @@ struct permission {
 
 /* In the same order of thought as the drivers: acm, ec2, ...; each ends with a row without sid. */
 extern const struct permission acm_permissions[], alb_permissions[], cloudformation_permissions[],
-    cloudmap_permissions[], ec2_permissions[], ecr_permissions[], ecs_permissions[],
-    elasticache_permissions[], iam_permissions[], logs_permissions[], route53_permissions[],
-    security_group_permissions[];
+    cloudmap_permissions[], cloudwatch_permissions[], ec2_permissions[], ecr_permissions[],
+    ecs_permissions[], elasticache_permissions[], iam_permissions[], logs_permissions[],
+    route53_permissions[], security_group_permissions[];
 
 #endif
