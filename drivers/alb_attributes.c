@@ -5,6 +5,7 @@
  * API_LoadBalancerAttribute and API_TargetGroupAttribute.
  */
 #include "drivers/alb.h"
+#include "drivers/aws/together.h"
 #include "executor/base/near.h"
 
 #define TAGS_BATCH       20 /* what DescribeTags takes: API_DescribeTags */
@@ -145,6 +146,72 @@ int alb_tags_read(struct session *s, const cJSON *arns, cJSON **ret, struct err 
     }
     *ret = steal_ptr(&tags);
     return 0;
+}
+
+/* One of the calls for what a Describe of load balancers or target groups does not tell. */
+struct detail {
+    struct session *s;
+    const struct alb_attributes *kind;
+    const cJSON *about; /* an ARN, or of tags: ARNs */
+    cJSON *answer;
+};
+
+static int read_tags(void *context, struct err *err)
+{
+    struct detail *d = context;
+    return alb_tags_read(d->s, d->about, &d->answer, err);
+}
+
+/* No answer where it went between the calls. */
+static int read_attributes(void *context, struct err *err)
+{
+    struct detail *d = context;
+    if (alb_attributes_read(d->s, d->kind, cJSON_GetStringValue(d->about), &d->answer, err) == 0)
+        return 0;
+    if (err->class != ERR_NOT_FOUND)
+        return -1;
+    err_release(err);
+    return 0;
+}
+
+static struct detail detail_of(struct session *s, const cJSON *thing)
+{
+    const cJSON *balancer = json_get(thing, alb_balancer_attributes.arn);
+    if (balancer != NULL)
+        return (struct detail){ s, &alb_balancer_attributes, balancer, NULL };
+    return (struct detail){ s, &alb_group_attributes, json_get(thing, alb_group_attributes.arn),
+                            NULL };
+}
+
+int alb_details_read(struct session *s, cJSON *things, struct err *err)
+{
+    size_t n = json_count(things), i = 1;
+    if (n == 0)
+        return 0;
+    _cleanup_json_ cJSON *arns = cJSON_CreateArray();
+    _cleanup_free_ struct detail *details = xcalloc(n + 1, sizeof(*details));
+    _cleanup_free_ struct together_task *tasks = xcalloc(n + 1, sizeof(*tasks));
+    details[0] = (struct detail){ .s = s, .about = arns };
+    tasks[0] = (struct together_task){ read_tags, &details[0] };
+    cJSON *thing;
+    cJSON_ArrayForEach (thing, things) {
+        details[i] = detail_of(s, thing);
+        json_push(arns, json_dup(details[i].about));
+        tasks[i] = (struct together_task){ read_attributes, &details[i] };
+        i++;
+    }
+    int status = together_run(tasks, n + 1, err);
+    i = 1;
+    cJSON_ArrayForEach (thing, things) {
+        const cJSON *tags = json_get(details[0].answer, cJSON_GetStringValue(details[i].about));
+        if (tags != NULL)
+            json_put(thing, "Tags", json_dup(tags));
+        if (details[i].answer != NULL)
+            json_put(thing, "Attributes", details[i].answer);
+        i++;
+    }
+    cJSON_Delete(details[0].answer);
+    return status;
 }
 
 int alb_check_created(struct session *s, struct resource *r, const char *arn, struct err *err)

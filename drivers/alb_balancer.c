@@ -17,70 +17,16 @@ static void state_remember(struct resource *r, const cJSON *balancer)
     resource_set_output(r, "CanonicalHostedZoneId", json_str(balancer, "CanonicalHostedZoneId"));
 }
 
-/* What DescribeLoadBalancers does not tell. */
-struct details {
-    struct session *s;
-    const char *arn;
-    cJSON *tags, *attributes;
-};
-
-static int read_tags(void *context, struct err *err)
+/* From a load balancer that has its "Tags" and "Attributes"; without them it went between the
+ * calls.
+ */
+static void balancer_fill(struct resource *r, const cJSON *balancer)
 {
-    struct details *d = context;
-    _cleanup_json_ cJSON *arns = cJSON_CreateArray(), *tags = NULL;
-    json_push_str(arns, d->arn);
-    if (alb_tags_read(d->s, arns, &tags, err) < 0)
-        return -1;
-    d->tags = json_get(tags, d->arn) ? json_dup(json_get(tags, d->arn)) : cJSON_CreateObject();
-    return 0;
-}
-
-static int read_attributes(void *context, struct err *err)
-{
-    struct details *d = context;
-    return alb_attributes_read(d->s, &alb_balancer_attributes, d->arn, &d->attributes, err);
-}
-
-static int attributes_and_tags(struct session *s, struct resource *r, const char *arn,
-                               cJSON **ret_attributes, struct err *err)
-{
-    const cJSON *known = json_get(r->have, "Attributes");
-    struct details d = { .s = s, .arn = arn };
-    struct together_task tasks[2];
-    size_t n = 0;
-    if (r->tags == NULL)
-        tasks[n++] = (struct together_task){ read_tags, &d };
-    if (known == NULL && r->want != NULL)
-        tasks[n++] = (struct together_task){ read_attributes, &d };
-    if (together_run(tasks, n, err) < 0) {
-        cJSON_Delete(d.tags);
-        cJSON_Delete(d.attributes);
-        return -1;
-    }
-    if (d.tags != NULL)
-        r->tags = d.tags;
-    if (d.attributes == NULL)
-        d.attributes = known ? json_dup(known) : cJSON_CreateObject();
-    *ret_attributes = d.attributes;
-    return 0;
-}
-
-static int balancer_take(struct session *s, struct resource *r, const cJSON *balancer,
-                         struct err *err)
-{
-    if (balancer == NULL) {
-        resource_set_have(r, NULL);
-        return 0;
-    }
     static const char *const members[] = { "Scheme", "IpAddressType", "VpcId", NULL };
-    cJSON *attributes = NULL;
-    _cleanup_err_ struct err failure = ERR_INIT;
-    if (attributes_and_tags(s, r, json_str(balancer, "LoadBalancerArn"), &attributes, &failure) <
-        0) {
-        if (failure.class != ERR_NOT_FOUND)
-            return err_move(err, &failure);
-        resource_set_have(r, NULL); /* it went between the calls */
-        return 0;
+    r->observed = true;
+    if (json_get(balancer, "Attributes") == NULL) {
+        resource_set_have(r, NULL);
+        return;
     }
     cJSON *have = json_pick(balancer, members);
     json_put_str(have, "Name", json_str(balancer, "LoadBalancerName"));
@@ -90,10 +36,13 @@ static int balancer_take(struct session *s, struct resource *r, const cJSON *bal
         json_push_str(subnets, json_str(zone, "SubnetId"));
     json_put(have, "Subnets", subnets);
     json_put(have, "SecurityGroups", json_dup(json_get(balancer, "SecurityGroups")));
-    json_put(have, "Attributes", attributes);
+    json_copy(have, balancer, "Attributes");
     resource_set_have(r, have);
+    if (json_get(balancer, "Tags") != NULL) {
+        cJSON_Delete(r->tags);
+        r->tags = json_dup(json_get(balancer, "Tags"));
+    }
     state_remember(r, balancer);
-    return 0;
 }
 
 static int balancer_read(struct session *s, const char *name, cJSON **ret, struct err *err)
@@ -109,19 +58,84 @@ static int balancer_read(struct session *s, const char *name, cJSON **ret, struc
     return 0;
 }
 
+/* Tags and attributes that are known are not read again: this is called while it is awaited. */
+static int balancer_complete(struct session *s, const struct resource *r, cJSON *balancer,
+                             struct err *err)
+{
+    const cJSON *known = json_get(r->have, "Attributes");
+    if (known != NULL && r->tags != NULL) {
+        json_put(balancer, "Attributes", json_dup(known));
+        return 0;
+    }
+    _cleanup_json_ cJSON *alone = cJSON_CreateArray();
+    json_push(alone, balancer);
+    int status = alb_details_read(s, alone, err);
+    cJSON_DetachItemFromArray(alone, 0);
+    return status;
+}
+
+static int balancer_take(struct session *s, struct resource *r, const cJSON *value, struct err *err)
+{
+    if (value == NULL) {
+        resource_set_have(r, NULL);
+        return 0;
+    }
+    _cleanup_json_ cJSON *balancer = json_dup(value);
+    if (balancer_complete(s, r, balancer, err) < 0)
+        return -1;
+    balancer_fill(r, balancer);
+    return 0;
+}
+
 static const struct single balancer_single = { .type = &alb_balancer_type,
                                                .label = "loadBalancer",
                                                .read = balancer_read,
                                                .take = balancer_take };
 
-static int balancer_discover(struct session *s, struct graph *g, struct err *err)
-{
-    return single_discover(&balancer_single, s, g, g->context.environment, err);
-}
-
 static int balancer_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
 {
     return single_observe(&balancer_single, s, r, n, err);
+}
+
+/* The two calls that tell what there is; neither needs the other's answer. */
+struct found {
+    struct session *s;
+    const struct graph *g;
+    cJSON *balancer, *groups;
+};
+
+static int find_balancer(void *context, struct err *err)
+{
+    struct found *found = context;
+    return balancer_read(found->s, found->g->context.environment, &found->balancer, err);
+}
+
+static int find_groups(void *context, struct err *err)
+{
+    struct found *found = context;
+    return alb_groups_read(found->s, found->g, &found->groups, err);
+}
+
+/* Finds the load balancer, and the target groups for their own discover(): one call tells the tags
+ * of all of them. */
+static int balancer_discover(struct session *s, struct graph *g, struct err *err)
+{
+    struct found found = { .s = s, .g = g };
+    const struct together_task tasks[] = { { find_balancer, &found }, { find_groups, &found } };
+    resources_mark_observed(g, &alb_balancer_type);
+    int status = together_run(tasks, ARRAY_SIZE(tasks), err);
+    _cleanup_json_ cJSON *all = found.groups != NULL ? found.groups : cJSON_CreateArray();
+    if (found.balancer != NULL)
+        json_push(all, found.balancer);
+    if (status < 0 || alb_details_read(s, all, err) < 0)
+        return -1;
+    if (found.balancer != NULL)
+        balancer_fill(graph_found(g, &alb_balancer_type, "loadBalancer", g->context.environment),
+                      found.balancer);
+    size_t n = json_count(all) - (found.balancer != NULL);
+    for (size_t i = 0; i < n; i++)
+        alb_group_leave(g, cJSON_DetachItemFromArray(all, 0));
+    return 0;
 }
 
 static enum readiness balancer_judge(const struct resource *r, struct strbuf *why)

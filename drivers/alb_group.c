@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/alb.h"
 #include "drivers/aws/digest.h"
-#include "drivers/aws/together.h"
 #include "drivers/common.h"
 #include "drivers/ec2.h"
 #include "executor/base/near.h"
@@ -12,6 +11,8 @@
  * called <environment>-<hash>, since its name, up to 32 characters, was taken: it is known by its
  * tag berth:name.
  */
+
+#define MEMO_FOUND "found" /* what DescribeTargetGroups told, until discover() takes it */
 
 static const char *const group_immutable[] = {
     "Protocol", "Port", "VpcId", "TargetType", "ProtocolVersion", "IpAddressType", NULL
@@ -41,7 +42,7 @@ static const cJSON *tags_of(const cJSON *group)
     return json_get(group, "Tags");
 }
 
-/* From a group that details_read() has completed. */
+/* From a group that alb_details_read() has completed. */
 static void group_take(struct resource *r, const cJSON *group)
 {
     r->observed = true;
@@ -62,85 +63,44 @@ static void group_take(struct resource *r, const cJSON *group)
     }
 }
 
-/* One of the calls for what DescribeTargetGroups does not tell. */
-struct detail {
-    struct session *s;
-    const cJSON *about;
-    cJSON *answer;
-};
-
-static int read_tags(void *context, struct err *err)
-{
-    struct detail *d = context;
-    return alb_tags_read(d->s, d->about, &d->answer, err);
-}
-
-/* No answer where it went between the calls. */
-static int read_attributes(void *context, struct err *err)
-{
-    struct detail *d = context;
-    if (alb_attributes_read(d->s, &alb_group_attributes, json_str(d->about, "TargetGroupArn"),
-                            &d->answer, err) == 0)
-        return 0;
-    if (err->class != ERR_NOT_FOUND)
-        return -1;
-    err_release(err);
-    return 0;
-}
-
-/* Adds to each group its "Tags" and, as long as it is there, its "Attributes". */
-static int details_read(struct session *s, cJSON *groups, struct err *err)
-{
-    size_t n = (size_t)cJSON_GetArraySize(groups), i = 1;
-    if (n == 0)
-        return 0;
-    _cleanup_json_ cJSON *arns = cJSON_CreateArray();
-    _cleanup_free_ struct detail *details = xcalloc(n + 1, sizeof(*details));
-    _cleanup_free_ struct together_task *tasks = xcalloc(n + 1, sizeof(*tasks));
-    details[0] = (struct detail){ .s = s, .about = arns };
-    tasks[0] = (struct together_task){ read_tags, &details[0] };
-    cJSON *group;
-    cJSON_ArrayForEach (group, groups) {
-        json_push_str(arns, json_str(group, "TargetGroupArn"));
-        details[i] = (struct detail){ .s = s, .about = group };
-        tasks[i] = (struct together_task){ read_attributes, &details[i] };
-        i++;
-    }
-    int status = together_run(tasks, n + 1, err);
-    i = 1;
-    cJSON_ArrayForEach (group, groups) {
-        const cJSON *tags = json_get(details[0].answer, json_str(group, "TargetGroupArn"));
-        if (tags != NULL)
-            json_put(group, "Tags", json_dup(tags));
-        if (details[i].answer != NULL)
-            json_put(group, "Attributes", details[i].answer);
-        i++;
-    }
-    cJSON_Delete(details[0].answer);
-    return status;
-}
-
-/* Every target group whose name begins with the environment's, with its details. */
-static int groups_read(struct session *s, const struct graph *g, cJSON **ret, struct err *err)
+int alb_groups_read(struct session *s, const struct graph *g, cJSON **ret, struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject(), *all = NULL;
     json_put_int(input, "PageSize", 400);
     if (aws_call_all(s, "elbv2", "DescribeTargetGroups", input, "TargetGroups", &all, err) < 0)
         return -1;
     _cleanup_free_ char *prefix = xasprintf("%s-", g->context.environment);
-    _cleanup_json_ cJSON *named = cJSON_CreateArray();
+    cJSON *named = cJSON_CreateArray();
     while (all->child != NULL) {
         cJSON *group = cJSON_DetachItemFromArray(all, 0);
-        if (!str_starts(json_str(group, "TargetGroupName"), prefix)) {
+        if (str_starts(json_str(group, "TargetGroupName"), prefix))
+            json_push(named, group);
+        else
             cJSON_Delete(group);
-            continue;
-        }
-        json_push(named, group);
     }
-    if (details_read(s, named, err) < 0)
-        return -1;
-    *ret = steal_ptr(&named);
+    *ret = named;
     return 0;
+}
+
+void alb_group_leave(struct graph *g, cJSON *group)
+{
+    const char *label = json_str(tags_of(group), "berth:name");
+    struct resource *r = graph_found(g, &alb_group_type, label, json_str(group, "TargetGroupName"));
+    json_put(r->memo, MEMO_FOUND, group);
+}
+
+/* Takes what alb_group_leave() has left. */
+static cJSON *groups_left(struct graph *g)
+{
+    cJSON *groups = cJSON_CreateArray();
+    for (size_t i = 0; i < g->n; i++) {
+        if (g->v[i]->type != &alb_group_type)
+            continue;
+        cJSON *group = cJSON_DetachItemFromObjectCaseSensitive(g->v[i]->memo, MEMO_FOUND);
+        if (group != NULL)
+            json_push(groups, group);
+    }
+    return groups;
 }
 
 static bool is_called(const struct resource *r, const cJSON *group)
@@ -172,12 +132,13 @@ static const cJSON *group_of(const struct resource *r, const cJSON *groups)
     return found != NULL ? found : json_find(groups, "TargetGroupName", r->name);
 }
 
+/* From what was read together with the load balancer: needs no call. */
 static int group_discover(struct session *s, struct graph *g, struct err *err)
 {
+    (void)s;
+    (void)err;
     resources_mark_observed(g, &alb_group_type);
-    _cleanup_json_ cJSON *groups = NULL;
-    if (groups_read(s, g, &groups, err) < 0)
-        return -1;
+    _cleanup_json_ cJSON *groups = groups_left(g);
     for (size_t i = 0; i < g->n; i++) {
         struct resource *r = g->v[i];
         const cJSON *group = r->type == &alb_group_type && r->want ? group_of(r, groups) : NULL;
@@ -214,7 +175,7 @@ static int group_observe(struct session *s, struct resource *const *r, size_t n,
             resource_set_have(r[i], NULL);
             continue;
         }
-        if (details_read(s, found, err) < 0)
+        if (alb_details_read(s, found, err) < 0)
             return -1;
         group_take(r[i], group);
     }
@@ -410,7 +371,7 @@ int alb_need_group(struct resource *r, const cJSON *spec, const char *path, cons
 }
 
 static const char *const group_stable[] = { "TargetGroupArn", NULL };
-static const char *const after_network[] = { "ec2.vpc", NULL };
+static const char *const after_network[] = { "ec2.vpc", "alb.load_balancer", NULL };
 
 const struct resource_type alb_group_type = {
     .name = "alb.target_group",

@@ -30,6 +30,8 @@ static cJSON *settings_as_wanted(const cJSON *there, const cJSON *wanted)
 
 static void cluster_take(struct resource *r, const cJSON *cluster)
 {
+    static const char *const counts[] = { "activeServicesCount", "runningTasksCount",
+                                          "pendingTasksCount", NULL };
     const struct context *c = &r->graph->context;
     const char *status = json_str(cluster, "status");
     r->observed = true;
@@ -44,6 +46,7 @@ static void cluster_take(struct resource *r, const cJSON *cluster)
              settings_as_wanted(json_get(cluster, "settings"), json_get(r->want, "settings")));
     resource_set_have(r, have);
     json_put_str(r->memo, "status", status);
+    json_put(r->memo, "counts", json_pick(cluster, counts));
     resource_set_output(r, "ClusterName", r->name);
     resource_set_output(r, "Arn", json_str(cluster, "clusterArn"));
     cJSON_Delete(r->tags);

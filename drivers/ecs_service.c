@@ -2,12 +2,13 @@
 #include <inttypes.h>
 #include <uv.h>
 
+#include "drivers/aws/together.h"
 #include "drivers/cloudmap.h"
 #include "drivers/common.h"
 #include "drivers/ecs.h"
 
 /*
- * Services as ECS has them: found, read ten at a time, created, changed in place, removed.
+ * Services as ECS has them: read ten at a time, found, created, changed in place, removed.
  */
 
 static cJSON *service_input(const struct resource *r, const char *name_key)
@@ -106,13 +107,62 @@ static int service_observe(struct session *s, struct resource *const *r, size_t 
     return 0;
 }
 
-/* Which names there are; what they are is read by observe(), ten at a time. */
-static int service_discover(struct session *s, struct graph *g, struct err *err)
+/* A part of the wanted services, as many as DescribeServices takes. */
+struct part {
+    struct session *s;
+    struct resource **v;
+    size_t n;
+};
+
+static int part_observe(void *context, struct err *err)
 {
-    const struct resource *cluster = graph_find_name(g, &ecs_cluster_type, g->context.environment);
-    resources_mark_observed(g, &ecs_service_type);
-    if (cluster == NULL || cluster->have == NULL)
-        return 0;
+    const struct part *part = context;
+    return service_observe(part->s, part->v, part->n, err);
+}
+
+/* Reads all that are wanted, ten at a time, at the same time. */
+static int wanted_observe(struct session *s, struct graph *g, struct err *err)
+{
+    size_t batch = ecs_service_type.batch, n = 0, n_parts = 0;
+    _cleanup_free_ struct resource **wanted = xcalloc(g->n + 1, sizeof(struct resource *));
+    for (size_t i = 0; i < g->n; i++)
+        if (g->v[i]->type == &ecs_service_type && g->v[i]->want != NULL)
+            wanted[n++] = g->v[i];
+    _cleanup_free_ struct part *parts = xcalloc(n / batch + 1, sizeof(*parts));
+    _cleanup_free_ struct together_task *tasks = xcalloc(n / batch + 1, sizeof(*tasks));
+    for (size_t i = 0; i < n; i += batch, n_parts++) {
+        parts[n_parts] = (struct part){ s, wanted + i, n - i < batch ? n - i : batch };
+        tasks[n_parts] = (struct together_task){ part_observe, &parts[n_parts] };
+    }
+    return together_run(tasks, n_parts, err);
+}
+
+/*
+ * Whether the wanted services that are there are all that the cluster has: by its own count of
+ * active ones, and of the tasks, of which one that is draining has some left
+ * (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Cluster.html).
+ */
+static bool are_all(const struct graph *g, const struct resource *cluster)
+{
+    const cJSON *counts = json_get(cluster->memo, "counts");
+    int64_t active = 0, running = 0, pending = 0;
+    for (size_t i = 0; i < g->n; i++) {
+        const struct resource *r = g->v[i];
+        if (r->type != &ecs_service_type || r->have == NULL)
+            continue;
+        const cJSON *state = json_get(r->memo, "state");
+        active++;
+        running += json_int(state, "runningCount", 0);
+        pending += json_int(state, "pendingCount", 0);
+    }
+    return json_int(counts, "activeServicesCount", -1) == active &&
+           json_int(counts, "runningTasksCount", -1) == running &&
+           json_int(counts, "pendingTasksCount", -1) == pending;
+}
+
+/* Adds those that nobody wants, for observe() to read. */
+static int others_find(struct session *s, struct graph *g, struct err *err)
+{
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put_str(input, "cluster", g->context.environment);
     json_put_int(input, "maxResults", 100);
@@ -126,9 +176,21 @@ static int service_discover(struct session *s, struct graph *g, struct err *err)
         const char *slash = strrchr(cJSON_GetStringValue(arn), '/');
         const char *name = slash != NULL ? slash + 1 : cJSON_GetStringValue(arn);
         bool named = str_starts(name, g->context.environment) && name[prefix] == '-';
-        graph_found(g, &ecs_service_type, named ? name + prefix + 1 : name, name)->observed = false;
+        graph_found(g, &ecs_service_type, named ? name + prefix + 1 : name, name);
     }
     return 0;
+}
+
+/* The wanted ones are read by their names; a list of all is asked for only where there are more. */
+static int service_discover(struct session *s, struct graph *g, struct err *err)
+{
+    const struct resource *cluster = graph_find_name(g, &ecs_cluster_type, g->context.environment);
+    resources_mark_observed(g, &ecs_service_type);
+    if (cluster == NULL || cluster->have == NULL)
+        return 0;
+    if (wanted_observe(s, g, err) < 0)
+        return -1;
+    return are_all(g, cluster) ? 0 : others_find(s, g, err);
 }
 
 /* One token for all tries of one create: a lost answer makes no second service. */

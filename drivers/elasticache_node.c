@@ -142,15 +142,32 @@ static int reason_read(struct session *s, struct resource *r, const char *source
     return 0;
 }
 
-/*
- * Tags are told only while the resource is available:
- * https://github.com/hashicorp/terraform-provider-aws/issues/33859. Nobody else puts a cluster of
- * this name into our subnet group.
- */
-static int tags_take(struct session *s, struct resource *r, const char *arn,
-                     const char *subnet_group, struct err *err)
+static const struct resource *subnet_group_of(const struct resource *r, const char *name)
 {
-    if (r->tags != NULL && !json_bool(r->memo, "borrowed", false))
+    return name != NULL ? graph_find_name(r->graph, &elasticache_subnet_group_type, name) : NULL;
+}
+
+/*
+ * Nobody else puts a cluster of this name into our subnet group, so that whoever the group belongs
+ * to is whose the cluster is: no call is needed. A replication group has a tag that no other has.
+ */
+static bool tags_are_known(struct resource *r, const struct resource *subnet_group)
+{
+    if (r->tags != NULL)
+        return !json_bool(r->memo, "borrowed", false);
+    if (r->type == &elasticache_group_type || subnet_group == NULL ||
+        !resource_is_ours(subnet_group))
+        return false;
+    r->tags = json_dup(subnet_group->tags);
+    return true;
+}
+
+/* Tags are told only while the resource is available:
+ * https://github.com/hashicorp/terraform-provider-aws/issues/33859. */
+static int tags_take(struct session *s, struct resource *r, const char *arn,
+                     const struct resource *subnet_group, struct err *err)
+{
+    if (tags_are_known(r, subnet_group))
         return 0;
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put_str(input, "ResourceName", arn);
@@ -164,12 +181,8 @@ static int tags_take(struct session *s, struct resource *r, const char *arn,
     }
     if (failure.class != ERR_NOT_FOUND && failure.class != ERR_BUSY)
         return err_move(err, &failure);
-    const struct resource *group =
-        subnet_group != NULL
-            ? graph_find_name(r->graph, &elasticache_subnet_group_type, subnet_group)
-            : NULL;
-    if (r->tags == NULL && group != NULL)
-        r->tags = json_dup(group->tags);
+    if (r->tags == NULL && subnet_group != NULL)
+        r->tags = json_dup(subnet_group->tags);
     json_put_bool(r->memo, "borrowed", true);
     return 0;
 }
@@ -179,7 +192,7 @@ int node_take(struct session *s, struct resource *r, const char *status, const c
 {
     json_put_str(r->memo, "status", status != NULL ? status : "unknown");
     resource_set_output(r, "Arn", arn);
-    if (tags_take(s, r, arn, subnet_group, err) < 0)
+    if (tags_take(s, r, arn, subnet_group_of(r, subnet_group), err) < 0)
         return -1;
     if (status_is_failure(status) && json_str(r->memo, "reason") == NULL)
         return reason_read(s, r, source, err);

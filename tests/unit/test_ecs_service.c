@@ -7,40 +7,48 @@
 #include "drivers/ecs.h"
 #include "executor/engine/engine.h"
 
-#define DEFINITION "ecs.task_definition/api"
-#define SERVICE    "ecs.service/api"
-#define NAME       "automation-8527fec8-api"
-#define ARN        "arn:aws:ecs:us-east-1:123456789012:"
-#define CLUSTER(tags)                                                                              \
+#define DEFINITION    "ecs.task_definition/api"
+#define SERVICE       "ecs.service/api"
+#define NAME          "automation-8527fec8-api"
+#define ARN           "arn:aws:ecs:us-east-1:123456789012:"
+#define CLUSTER(tags) CLUSTER_OF(tags, 0, 0, 0)
+#define CLUSTER_OF(tags, a, r, p)                                                                  \
     {                                                                                              \
         .call = "ecs:DescribeClusters",                                                            \
         .answer = "{\"clusters\":[{\"clusterName\":\"automation-8527fec8\",\"clusterArn\":"        \
                   "\"" ARN "cluster/automation-8527fec8\",\"status\":\"ACTIVE\",\"settings\":["    \
-                  "{\"name\":\"containerInsights\",\"value\":\"enabled\"}],\"tags\":[" tags "]}]}" \
+                  "{\"name\":\"containerInsights\",\"value\":\"enabled\"}],\"tags\":[" tags        \
+                  "],\"activeServicesCount\":" #a ",\"runningTasksCount\":" #r                     \
+                  ",\"pendingTasksCount\":" #p "}]}"                                               \
     }
 #define TAG(k, v) "{\"key\":\"" k "\",\"value\":\"" v "\"}"
 #define OURS                                                                                       \
     TAG("Environment", "automation-8527fec8")                                                      \
     "," TAG("berth:project", "77") "," TAG("berth:ref", "dev/feature/login")
 
-static void services_are_listed_and_then_described(void **state)
+#define LISTED(name, more)                                                                         \
+    "{\"services\":[{\"serviceName\":\"" name "\",\"status\":\"ACTIVE\",\"tags\":[" OURS "]" more  \
+    "}]}"
+
+static void others_are_listed_and_then_described(void **state)
 {
     (void)state;
     static const struct script_row rows[] = {
-        CLUSTER(OURS),
+        CLUSTER_OF(OURS, 2, 1, 0),
+        { .call = "ecs:DescribeServices", .answer = LISTED(NAME, ",\"runningCount\":1") },
         { .call = "ecs:ListServices",
           .answer = "{\"serviceArns\":[\"" ARN "service/automation-8527fec8/" NAME "\",\"" ARN
                     "service/automation-8527fec8/automation-8527fec8-old\"]}" },
-        { .call = "ecs:DescribeServices",
-          .answer = "{\"services\":[{\"serviceName\":\"automation-8527fec8-old\",\"status\":"
-                    "\"ACTIVE\",\"tags\":[" OURS "]}]}" },
+        { .call = "ecs:DescribeServices", .answer = LISTED("automation-8527fec8-old", "") },
         { 0 },
     };
     struct script t;
     script_open(&t, script_spec, rows);
     script_discover(&t, ECS_CLUSTER);
     script_discover(&t, SERVICE);
-    assert_false(script_resource(&t, SERVICE)->observed);
+    assert_true(script_resource(&t, SERVICE)->observed);
+    assert_non_null(script_resource(&t, SERVICE)->have);
+    assert_false(script_resource(&t, "ecs.service/old")->observed);
     script_observe(&t, "ecs.service/old");
     assert_true(resource_is_ours(script_resource(&t, "ecs.service/old")));
     /* Its task definitions go with it, by a removal of their own. */
@@ -49,6 +57,39 @@ static void services_are_listed_and_then_described(void **state)
     assert_non_null(family->have);
     assert_true(resource_is_ours(family));
     script_close(&t);
+}
+
+/* How often services are listed where the cluster counts so many active ones and tasks, and the
+ * wanted one has one that runs. */
+static size_t listed_with(const struct script_row *cluster)
+{
+    const struct script_row rows[] = {
+        *cluster,
+        { .call = "ecs:DescribeServices", .answer = LISTED(NAME, ",\"runningCount\":1") },
+        { .call = "ecs:ListServices", .answer = "{\"serviceArns\":[]}" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    script_discover(&t, ECS_CLUSTER);
+    script_discover(&t, SERVICE);
+    assert_int_equal(script_count(&t, "ecs:DescribeServices"), 1);
+    size_t n = script_count(&t, "ecs:ListServices");
+    script_close(&t);
+    return n;
+}
+
+static void services_are_listed_only_where_there_are_others(void **state)
+{
+    (void)state;
+    static const struct script_row alone = CLUSTER_OF(OURS, 1, 1, 0);
+    static const struct script_row another = CLUSTER_OF(OURS, 2, 1, 0);
+    static const struct script_row draining = CLUSTER_OF(OURS, 1, 2, 0);
+    static const struct script_row pending = CLUSTER_OF(OURS, 1, 1, 1);
+    assert_int_equal(listed_with(&alone), 0);
+    assert_int_equal(listed_with(&another), 1);
+    assert_int_equal(listed_with(&draining), 1);
+    assert_int_equal(listed_with(&pending), 1);
 }
 
 static void without_a_cluster_no_service_is_looked_for(void **state)
@@ -541,7 +582,8 @@ static void every_revision_of_an_unwanted_family_goes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(services_are_listed_and_then_described),
+        cmocka_unit_test(others_are_listed_and_then_described),
+        cmocka_unit_test(services_are_listed_only_where_there_are_others),
         cmocka_unit_test(without_a_cluster_no_service_is_looked_for),
         cmocka_unit_test(a_newer_pipeline_is_warned_of),
         cmocka_unit_test(a_cluster_that_is_inactive_is_absent),

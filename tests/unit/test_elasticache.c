@@ -87,7 +87,7 @@ static void parameters_are_those_of_the_version(void **state)
     }
 }
 
-/* From creating, when it has no tags to tell and no address, to available. */
+/* From creating, when it has no address, to available. */
 static void a_cluster_is_awaited(void **state)
 {
     (void)state;
@@ -95,10 +95,6 @@ static void a_cluster_is_awaited(void **state)
         { .call = "elasticache:DescribeCacheClusters", .answer = MEMBER("creating", "5.0.4", "") },
         { .call = "elasticache:DescribeCacheClusters",
           .answer = MEMBER("available", "5.0.4", ENDPOINT) },
-        { .call = "elasticache:ListTagsForResource",
-          .class = ERR_NOT_FOUND,
-          .code = "CacheClusterNotFound" },
-        TAGS,
         { 0 },
     };
     struct script t;
@@ -107,7 +103,7 @@ static void a_cluster_is_awaited(void **state)
     subnets->tags = tags_wanted(t.g, "redis");
     script_discover(&t, CLUSTER);
     struct resource *r = script_resource(&t, CLUSTER);
-    assert_true(resource_is_ours(r)); /* as its subnet group is */
+    assert_true(resource_is_ours(r)); /* as its subnet group is, which needs no call */
     judged(r, WAITING, "creating");
     assert_null(json_get(r->outputs, "host"));
     script_observe(&t, CLUSTER);
@@ -115,6 +111,30 @@ static void a_cluster_is_awaited(void **state)
     assert_string_equal(json_str(r->outputs, "host"), "redis.example");
     assert_string_equal(json_str(r->outputs, "port"), "6379");
     assert_json(json_get(r->have, "SecurityGroupIds"), "[\"sg-1\"]");
+    script_close(&t);
+}
+
+/* It tells its tags once it is available; where there is another's subnet group they count. */
+static void a_cluster_in_anothers_subnet_group_tells_whose_it_is(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "elasticache:DescribeCacheClusters", .answer = MEMBER("creating", "5.0.4", "") },
+        { .call = "elasticache:ListTagsForResource",
+          .class = ERR_NOT_FOUND,
+          .code = "CacheClusterNotFound" },
+        TAGS,
+        { 0 },
+    };
+    struct script t;
+    open_with(&t, REDIS, rows);
+    script_resource(&t, ELASTICACHE_SUBNET_GROUP)->tags = cJSON_CreateObject();
+    script_discover(&t, CLUSTER);
+    struct resource *r = script_resource(&t, CLUSTER);
+    assert_false(resource_is_ours(r));
+    script_observe(&t, CLUSTER);
+    assert_true(resource_is_ours(r));
+    script_observe(&t, CLUSTER);
     assert_int_equal(script_count(&t, "elasticache:ListTagsForResource"), 2);
     script_close(&t);
 }
@@ -400,6 +420,7 @@ int main(void)
         cmocka_unit_test(versions_are_compared_as_far_as_both_go),
         cmocka_unit_test(parameters_are_those_of_the_version),
         cmocka_unit_test(a_cluster_is_awaited),
+        cmocka_unit_test(a_cluster_in_anothers_subnet_group_tells_whose_it_is),
         cmocka_unit_test(without_its_subnet_group_it_is_nobodys),
         cmocka_unit_test(a_failure_has_its_newest_event_for_a_reason),
         cmocka_unit_test(a_change_is_expected),
