@@ -273,8 +273,7 @@ static int work(enum verb verb, struct deploy *d, struct err *err)
 {
     struct part part;
     if (part_select(options.only, d->spec.json, &part, err) < 0)
-        return err_set(err, ERR_USER, "there is no driver and no service '%s' (--only)",
-                       options.only);
+        return err_wrap(err, "--only");
     if ((verb == VERB_APPLY && deploy_lock(d, err) < 0) || deploy_observe(d, err) < 0)
         return -1;
     if (verb == VERB_STATUS)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "executor/base/log.h"
-#include "executor/base/version.h"
+#include "executor/base/near.h"
 #include "executor/engine/planprint.h"
 #include "executor/joblog.h"
 
@@ -276,21 +276,52 @@ void deploy_release(struct deploy *d)
     *d = (struct deploy)DEPLOY_INIT;
 }
 
+/* Whether a driver only looks up what it knows of. */
+static bool driver_writes_nothing(const struct driver *driver)
+{
+    for (const struct resource_type *const *t = driver->types; *t != NULL; t++)
+        if ((*t)->scope != SCOPE_LOOKUP)
+            return false;
+    return true;
+}
+
+static int no_such_part(const char *part, const cJSON *services, struct err *err)
+{
+    struct near near = NEAR_INIT(part);
+    near_try_keys(&near, services);
+    for (const struct driver *const *d = drivers; *d != NULL; d++)
+        if (!driver_writes_nothing(*d))
+            near_try(&near, (*d)->name);
+    if (near.word != NULL)
+        return err_set(err, ERR_USER,
+                       "there is no driver '%s', and the spec has no service of that name for this "
+                       "environment; did you mean '%s'?",
+                       part, near.word);
+    return err_set(err, ERR_USER,
+                   "there is no driver '%s', and the spec has no service of that name for this "
+                   "environment: correct the name, or declare the service",
+                   part);
+}
+
 int part_select(const char *part, const cJSON *spec, struct part *ret, struct err *err)
 {
     *ret = (struct part){ .drivers = { NULL } };
     if (part == NULL)
         return 0;
-    if (driver_find(part) != NULL) {
+    const cJSON *services = json_get(spec, "services");
+    const struct driver *driver = driver_find(part);
+    if (driver != NULL && driver_writes_nothing(driver))
+        return err_set(err, ERR_USER,
+                       "the driver '%s' only looks up %s, so that there is nothing to deploy: name "
+                       "another driver, or a service",
+                       part, driver->types[0]->plural);
+    if (driver != NULL) {
         ret->drivers[0] = part;
         ret->selection.drivers = ret->drivers;
-    } else if (json_get(json_get(spec, "services"), part) != NULL) {
+    } else if (json_get(services, part) != NULL) {
         ret->selection.service = part;
     } else {
-        return err_set(err, ERR_HOST,
-                       "this version of berth (" BERTH_VERSION ") has no driver '%s', and the spec "
-                       "no service of that name: leave the job out, or install a berth that has it",
-                       part);
+        return no_such_part(part, services, err);
     }
     return 0;
 }

@@ -88,7 +88,8 @@ struct part {
     const char *drivers[3];
     struct selection selection;
 };
-/* ERR_HOST for a driver that this version does not have. `part` NULL: everything. */
+/* ERR_USER for what is neither, with the nearest that is one, and for a driver that writes nothing.
+ * A driver counts before a service of its name. `part` NULL: everything. */
 int part_select(const char *part, const cJSON *spec, struct part *ret, struct err *err);
 
 #endif

@@ -3,6 +3,8 @@
 
 #include <ctype.h>
 
+#include "executor/base/near.h"
+
 struct exact_name {
     const char *name;
     enum act act;
@@ -41,14 +43,16 @@ static const struct module_suffix module_suffixes[] = {
     { "-build", ACT_IMAGE },
 };
 
-/* The programs that use this file do not link the drivers. A name here that this version has no
- * driver for is refused by whoever looks the driver up. */
+/* Every driver's name and aliases: the programs that use this file do not link the drivers. A name
+ * here that this version has no driver for is refused by whoever looks the driver up. */
 static const struct driver_name driver_names[] = {
+    { "acm", "acm" },
     { "alb", "alb" },
     { "cloudformation", "cloudformation" },
     { "cloudmap", "cloudmap" },
     { "cloudwatch", "cloudwatch" },
     { "dns", "route53" },
+    { "ec2", "ec2" },
     { "ecr", "ecr" },
     { "ecs", "ecs" },
     { "elasticache", "elasticache" },
@@ -149,13 +153,12 @@ static bool match_exact(const char *name, struct dispatch *d)
     return false;
 }
 
-static bool match_driver(const char *name, struct dispatch *d)
+static bool match_driver(const char *part, struct dispatch *d)
 {
-    if (!str_starts(name, DEPLOY_PREFIX))
-        return false;
     for (size_t i = 0; i < ARRAY_SIZE(driver_names); i++) {
-        if (str_eq(name + strlen(DEPLOY_PREFIX), driver_names[i].name)) {
+        if (str_eq(part, driver_names[i].name)) {
             set_act(d, ACT_DEPLOY, driver_names[i].driver);
+            d->word = driver_names[i].name;
             return true;
         }
     }
@@ -177,33 +180,39 @@ static bool match_module(const char *name, const cJSON *spec, struct dispatch *d
     return false;
 }
 
-static bool match_service(const char *name, const cJSON *spec, struct dispatch *d)
+static bool match_service(const char *part, const cJSON *spec, struct dispatch *d)
 {
-    if (!str_starts(name, DEPLOY_PREFIX) ||
-        !spec_declares(spec, "services", name + strlen(DEPLOY_PREFIX)))
+    if (!spec_declares(spec, "services", part))
         return false;
-    set_act(d, ACT_DEPLOY, name + strlen(DEPLOY_PREFIX));
+    set_act(d, ACT_DEPLOY, part);
     return true;
 }
 
+/* Drivers come before modules, and these before services: what berth itself knows means the same in
+ * every repository. */
 static bool match_names(const char *name, const cJSON *spec, struct dispatch *d)
 {
-    return match_exact(name, d) || match_driver(name, d) || match_module(name, spec, d) ||
-           match_service(name, spec, d);
+    const char *part = str_starts(name, DEPLOY_PREFIX) ? name + strlen(DEPLOY_PREFIX) : NULL;
+    return match_exact(name, d) || (part != NULL && match_driver(part, d)) ||
+           match_module(name, spec, d) || (part != NULL && match_service(part, spec, d));
 }
 
-/* "plan", "plan-branches" and "plan-master" are the plan of deploy; "plan-<rest>" of the job
- * <rest>. */
+/*
+ * "plan", "plan-branches" and "plan-master" are the plan of deploy; "plan-<rest>" of the job
+ * <rest>, or of the job deploy-<rest>: nobody who calls a job after a driver or a service expects
+ * that it plans nothing.
+ */
 static bool match_plan(const char *name, const cJSON *spec, struct dispatch *d)
 {
-    _cleanup_free_ char *deploy = NULL;
-    if (str_eq(name, "plan"))
-        deploy = xstrdup("deploy");
-    else if (str_eq(name, "plan-branches") || str_eq(name, "plan-master"))
-        deploy = xasprintf("deploy%s", name + strlen("plan"));
-    else if (!str_starts(name, PLAN_PREFIX))
+    bool whole =
+        str_eq(name, "plan") || str_eq(name, "plan-branches") || str_eq(name, "plan-master");
+    if (!whole && !str_starts(name, PLAN_PREFIX))
         return false;
-    if (!match_names(deploy != NULL ? deploy : name + strlen(PLAN_PREFIX), spec, d))
+    const char *rest = whole ? "" : name + strlen(PLAN_PREFIX);
+    _cleanup_free_ char *deploy = xasprintf("deploy%s", name + strlen("plan"));
+    if (whole ? !match_exact(deploy, d)
+              : !match_names(rest, spec, d) && !match_driver(rest, d) &&
+                    !match_service(rest, spec, d))
         return false;
     d->plan = true;
     return true;
@@ -221,11 +230,12 @@ static enum act if_declared(const char *name)
     _cleanup_dispatch_ struct dispatch d = DISPATCH_INIT;
     if (match(name, NULL, &d))
         return ACT_SCRIPT;
-    const char *rest = str_starts(name, PLAN_PREFIX) ? name + strlen(PLAN_PREFIX) : name;
+    bool plan = str_starts(name, PLAN_PREFIX);
+    const char *rest = plan ? name + strlen(PLAN_PREFIX) : name;
     for (size_t i = 0; i < ARRAY_SIZE(module_suffixes); i++)
         if (str_ends(rest, module_suffixes[i].suffix))
             return module_suffixes[i].act;
-    return str_starts(rest, DEPLOY_PREFIX) ? ACT_DEPLOY : ACT_SCRIPT;
+    return plan || str_starts(rest, DEPLOY_PREFIX) ? ACT_DEPLOY : ACT_SCRIPT;
 }
 
 /* What the host config says instead of the job's own name, or NULL. */
@@ -245,6 +255,64 @@ enum act dispatch_if_declared(const char *job_name, const struct hostconfig *h)
     _cleanup_free_ char *own = cut_suffixes(job_name);
     const char *as = renamed(h, own);
     return if_declared(as != NULL ? as : own);
+}
+
+/* Adds <prefix><member><suffix> for every member of `section`, also of overlays. */
+static void collect_declared(const cJSON *spec, const char *section, const char *prefix,
+                             const char *suffix, struct strlist *names)
+{
+    const cJSON *member, *overlay;
+    cJSON_ArrayForEach (member, json_get(spec, section))
+        strlist_addf(names, "%s%s%s", prefix, member->string, suffix);
+    cJSON_ArrayForEach (overlay, json_get(spec, "overlays"))
+        cJSON_ArrayForEach (member, json_get(overlay, section))
+            strlist_addf(names, "%s%s%s", prefix, member->string, suffix);
+}
+
+/* Every name that a job can have in a repository with that spec, but for the plans of the others.
+ */
+static void collect_names(const cJSON *spec, struct strlist *names)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(exact_names); i++)
+        strlist_add(names, exact_names[i].name);
+    for (size_t i = 0; i < ARRAY_SIZE(driver_names); i++)
+        strlist_addf(names, DEPLOY_PREFIX "%s", driver_names[i].name);
+    collect_declared(spec, "services", DEPLOY_PREFIX, "", names);
+    for (size_t i = 0; i < ARRAY_SIZE(module_suffixes); i++)
+        collect_declared(spec, "modules", "", module_suffixes[i].suffix, names);
+}
+
+/* One wrong letter in four is a slip, more is another word; letters that all such names share do
+ * not count: "deploy-docs" is no slip for "deploy-dns". */
+static bool is_slip(const struct near *near)
+{
+    const char *stem = near->wrong;
+    if (str_starts(stem, PLAN_PREFIX))
+        stem += strlen(PLAN_PREFIX);
+    if (str_starts(stem, DEPLOY_PREFIX))
+        stem += strlen(DEPLOY_PREFIX);
+    return near->word != NULL && near->distance * 4 <= strlen(stem);
+}
+
+char *dispatch_nearest(const char *job_name, const struct hostconfig *h, const cJSON *spec)
+{
+    _cleanup_free_ char *own = cut_suffixes(job_name);
+    if (renamed(h, own) != NULL)
+        return NULL;
+    _cleanup_strlist_ struct strlist names = STRLIST_INIT, plans = STRLIST_INIT;
+    collect_names(spec, &names);
+    strlist_add(&plans, "plan");
+    for (size_t i = 0; i < names.n; i++)
+        strlist_addf(&plans, PLAN_PREFIX "%s", names.v[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(driver_names); i++)
+        strlist_addf(&plans, PLAN_PREFIX "%s", driver_names[i].name);
+    collect_declared(spec, "services", PLAN_PREFIX, "", &plans);
+    struct near near = NEAR_INIT(own);
+    for (size_t i = 0; i < names.n; i++)
+        near_try(&near, names.v[i]);
+    for (size_t i = 0; i < plans.n; i++)
+        near_try(&near, plans.v[i]);
+    return is_slip(&near) ? xstrdup(near.word) : NULL;
 }
 
 int dispatch_job(const char *job_name, const struct hostconfig *h, const cJSON *spec,

@@ -6,6 +6,7 @@
  * What a job is, by its name alone. GitLab's suffixes " 1/3" (parallel) and ": [a, b]" (matrix) are
  * cut first. Then, in this order: the host config's "dispatch" table, exact names, "plan-<rest>",
  * drivers (with aliases), the spec's modules and services. No match: the job just runs its script.
+ * docs/jobs.md tells it to users.
  */
 
 #include "executor/hostconfig.h"
@@ -27,9 +28,10 @@ enum when { WHEN_BEFORE, WHEN_AFTER }; /* the script, relative to the driver */
 
 struct dispatch {
     enum act act;
-    bool plan;  /* "plan-...": the same without writing */
-    char *part; /* deploy: a driver or service, lint/test/image: the module, terraform: the
-                   directory; or NULL */
+    bool plan;        /* "plan-...": the same without writing */
+    char *part;       /* deploy: a driver or service, lint/test/image: the module, terraform: the
+                         directory; or NULL */
+    const char *word; /* what the job's name calls the driver: "redis"; static; or NULL */
     const char *branch_kind; /* "ephemeral" for a name that ends in -branches, "production" for
                                 -master; or NULL */
     enum when when;
@@ -51,6 +53,11 @@ int dispatch_job(const char *job_name, const struct hostconfig *h, const cJSON *
  * the spec has no say. So that the spec is read only when it matters.
  */
 enum act dispatch_if_declared(const char *job_name, const struct hostconfig *h);
+/*
+ * The name that a job of this name, which is just a script, may have been meant to have; NULL if
+ * none is near, or the host config's table has the job. `spec` may be NULL. The caller frees it.
+ */
+char *dispatch_nearest(const char *job_name, const struct hostconfig *h, const cJSON *spec);
 void dispatch_release(struct dispatch *d);
 /* Whether an act needs an environment, and so a branch that the host config knows. */
 bool dispatch_needs_environment(const struct dispatch *d);

@@ -148,6 +148,17 @@ static int select_part(const struct drive *d, struct part *ret, struct err *err)
     return part_select(d->dispatch.part, d->deploy.spec.json, ret, err);
 }
 
+/* Who has called a service after a driver would wait for it in vain. */
+static void say_shadowed(const struct drive *d)
+{
+    const char *word = d->dispatch.word;
+    if (word != NULL && driver_find(word) != NULL &&
+        json_get(json_get(d->deploy.spec.json, "services"), word) != NULL)
+        log_warn("'%s' means all that berth's driver of that name makes, not the service '%s' of "
+                 "the spec, which only 'deploy' deploys: rename the service to deploy it alone",
+                 d->job.name, word);
+}
+
 /* The verdict, the log's last line. */
 static void say_done(const struct drive *d)
 {
@@ -172,6 +183,7 @@ static int work(struct drive *d, struct err *err)
     if (select_part(d, &part, err) < 0 || (writes && deploy_lock(deploy, err) < 0) ||
         deploy_observe(deploy, err) < 0)
         return -1;
+    say_shadowed(d);
     deploy_say_warnings(deploy);
     if (deploy_plan(deploy, &part.selection, err) == 0)
         deploy_say_plan(deploy, true);
@@ -182,9 +194,7 @@ static int work(struct drive *d, struct err *err)
     /* The runner takes an end with 0 after SIGTERM for success (common/build.go). */
     if (cancel_is_set(&d->cancel))
         return err_set(err, ERR_CANCELLED, "cancelled: run the job again to go on");
-    if (!writes)
-        return 0;
-    _cleanup_json_ cJSON *outputs = outputs_of(&d->environment, d->job.pipeline_id, deploy->graph);
+    _cleanup_json_ cJSON *outputs = outputs_of(&d->environment, deploy->graph, &deploy->counts);
     return outputs_write(outputs, d->checkout, err);
 }
 

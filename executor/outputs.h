@@ -3,17 +3,22 @@
 #define BERTH_OUTPUTS_H
 
 /*
- * What a run tells the rest of the job: BERTH_ENVIRONMENT and the like. They go to the job's script
+ * What a run tells the rest of the job: BERTH_ENVIRONMENT and the like, at most 15, so that they
+ * fit beside the project's own (20 variables in a file by default). They go to the job's script
  * through $TMPDIR/berth-outputs.json, which run reads, and to later jobs through berth.env in the
  * checkout, for artifacts:reports:dotenv (https://docs.gitlab.com/ci/yaml/artifacts_reports/
- * #artifactsreportsdotenv: no quotes, one line a value, 20 variables by default).
+ * #artifactsreportsdotenv). docs/jobs.md lists them.
  */
 
-#include "drivers/resource.h"
+#include "executor/engine/engine.h"
 #include "executor/environment.h"
 
-/* Names and values, an object of strings that the caller owns. */
-cJSON *outputs_of(const struct environment *e, int64_t pipeline, const struct graph *g);
+/* Names and values, an object of strings that the caller owns: what the environment is, and what is
+ * there of it, whichever part of it the job is about. `counts` are the plan's. */
+cJSON *outputs_of(const struct environment *e, const struct graph *g,
+                  const struct plan_counts *counts);
+/* The lines of berth.env. A value that GitLab would refuse is left out, and the log says so. */
+void outputs_to_dotenv(const cJSON *outputs, struct strbuf *text);
 /* Writes both files; `checkout` is the descriptor of the project's directory. */
 int outputs_write(const cJSON *outputs, int checkout, struct err *err);
 

@@ -65,14 +65,20 @@ static cJSON *spec_for(const struct job *job, const struct hostconfig *h, bool *
     return NULL;
 }
 
-/* A misspelt name must not pass for a deploy that was done. */
-static void say_not_declared(const struct job *job, const struct hostconfig *h)
+/* A misspelt name must not pass for a deploy, or a plan, that was made. */
+static void say_not_declared(const struct job *job, const struct hostconfig *h, const cJSON *spec)
 {
-    enum act act = dispatch_if_declared(job->name, h);
-    if (act == ACT_DEPLOY && hostconfig_project(h, job->project_id) != NULL)
-        log_warn("nothing is deployed: the repository's spec declares no service of the name in "
-                 "'%s', so this job is just its script",
-                 job->name);
+    if (hostconfig_project(h, job->project_id) == NULL)
+        return;
+    _cleanup_free_ char *near = dispatch_nearest(job->name, h, spec);
+    _cleanup_free_ char *hint =
+        near != NULL ? xasprintf("; did you mean '%s'?", near) : xstrdup("");
+    if (dispatch_if_declared(job->name, h) == ACT_DEPLOY)
+        log_warn("nothing is %s: the repository's spec declares no service of the name in '%s', so "
+                 "this job is just its script%s",
+                 str_starts(job->name, "plan") ? "planned" : "deployed", job->name, hint);
+    else if (near != NULL)
+        log_warn("berth knows no job '%s', so it is just its script%s", job->name, hint);
 }
 
 static enum when when_of(const struct job *job, const struct dispatch *d)
@@ -112,7 +118,7 @@ static int run_user_script(const char *script)
     if (dispatch_job(job.name, &h, spec, &d, &err) < 0)
         return joblog_failure(&err);
     if (d.act == ACT_SCRIPT && !broken) {
-        say_not_declared(&job, &h);
+        say_not_declared(&job, &h, spec);
         return run_script(script, NULL);
     }
     if (when_of(&job, &d) == WHEN_AFTER)

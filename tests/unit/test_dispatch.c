@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "drivers/driver.h"
 #include "executor/dispatch.h"
 
 #define SPEC                                                                                       \
@@ -73,7 +74,24 @@ static const struct row rows[] = {
     { "plan-basic-infra", ACT_BASIC_INFRA, true, NULL, NULL, WHEN_AFTER },
     { "plan-destroy-branches", ACT_DESTROY, true, NULL, "ephemeral", WHEN_BEFORE },
     { "plan-deploy-notifier", ACT_DEPLOY, true, "notifier", NULL, WHEN_AFTER },
+    { "plan-deploy-redis", ACT_DEPLOY, true, "elasticache", NULL, WHEN_AFTER },
+    { "plan-master", ACT_DEPLOY, true, NULL, "production", WHEN_AFTER },
+    { "plan-notifier", ACT_DEPLOY, true, "notifier", NULL, WHEN_AFTER },
+    { "plan-extra", ACT_DEPLOY, true, "extra", NULL, WHEN_AFTER },
+    { "plan-ecs", ACT_DEPLOY, true, "ecs", NULL, WHEN_AFTER },
+    { "plan-redis", ACT_DEPLOY, true, "elasticache", NULL, WHEN_AFTER },
+    { "plan-x y 1/2", ACT_DEPLOY, true, "x y", NULL, WHEN_AFTER },
+    { "plan-notifier-build", ACT_IMAGE, true, "notifier", NULL, WHEN_BEFORE },
+    { "plan-check-ecs-resources-master", ACT_CAPACITY, true, NULL, "production", WHEN_AFTER },
+    { "plan-terraform-validate-dev", ACT_TERRAFORM, true, "dev", NULL, WHEN_AFTER },
     { "plan-plan-deploy", ACT_SCRIPT, false, NULL, NULL, WHEN_AFTER },
+    { "plan-plan-notifier", ACT_SCRIPT, false, NULL, NULL, WHEN_AFTER },
+    { "plan-", ACT_SCRIPT, false, NULL, NULL, WHEN_AFTER },
+    { "deploy-", ACT_SCRIPT, false, NULL, NULL, WHEN_AFTER },
+    { "plan-deploy-", ACT_SCRIPT, false, NULL, NULL, WHEN_AFTER },
+    { "deploy-../notifier", ACT_SCRIPT, false, NULL, NULL, WHEN_AFTER },
+    { "deploy-$(id)", ACT_SCRIPT, false, NULL, NULL, WHEN_AFTER },
+    { "deploy-%s%n", ACT_SCRIPT, false, NULL, NULL, WHEN_AFTER },
     { "plan-b-test", ACT_TEST, false, "plan-b", NULL, WHEN_BEFORE },
     { "plan-something", ACT_SCRIPT, false, NULL, NULL, WHEN_AFTER },
     { "destroy", ACT_DESTROY, false, NULL, NULL, WHEN_BEFORE },
@@ -128,8 +146,77 @@ static void tells_when_the_spec_matters(void **state)
     assert_int_equal(dispatch_if_declared("plan-deploy-notifier 1/2", &h), ACT_DEPLOY);
     assert_int_equal(dispatch_if_declared("x-test", &h), ACT_TEST);
     assert_int_equal(dispatch_if_declared("x-build", &h), ACT_IMAGE);
+    assert_int_equal(dispatch_if_declared("plan-notifier", &h), ACT_DEPLOY);
+    assert_int_equal(dispatch_if_declared("plan-x-build", &h), ACT_IMAGE);
+    assert_int_equal(dispatch_if_declared("plan-ecs", &h), ACT_SCRIPT);
     assert_int_equal(dispatch_if_declared("deploy-ecs", &h), ACT_SCRIPT);
     assert_int_equal(dispatch_if_declared("compile", &h), ACT_SCRIPT);
+}
+
+static void every_driver_has_its_names(void **state)
+{
+    (void)state;
+    const struct hostconfig h = HOSTCONFIG_INIT;
+    for (const struct driver *const *d = drivers; *d != NULL; d++) {
+        const char *const none[] = { NULL };
+        const char *const *alias = (*d)->aliases != NULL ? (*d)->aliases : none;
+        for (const char *name = (*d)->name; name != NULL; name = *alias++) {
+            _cleanup_free_ char *deploy = xasprintf("deploy-%s", name);
+            _cleanup_free_ char *plan = xasprintf("plan-%s", name);
+            const struct row of_driver[] = {
+                { deploy, ACT_DEPLOY, false, (*d)->name, NULL, WHEN_AFTER },
+                { plan, ACT_DEPLOY, true, (*d)->name, NULL, WHEN_AFTER },
+            };
+            check(&of_driver[0], &h, NULL);
+            check(&of_driver[1], &h, NULL);
+        }
+    }
+}
+
+static void a_drivers_name_is_never_a_services(void **state)
+{
+    (void)state;
+    const struct hostconfig h = HOSTCONFIG_INIT;
+    _cleanup_json_ cJSON *spec = parse(SPEC); /* which has services 'redis' and 'branches' */
+    _cleanup_err_ struct err err = ERR_INIT;
+    _cleanup_dispatch_ struct dispatch d = DISPATCH_INIT;
+    assert_int_equal(dispatch_job("plan-redis", &h, spec, &d, &err), 0);
+    assert_string_equal(d.part, "elasticache");
+    assert_string_equal(d.word, "redis");
+    dispatch_release(&d);
+    assert_int_equal(dispatch_job("deploy-branches", &h, spec, &d, &err), 0);
+    assert_null(d.part);
+}
+
+static void a_slip_has_its_nearest_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *nearest;
+    } slips[] = {
+        { "depoly-branches", "deploy-branches" },
+        { "deploy-notifer", "deploy-notifier" },
+        { "plan-notifer 1/3", "plan-notifier" },
+        { "plan-deploy-notifer", "plan-deploy-notifier" },
+        { "notifer-test", "notifier-test" },
+        { "deploy-elasticcache", "deploy-elasticache" },
+        { "plan-basic-inra", "plan-basic-infra" },
+        { "Deploy-Master", "deploy-master" },
+        { "deploy-docs", NULL },
+        { "clean", NULL },
+        { "frontend-test", NULL },
+        { "ship-itt", NULL },
+        { "", NULL },
+    };
+    _cleanup_json_ cJSON *spec = parse(SPEC);
+    _cleanup_json_ cJSON *json =
+        parse("{\"dispatch\": [{\"job\": \"ship-*\", \"as\": \"script\"}]}");
+    const struct hostconfig h = { .path = (char *)"berth.json", .json = json };
+    for (size_t i = 0; i < ARRAY_SIZE(slips); i++) {
+        _cleanup_free_ char *nearest = dispatch_nearest(slips[i].name, &h, spec);
+        if (!str_eq(nearest, slips[i].nearest))
+            fail_msg("%s: %s", slips[i].name, nearest != NULL ? nearest : "none");
+    }
 }
 
 static void the_host_configs_table_comes_first(void **state)
@@ -179,6 +266,9 @@ int main(void)
         cmocka_unit_test(every_row),
         cmocka_unit_test(without_a_spec_modules_and_services_are_unknown),
         cmocka_unit_test(tells_when_the_spec_matters),
+        cmocka_unit_test(every_driver_has_its_names),
+        cmocka_unit_test(a_drivers_name_is_never_a_services),
+        cmocka_unit_test(a_slip_has_its_nearest_name),
         cmocka_unit_test(the_host_configs_table_comes_first),
         cmocka_unit_test(which_acts_need_an_environment),
     };
