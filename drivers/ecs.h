@@ -7,8 +7,8 @@
  * (ecs_task_definition.c makes them from the spec and reads and registers them, ecs_container.c
  * their containers, ecs_normalise.c brings wanted and registered ones into one form), services
  * (ecs_service_want.c, ecs_service.c; ecs_service_form.c brings wanted and observed ones into one
- * form) and whether a service's deployment is done (ecs_judge.c) and its targets are healthy
- * (ecs_targets.c).
+ * form), whether a service's deployment is done (ecs_judge.c) and its targets are healthy
+ * (ecs_targets.c), and why tasks have stopped (ecs_stopped.c).
  */
 
 #include "drivers/resource.h"
@@ -79,5 +79,11 @@ int ecs_targets_read(struct session *s, struct resource *r, const cJSON *service
 bool ecs_targets_are_healthy(const struct resource *r, struct strbuf *why);
 /* Whether the deployment that this run began is no longer the primary one. */
 bool ecs_service_is_replaced(const struct resource *r);
+
+/*
+ * Why tasks of a service have stopped of late, the newest first, each reason once:
+ * [{"task", "at" (seconds since 1970), "reason", "times"}]. The caller owns *ret.
+ */
+int ecs_service_stops(struct session *s, const struct resource *r, cJSON **ret, struct err *err);
 
 #endif

@@ -21,6 +21,7 @@
 #include "executor/exitcode.h"
 #include "executor/iampolicy.h"
 #include "executor/joblog.h"
+#include "executor/status.h"
 #include "executor/watch.h"
 
 /* What the options of all commands fill in. */
@@ -219,19 +220,34 @@ static cJSON *results_to_json(const struct deploy *d, const struct err *err)
     return json;
 }
 
-/* Prints what is, whatever the plan comes to: a spec that cannot be applied has a state, too. */
+/* Prints what is, whatever the plan comes to: what is in the way, and a spec that cannot be
+ * applied, are part of it. What keeps the spec from being applied is a warning. */
 static int print_status(struct deploy *d, const struct selection *selection, struct err *err)
 {
-    int r = deploy_plan(d, selection, err);
+    _cleanup_status_ struct status status = STATUS_INIT;
+    _cleanup_err_ struct err refused = ERR_INIT;
+    int r = deploy_plan(d, selection, &refused);
+    if (status_make(d->session, d->graph, &status, err) < 0)
+        return -1;
     deploy_say_warnings(d);
     if (options.json) {
-        print_json(status_to_json(d->graph));
+        print_json(status_to_json(&status));
     } else {
         _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-        status_to_text(d->graph, &text);
+        status_to_text(&status, &text);
         print_text(&text);
     }
-    return r;
+    if (r < 0)
+        log_warn("a deploy would be refused: %s", refused.message);
+    return 0;
+}
+
+static int show_status(struct deploy *d, const struct selection *selection, struct err *err)
+{
+    if (deploy_observe(d, err) < 0 && (err->class != ERR_CONFLICT || !status_is_told(d->graph)))
+        return -1;
+    err_release(err);
+    return print_status(d, selection, err);
 }
 
 static void print_plan(const struct deploy *d)
@@ -274,10 +290,10 @@ static int work(enum verb verb, struct deploy *d, struct err *err)
     struct part part;
     if (part_select(options.only, d->spec.json, &part, err) < 0)
         return err_wrap(err, "--only");
+    if (verb == VERB_STATUS)
+        return show_status(d, &part.selection, err);
     if ((verb == VERB_APPLY && deploy_lock(d, err) < 0) || deploy_observe(d, err) < 0)
         return -1;
-    if (verb == VERB_STATUS)
-        return print_status(d, &part.selection, err);
     deploy_say_warnings(d);
     if (deploy_plan(d, &part.selection, err) == 0 && verb != VERB_CHECK)
         show_plan(verb, d);
@@ -551,7 +567,8 @@ static const struct cli_command commands[] = {
       check_options, run_check },
     { "plan", "", "Says what a deploy would change.", environment_options, run_plan },
     { "apply", "", "Brings an environment up to its spec.", environment_options, run_apply },
-    { "status", "", "Says the state of each resource.", environment_options, run_status },
+    { "status", "", "Says how each resource is, what is wrong first.", environment_options,
+      run_status },
     { "iam-policy", "", "Prints the least IAM policy that the jobs of a spec need.",
       iam_policy_options, run_iam_policy },
     { "doctor", "", "Looks at a runner host and says what to change.", doctor_options, run_doctor },

@@ -174,7 +174,7 @@ void plan_types_to_text(const struct graph *g, struct strbuf *out)
     }
 }
 
-static cJSON *changes_to_json(const struct resource *r)
+cJSON *plan_changes_to_json(const struct resource *r)
 {
     cJSON *changes = cJSON_CreateArray();
     const cJSON *change;
@@ -193,7 +193,7 @@ static cJSON *changes_to_json(const struct resource *r)
     return changes;
 }
 
-static cJSON *head_to_json(const struct graph *g, const char *schema)
+cJSON *plan_head_to_json(const struct graph *g, const char *schema)
 {
     const struct context *c = &g->context;
     cJSON *json = cJSON_CreateObject();
@@ -211,7 +211,7 @@ static cJSON *head_to_json(const struct graph *g, const char *schema)
     return json;
 }
 
-static cJSON *resource_to_json(const struct resource *r)
+cJSON *plan_resource_to_json(const struct resource *r)
 {
     cJSON *json = cJSON_CreateObject();
     json_put_str(json, "address", r->address);
@@ -224,7 +224,7 @@ static cJSON *resource_to_json(const struct resource *r)
 
 cJSON *plan_to_json(const struct graph *g, const struct plan_counts *c)
 {
-    cJSON *json = head_to_json(g, "berth-plan/1");
+    cJSON *json = plan_head_to_json(g, "berth-plan/1");
     cJSON *counts = json_put_object(json, "counts");
     json_put_int(counts, "create", c->create);
     json_put_int(counts, "update", c->update);
@@ -236,62 +236,13 @@ cJSON *plan_to_json(const struct graph *g, const struct plan_counts *c)
     cJSON *resources = json_put_array(json, "resources");
     for (size_t i = 0; i < g->n; i++) {
         const struct resource *r = g->v[i];
-        cJSON *item = json_push(resources, resource_to_json(r));
+        cJSON *item = json_push(resources, plan_resource_to_json(r));
         json_put_str(item, "action", action_name(r->action));
         json_put_bool(item, "selected", r->selected);
         json_put_bool(item, "wait", r->wait);
         json_put_str(item, "waitingFor", r->waiting_for);
         json_put_str(item, "note", r->note);
-        json_put(item, "changes", changes_to_json(r));
-    }
-    return json;
-}
-
-const char *resource_state(const struct resource *r, struct strbuf *why)
-{
-    if (r->want == NULL && r->type->scope != SCOPE_LOOKUP)
-        return "unwanted";
-    if (r->have == NULL) {
-        const char *missing = json_str(r->memo, "missing");
-        strbuf_adds(why, missing != NULL ? missing : "");
-        return "missing";
-    }
-    enum readiness readiness = r->type->judge != NULL ? r->type->judge(r, why) : READY;
-    if (readiness == FAILED)
-        return "failed";
-    if (json_count(r->changes) > 0) {
-        strbuf_reset(why);
-        strbuf_addf(why, "%zu difference%s from the spec", json_count(r->changes),
-                    json_count(r->changes) == 1 ? "" : "s");
-        return "changed";
-    }
-    return readiness == WAITING ? "waiting" : "ready";
-}
-
-void status_to_text(const struct graph *g, struct strbuf *out)
-{
-    for (size_t i = 0; i < g->n; i++) {
-        const struct resource *r = g->v[i];
-        _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
-        const char *state = resource_state(r, &why);
-        strbuf_addf(out, "%-8s %s %s", state, r->type->singular, r->label);
-        if (!str_eq(r->label, r->name))
-            strbuf_addf(out, " (%s)", r->name);
-        strbuf_addf(out, "%s%s\n", why.len > 0 ? ": " : "", why.buf);
-    }
-}
-
-cJSON *status_to_json(const struct graph *g)
-{
-    cJSON *json = head_to_json(g, "berth-status/1");
-    cJSON *resources = json_put_array(json, "resources");
-    for (size_t i = 0; i < g->n; i++) {
-        const struct resource *r = g->v[i];
-        _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
-        cJSON *item = json_push(resources, resource_to_json(r));
-        json_put_str(item, "state", resource_state(r, &why));
-        json_put_str(item, "why", why.len > 0 ? why.buf : NULL);
-        json_put(item, "changes", changes_to_json(r));
+        json_put(item, "changes", plan_changes_to_json(r));
     }
     return json;
 }

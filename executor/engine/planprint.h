@@ -3,7 +3,7 @@
 #define BERTH_ENGINE_PLANPRINT_H
 
 /*
- * A plan, and the state of an environment, for people and for programs. Call after engine_plan().
+ * A plan for people and for programs. Call after engine_plan().
  * The values of environment variables are never shown, only their names: a plan is read by many who
  * must not know them. What is not known before apply is said to be so.
  */
@@ -25,12 +25,10 @@ void plan_types_to_text(const struct graph *g, struct strbuf *out);
 /* Schema "berth-plan/1", documented in docs/json.md; the caller owns it. */
 cJSON *plan_to_json(const struct graph *g, const struct plan_counts *counts);
 
-/* The state of a resource: "ready", "waiting", "failed", "missing", "changed" or "unwanted". *why
- * may say more. */
-const char *resource_state(const struct resource *r, struct strbuf *why);
-/* One line per resource, and schema "berth-status/1". */
-void status_to_text(const struct graph *g, struct strbuf *out);
-cJSON *status_to_json(const struct graph *g);
+/* What all that is printed as JSON of a graph or a resource has in common. The caller owns them. */
+cJSON *plan_head_to_json(const struct graph *g, const char *schema);
+cJSON *plan_resource_to_json(const struct resource *r);
+cJSON *plan_changes_to_json(const struct resource *r);
 
 const char *action_name(enum action action); /* "create", ... */
 

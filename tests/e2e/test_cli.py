@@ -45,7 +45,7 @@ def test_plan_apply_status(ready: World) -> None:
     ready.aws.client("ecs").delete_service(cluster=ENVIRONMENT, service=f"{ENVIRONMENT}-notifier",
                                            force=True)
     states = {r["address"]: r["state"] for r in ready.berth_json("status")["resources"]}
-    assert states["ecs.service/notifier"] == "missing"
+    assert states["ecs.service/notifier"] == "absent"
 
 
 def test_usage(world: World) -> None:

@@ -152,33 +152,11 @@ static void test_json(void **state)
     graph_free(g);
 }
 
-static void test_status(void **state)
-{
-    (void)state;
-    struct graph *g = graph_of_fates();
-    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-    status_to_text(g, &text);
-    assert_string_equal(text.buf,
-                        "missing  service a-new (automation-8527fec8-a-new)\n"
-                        "changed  task definition b-changed (automation-8527fec8-b-changed): 6 "
-                        "differences from the spec\n"
-                        "unwanted service c-gone (automation-8527fec8-c-gone)\n"
-                        "waiting  service d-waiting (automation-8527fec8-d-waiting): 0 of 1 tasks "
-                        "run\n"
-                        "ready    service e-same (automation-8527fec8-e-same)\n"
-                        "failed   service f-other-job (automation-8527fec8-f-other-job)\n");
-    _cleanup_json_ cJSON *json = status_to_json(g);
-    assert_string_equal(json_str(json, "schema"), "berth-status/1");
-    assert_string_equal(json_str_at(json, "resources/3/state"), "waiting");
-    graph_free(g);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_json),
-        cmocka_unit_test(test_status),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
