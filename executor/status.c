@@ -5,6 +5,7 @@
 
 #include "drivers/ecs.h"
 #include "executor/base/clock.h"
+#include "executor/base/log.h"
 #include "executor/base/utf8.h"
 #include "executor/console.h"
 #include "executor/engine/planprint.h"
@@ -81,13 +82,21 @@ static bool is_well(const struct resource *r)
     return r->type->judge(r, &ignored) == READY;
 }
 
+/* The policy that jobs need does not cover this: without it all else is told. */
 static int read_stops(struct session *s, struct status_item *item, struct err *err)
 {
     const struct resource *r = item->r;
+    _cleanup_err_ struct err failure = ERR_INIT;
     if (r->type != &ecs_service_type || r->have == NULL || item->state == STATE_FOREIGN ||
         is_well(r))
         return 0;
-    return ecs_service_stops(s, r, &item->stops, err);
+    if (ecs_service_stops(s, r, &item->stops, &failure) == 0)
+        return 0;
+    if (failure.class != ERR_DENIED)
+        return err_move(err, &failure);
+    log_warn("why tasks of service '%s' have stopped cannot be told: %s", r->label,
+             failure.message);
+    return 0;
 }
 
 static void add_item(struct status *status, const struct resource *r)
