@@ -229,7 +229,7 @@ static void what_was_not_read_is_not_told(void **state)
     (void)state;
     struct graph *g = graph_of_states();
     assert_true(status_is_told(g));
-    g->v[2]->observed = false;
+    g->v[1]->observed = false;
     assert_false(status_is_told(g));
     assert_false(status_is_told(NULL));
     graph_free(g);
