@@ -75,8 +75,8 @@ int alb_attributes_write(struct session *s, const struct alb_attributes *kind, c
 /* The tags of any number of resources by their ARNs: an object of objects, without those that are
  * gone. The caller owns *ret. */
 int alb_tags_read(struct session *s, const cJSON *arns, cJSON **ret, struct err *err);
-/* Adds to load balancers and target groups, as AWS describes them, their "Tags" and "Attributes", in
- * calls at the same time; to what is gone neither. */
+/* Adds to load balancers and target groups, as AWS describes them, their "Tags" and "Attributes",
+ * in calls at the same time; to what is gone neither. */
 int alb_details_read(struct session *s, cJSON *things, struct err *err);
 /* Every target group whose name begins with the environment's. The caller owns *ret. */
 int alb_groups_read(struct session *s, const struct graph *g, cJSON **ret, struct err *err);
