@@ -22,6 +22,8 @@ static const struct page pages[] = {
       "ec2/home?region={region}#LoadBalancer:loadBalancerArn={LoadBalancerArn}" },
     { "alb.rule", "ec2/home?region={region}#ListenerRuleDetails:ruleArn={RuleArn}" },
     { "alb.target_group", "ec2/home?region={region}#TargetGroup:targetGroupArn={TargetGroupArn}" },
+    { "cloudformation.shared_stack",
+      "cloudformation/home?region={region}#/stacks/stackinfo?stackId={%StackId}" },
     { "cloudformation.stack",
       "cloudformation/home?region={region}#/stacks/stackinfo?stackId={%StackId}" },
     { "cloudmap.namespace", "cloudmap/home/namespaces/{Id}?region={region}" },
