@@ -50,6 +50,15 @@ def test_everything_outside_its_directories_goes(host: JobHost, users: list[str]
         assert not [line for line in lines[1:] if int(line.split()[column]) in uids]
 
 
+def test_a_script_that_kills_all_it_can(host: JobHost, users: list[str]) -> None:
+    """Again and again, whoever comes to end it as its user, and from outside of its group."""
+    script = "setsid bash -c \"trap '' TERM; while :; do kill -9 -1; done\" & sleep 30"
+    result = host.play("kills", script=script)
+    assert result.script_exit_code == 137 and result.failure_reason == "script_failure", result.log
+    assert processes_of(users) == [] and not host.claims()
+    assert users[0] in output(host, "id -un")
+
+
 KEYS = """
 import ctypes, sys
 libc = ctypes.CDLL(None, use_errno=True)

@@ -8,10 +8,11 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 
 import pytest
 
-from jobhost import JobHost, output, processes, ROOT, SECRET, wait_for
+from jobhost import ROOT, SECRET, JobHost, output, wait_for
 from runner import start_job
 
 
@@ -184,15 +185,53 @@ def test_no_user_is_left(host: JobHost, users: list[str]) -> None:
 
 # The metadata service is the host's firewall's to shut.
 
-def test_the_rule_for_the_metadata_service_is_valid(users: list[str]) -> None:
-    nft = shutil.which("nft")
-    rules = re.search(r"(?s)```nft\n(.*?)```", (ROOT / "docs" / "runner-host.md").read_text())
-    assert rules and "169.254.169.254" in rules[1] and "fd00:ec2::254" in rules[1]
-    if nft is None:
-        pytest.skip("nft is missing")
-    text = re.sub(r'"berth-job0", "berth-job1"', ", ".join(f'"{name}"' for name in users), rules[1])
-    assert users[0] in text
-    done = subprocess.run([nft, "--check", "--file", "-"], input=text, capture_output=True, text=True)
-    if "Operation not permitted" in done.stderr or "netlink" in done.stderr.lower():
-        pytest.skip(f"nft cannot work here: {done.stderr.splitlines()[0]}")
+METADATA = """
+import http.server, pathlib, subprocess, sys, threading
+
+class Service(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response_only(200)
+        self.end_headers()
+        self.wfile.write(b"SecretAccessKey-of-the-" + b"instance")
+
+    def log_message(self, *arguments):
+        pass
+
+for command in (["ip", "link", "set", "lo", "up"], ["ip", "addr", "add", "169.254.169.254/32", "dev", "lo"]):
+    subprocess.run(command, check=True)
+if sys.argv[1]:
+    subprocess.run(["nft", "--file", "-"], input=sys.argv[1], text=True, check=True)
+server = http.server.HTTPServer(("169.254.169.254", 80), Service)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+print(subprocess.run(["curl", "-s", "http://169.254.169.254/"], capture_output=True, text=True).stdout)
+"""
+
+
+def rules(users: list[str]) -> str:
+    """As docs/runner-host.md has them, for these users."""
+    found = re.search(r"(?s)```nft\n(.*?)```", (ROOT / "docs" / "runner-host.md").read_text())
+    assert found and "169.254.169.254" in found[1] and "fd00:ec2::254" in found[1]
+    return re.sub(r'"berth-job0", "berth-job1"', ", ".join(f'"{name}"' for name in users), found[1])
+
+
+def play_beside_a_metadata_service(host: JobHost, firewall: str) -> str:
+    """In a network of its own, where there is such a service: what root gets of it, then the job."""
+    script = "curl -s -m 5 http://169.254.169.254/latest/meta-data/iam/ || echo re''fused"
+    program = METADATA + host.program("look", script).replace("run_job(", "print(run_job(")[:-1] + ".log)\n"
+    done = subprocess.run(["unshare", "--net", sys.executable, "-c", program, firewall],
+                          env={**os.environ, **host.environ}, capture_output=True, text=True, timeout=60)
+    if done.returncode != 0 and not firewall:
+        pytest.skip(f"there is no network to play with here: {done.stderr.strip().splitlines()[-1:]}")
     assert done.returncode == 0, done.stderr
+    log = re.sub(r"(?m)^\$ .*\n", "", done.stdout)
+    assert log.startswith("SecretAccessKey-of-the-instance\n") and "Job succeeded" in log, log
+    return log.partition("\n")[2]
+
+
+@pytest.mark.skipif(None in (shutil.which("nft"), shutil.which("unshare"), shutil.which("curl")),
+                    reason="nft, unshare or curl is missing")
+def test_the_metadata_service(host: JobHost, users: list[str]) -> None:
+    """Open to scripts as the host is; shut by the rule for the host's firewall, but not for root."""
+    assert "of-the-instance" in play_beside_a_metadata_service(host, "")
+    log = play_beside_a_metadata_service(host, rules(users))
+    assert "of-the-instance" not in log and "\nrefused\n" in log
