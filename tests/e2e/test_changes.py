@@ -25,6 +25,39 @@ def test_an_unchanged_environment_costs_only_reads(ready: World) -> None:
     assert "nothing to do" in result.log.lower()
 
 
+def make_others(world: World, number: int) -> None:
+    """So many other environments: of each kind what a listing for ours might come upon."""
+    clients = {name: world.aws.client(name) for name in (
+        "ecs", "ec2", "elbv2", "elasticache", "logs", "servicediscovery")}
+    vpc = clients["ec2"].describe_vpcs(Filters=[
+        {"Name": "tag:Name", "Values": ["mettel-automation-vpc-dev"]}])["Vpcs"][0]["VpcId"]
+    for name in (f"automation-{i:08x}" for i in range(number)):
+        clients["ecs"].create_cluster(clusterName=name)
+        clients["logs"].create_log_group(logGroupName=name)
+        clients["servicediscovery"].create_private_dns_namespace(Name=f"{name}.local", Vpc=vpc)
+        clients["ec2"].create_security_group(GroupName=f"{name}-notifier", Description="d", VpcId=vpc)
+        clients["elasticache"].create_cache_cluster(
+            CacheClusterId=name, Engine="redis", CacheNodeType="cache.m4.large", NumCacheNodes=1,
+            CacheSubnetGroupName=f"{ENVIRONMENT}-redis-subnet")
+        for group in ("mts-grafana", "frontend"):
+            clients["elbv2"].create_target_group(
+                Name=f"{name}-{group}", Protocol="HTTP", Port=80, VpcId=vpc, TargetType="ip")
+        clients["ecs"].register_task_definition(
+            family=f"{name}-notifier", containerDefinitions=[{"name": "a", "image": "a", "memory": 9}])
+
+
+def test_others_cost_no_read(ready: World) -> None:
+    ready.deploy()
+    ready.aws.record_clear()
+    ready.deploy()
+    alone = sorted(ready.reads())
+    make_others(ready, 20)
+    ready.aws.record_clear()
+    ready.deploy()
+    assert sorted(ready.reads()) == alone and ready.writes() == []
+    assert len(alone) <= READS_OF_A_NO_OP
+
+
 def test_a_changed_cpu_is_one_revision_and_one_update(ready: World) -> None:
     ready.deploy()
     spec = ready.spec()
