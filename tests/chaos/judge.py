@@ -20,6 +20,8 @@ CANCEL_SECONDS = 10.0
 # A client that tries a few times within a second may have found nobody there each time, and what
 # a service answers to a call, if it is garbage, is not worth a second try.
 MAY_FAIL = ("refused", "garbage")
+# Calls that only find out what a person should be told: without them a job says that it could not.
+TELLING = ("sns.ListSubscriptionsByTopic",)
 
 
 def last_error(result: Result) -> str:
@@ -32,7 +34,10 @@ def judge_fault(case: Case, result: Result) -> Iterator[str]:
     """What was not honest about a job one of whose calls had a fault."""
     if result.exit_code not in (0, SYSTEM):
         yield f"exit code {result.exit_code}: the fault is not the user's"
-    if case.fault == "denied":
+    if case.fault == "denied" and case.where in TELLING:
+        if result.exit_code != 0 or f":{case.call[1]}" not in result.log:
+            yield f"exit code {result.exit_code}, or the log does not name {case.call[1]}"
+    elif case.fault == "denied":
         if result.exit_code != SYSTEM:
             yield f"exit code {result.exit_code} where a call is refused for good"
         elif f":{case.call[1]}" not in last_error(result):

@@ -39,13 +39,11 @@
                                                            "Resource creation cancelled") "]}" },  \
     {                                                                                              \
         .call = "cloudformation:DescribeStackEvents",                                              \
-        .answer = "{\"NextToken\":\"never\",\"StackEvents\":[" EVENT(                              \
-            "C", "c", "CREATE_FAILED",                                                             \
-            "second") "," EVENT("A", "a", "CREATE_FAILED",                                         \
-                                "first") "," EVENT(NAME, ID, "UPDATE_IN_PROGRESS",                 \
-                                                   "User Initiated") "," EVENT("Z", "z",           \
-                                                                               "CREATE_FAILED",    \
-                                                                               "long ago") "]}"    \
+        .answer = "{\"StackEvents\":[" EVENT("C", "c", "CREATE_FAILED", "second") "," EVENT(       \
+            "A", "a", "CREATE_FAILED",                                                             \
+            "first") "," EVENT(NAME, ID, "UPDATE_IN_PROGRESS",                                     \
+                               "User Initiated") "," EVENT("Z", "z", "CREATE_FAILED",              \
+                                                           "long ago") "]}"                        \
     }
 
 /* The spec with that stack; the caller frees it. */
