@@ -121,14 +121,14 @@ def ends_and_schedules(scene: str, made: Made, seed: int, count: int) -> list[Ca
 
 
 SCENES = [
-    Scene("infra", "empty", "basic-infra", make_small, faults_and_ends, 240),
-    Scene("small-from-nothing", "ready", "deploy-branches", small_from_nothing, faults, 380),
-    Scene("small-from-change", "ready", "deploy-branches", small_from_change, faults, 365),
+    Scene("infra", "empty", "basic-infra", make_small, faults_and_ends, 365),
+    Scene("small-from-nothing", "ready", "deploy-branches", small_from_nothing, faults, 640),
+    Scene("small-from-change", "ready", "deploy-branches", small_from_change, faults, 600),
     Scene("small-from-another-vpc", "ready", "deploy-branches", small_from_another_vpc,
-          ends, 345),
-    Scene("mettel-from-nothing", "ready", "deploy-branches", nothing, ends_and_schedules, 430),
+          ends, 355),
+    Scene("mettel-from-nothing", "ready", "deploy-branches", nothing, ends_and_schedules, 545),
     Scene("mettel-from-change", "ready", "deploy-branches", mettel_from_change,
-          ends_and_schedules, 270),
+          ends_and_schedules, 355),
 ]
 
 
