@@ -35,7 +35,8 @@ struct driver {
 /* Every driver, NULL-ended, in the order in which removal goes backwards. */
 extern const struct driver *const drivers[];
 
-/* The driver or the driver with the alias of that name, or NULL. */
+/* The driver or the driver with the alias of that name, or NULL; one without types is none that
+ * somebody could name. */
 const struct driver *driver_find(const char *name);
 /* The driver whose type this is. */
 const struct driver *driver_of(const struct resource_type *type);

@@ -17,7 +17,8 @@
     X(alb)                                                                                         \
     X(elasticache)                                                                                 \
     X(ecs)                                                                                         \
-    X(route53)
+    X(route53)                                                                                     \
+    X(capacity)
 
 #define DRIVER_EXTERN(name) extern const struct driver name##_driver;
 DRIVER_MAP(DRIVER_EXTERN)
@@ -33,7 +34,7 @@ static bool is_alias(const struct driver *d, const char *name)
 const struct driver *driver_find(const char *name)
 {
     for (const struct driver *const *d = drivers; *d != NULL; d++)
-        if (str_eq((*d)->name, name) || is_alias(*d, name))
+        if ((*d)->types[0] != NULL && (str_eq((*d)->name, name) || is_alias(*d, name)))
             return *d;
     return NULL;
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "drivers/capacity.h"
 #include "executor/base/file.h"
 #include "executor/base/log.h"
 #include "executor/base/process.h"
@@ -32,7 +33,7 @@ static struct {
     struct strlist vars;
 } options = { .vars = STRLIST_INIT };
 
-enum verb { VERB_PLAN, VERB_APPLY, VERB_STATUS, VERB_CHECK };
+enum verb { VERB_PLAN, VERB_APPLY, VERB_STATUS, VERB_CHECK, VERB_CAPACITY };
 
 /* Prints text through the redactor. */
 static void print_text(struct strbuf *text)
@@ -285,6 +286,24 @@ static void show_plan(enum verb verb, const struct deploy *d)
         print_plan(d);
 }
 
+/* A program gets one JSON text: what there is not enough of is in it. */
+static int print_capacity(struct deploy *d, struct err *err)
+{
+    _cleanup_json_ cJSON *report = NULL;
+    deploy_say_warnings(d);
+    if (deploy_examine_capacity(d, &report, err) < 0)
+        return -1;
+    if (options.json) {
+        print_json(json_dup(report));
+        options.json = false;
+    } else {
+        _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+        capacity_to_text(report, &text);
+        print_text(&text);
+    }
+    return deploy_judge_capacity(d, report, err);
+}
+
 static int work(enum verb verb, struct deploy *d, struct err *err)
 {
     struct part part;
@@ -294,6 +313,8 @@ static int work(enum verb verb, struct deploy *d, struct err *err)
         return show_status(d, &part.selection, err);
     if ((verb == VERB_APPLY && deploy_lock(d, err) < 0) || deploy_observe(d, err) < 0)
         return -1;
+    if (verb == VERB_CAPACITY)
+        return print_capacity(d, err);
     deploy_say_warnings(d);
     if (deploy_plan(d, &part.selection, err) == 0 && verb != VERB_CHECK)
         show_plan(verb, d);
@@ -421,6 +442,11 @@ static int run_apply(const struct strlist *arguments)
 static int run_status(const struct strlist *arguments)
 {
     return run_verb(VERB_STATUS, arguments);
+}
+
+static int run_capacity(const struct strlist *arguments)
+{
+    return run_verb(VERB_CAPACITY, arguments);
 }
 
 static const struct cli_command commands[];
@@ -571,6 +597,8 @@ static const struct cli_command commands[] = {
       run_status },
     { "iam-policy", "", "Prints the least IAM policy that the jobs of a spec need.",
       iam_policy_options, run_iam_policy },
+    { "capacity", "", "Says whether there is room for an environment, and what could go.",
+      environment_options, run_capacity },
     { "doctor", "", "Looks at a runner host and says what to change.", doctor_options, run_doctor },
     { .name = NULL },
 };

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "drivers/capacity.h"
 #include "executor/base/log.h"
 #include "executor/base/near.h"
 #include "executor/engine/planprint.h"
@@ -218,6 +219,24 @@ static void say_lines(const struct strbuf *text)
         log_info("%.*s", (int)len, line);
         line += len + (line[len] == '\n');
     }
+}
+
+int deploy_examine_capacity(struct deploy *d, cJSON **ret_report, struct err *err)
+{
+    report_phase(&d->report, "capacity");
+    return capacity_examine(d->session, d->graph, true, ret_report, err);
+}
+
+int deploy_judge_capacity(const struct deploy *d, const cJSON *report, struct err *err)
+{
+    return capacity_verdict(report, err) < 0 ? spec_locate(&d->spec, err) : 0;
+}
+
+void deploy_say_capacity(const cJSON *report)
+{
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    capacity_to_text(report, &text);
+    say_lines(&text);
 }
 
 void deploy_say_plan(const struct deploy *d, bool folded)

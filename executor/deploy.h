@@ -69,6 +69,14 @@ int deploy_plan(struct deploy *d, const struct selection *selection, struct err 
  * any, or were.
  */
 int deploy_preflight(struct deploy *d, struct err *err);
+/*
+ * Whether there is room for all that the spec wants, planned or not: after deploy_observe().
+ * *ret_report is capacity_examine()'s, the caller's; deploy_judge_capacity() makes an error of what
+ * there is not enough of.
+ */
+int deploy_examine_capacity(struct deploy *d, cJSON **ret_report, struct err *err);
+int deploy_judge_capacity(const struct deploy *d, const cJSON *report, struct err *err);
+void deploy_say_capacity(const cJSON *report);
 /* Says the plan in a few lines, and the whole of it, folded (a section named "berth_plan") or not.
  */
 void deploy_say_plan(const struct deploy *d, bool folded);

@@ -90,6 +90,7 @@ static int check_act(const struct drive *d, struct err *err)
     switch (d->dispatch.act) {
     case ACT_DEPLOY:
     case ACT_BASIC_INFRA:
+    case ACT_CAPACITY:
         return 0;
     case ACT_SCRIPT:
         return err_set(err, ERR_USER,
@@ -167,6 +168,10 @@ static void say_done(const struct drive *d)
         log_info("this was a plan of %s: nothing was changed", name);
         return;
     }
+    if (d->dispatch.act == ACT_CAPACITY) {
+        log_info("there is room for %s", name);
+        return;
+    }
     const char *part = d->dispatch.part;
     _cleanup_free_ char *subject =
         d->dispatch.act == ACT_BASIC_INFRA
@@ -175,9 +180,24 @@ static void say_done(const struct drive *d)
     deploy_say_verdict(&d->deploy, subject);
 }
 
+/* Nothing is planned: the images that a deploy needs may be built by a later job. */
+static int check_capacity(struct drive *d, struct err *err)
+{
+    _cleanup_json_ cJSON *report = NULL;
+    if (deploy_observe(&d->deploy, err) < 0)
+        return -1;
+    deploy_say_warnings(&d->deploy);
+    if (deploy_examine_capacity(&d->deploy, &report, err) < 0)
+        return -1;
+    deploy_say_capacity(report);
+    return deploy_judge_capacity(&d->deploy, report, err);
+}
+
 static int work(struct drive *d, struct err *err)
 {
     struct deploy *deploy = &d->deploy;
+    if (d->dispatch.act == ACT_CAPACITY)
+        return check_capacity(d, err);
     struct part part;
     bool writes = !d->dispatch.plan;
     if (select_part(d, &part, err) < 0 || (writes && deploy_lock(deploy, err) < 0) ||

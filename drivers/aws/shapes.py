@@ -19,7 +19,8 @@ from botocore.model import OperationModel, Shape
 HERE = Path(__file__).resolve().parent
 OUTPUT = HERE / "shapes.inc"
 # Names of ours for services whose folder in botocore is called otherwise.
-FOLDERS = {"monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
+FOLDERS = {"monitoring": "cloudwatch", "servicequotas": "service-quotas",
+           "tagging": "resourcegroupstaggingapi"}
 PROTOCOLS = {"json": "PROTOCOL_JSON", "query": "PROTOCOL_QUERY", "ec2": "PROTOCOL_EC2",
              "rest-xml": "PROTOCOL_REST_XML"}
 # One region of each partition that is not where the partition's global services live.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "executor/engine/limits.h"
 
+#include "drivers/capacity.h"
 #include "drivers/common.h"
 #include "drivers/route53.h"
 
@@ -353,6 +354,29 @@ static int64_t tasks_of(const cJSON *service)
     return n > 0 ? n : 0;
 }
 
+/* The units of cpu of a service's task, 1024 to a vCPU; 256 as berth makes it where none are
+ * named. */
+static int64_t units_of(const cJSON *service)
+{
+    const cJSON *own = json_get(service, "taskDefinition");
+    return json_get(own, "cpu") != NULL ? capacity_units_of(own) : json_int(service, "cpu", 256);
+}
+
+static void check_vcpu(struct limiting *l, const cJSON *spec)
+{
+    const cJSON *most = json_get(l->limits, "maxVcpu");
+    int64_t units = 0;
+    const cJSON *service;
+    cJSON_ArrayForEach (service, json_get(spec, "services"))
+        units += tasks_of(service) * units_of(service);
+    if (!cJSON_IsNumber(most) || (double)units / CPU_UNITS <= most->valuedouble)
+        return;
+    strbuf_cut(&l->path, 0);
+    strbuf_adds(&l->path, "services");
+    problem(l, "%g vCPU are wanted, this runner allows %g (the host config's %s.maxVcpu)",
+            (double)units / CPU_UNITS, most->valuedouble, l->where);
+}
+
 static void check_tasks(struct limiting *l, const cJSON *spec)
 {
     if (json_get(l->limits, "maxTasks") == NULL)
@@ -395,5 +419,6 @@ void limits_check(const cJSON *spec, const cJSON *limits, const char *where, con
     }
     check_redis(&l, spec);
     check_tasks(&l, spec);
+    check_vcpu(&l, spec);
     strbuf_release(&l.path);
 }

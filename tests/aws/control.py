@@ -16,6 +16,8 @@
   POST   expire                  {"key": access key id, or none for all sessions}: ended now
   POST   issuer                  {"url", "key": PEM, "audiences": [...]}: an issuer of tokens, `jwt`
   POST   confirm                 {"endpoint": address}: follows the link in SNS's mail, see `sns`
+  POST   quota                   {"service", "code", "value"}: what Service Quotas says applies; no
+                                 value: it says nothing of it
   POST   host                    the instance's role, a container with credentials: `metadata`
 """
 
@@ -131,6 +133,10 @@ class Control:
         from .sns import confirm
         return {"confirmed": confirm(self.front.world, ACCOUNT, given["endpoint"])}
 
+    def quota(self, given: Any) -> Any:
+        from .servicequotas import quota_set
+        return quota_set(self.front.world, ACCOUNT, seed.REGION, given)
+
     def host(self, given: Any) -> Any:
         return self.front.world.store(Host, ACCOUNT, "aws").configure(given)
 
@@ -162,5 +168,6 @@ ACTIONS = {
     ("POST", "expire"): Control.expire,
     ("POST", "issuer"): Control.issuer,
     ("POST", "confirm"): Control.confirm,
+    ("POST", "quota"): Control.quota,
     ("POST", "host"): Control.host,
 }

@@ -230,6 +230,10 @@ class Endpoint:
         self.control("POST", "issuer", {"url": url, "key": made.public, "audiences": audiences})
         return made
 
+    def quota(self, service: str, code: str, value: float | None) -> None:
+        """What Service Quotas says applies to the account; None: it does not list that quota."""
+        self.control("POST", "quota", {"service": service, "code": code, "value": value})
+
     def instance_role(self, role: str | None) -> None:
         """Which role the metadata service at this URL gives the instance."""
         self.control("POST", "host", {"role": role})

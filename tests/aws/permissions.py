@@ -25,6 +25,8 @@ ECS: Table = {
     "DescribeServiceDeployments": "{serviceDeploymentArns}",
     "DescribeServiceRevisions": "{serviceRevisionArns}",
     "StopServiceDeployment": "{serviceDeploymentArn}",
+    "DescribeContainerInstances": "container-instance/{cluster}/{containerInstances}",
+    **dict.fromkeys(("ListContainerInstances", "RegisterContainerInstance"), "cluster/{cluster}"),
     "DescribeTasks": "task/{cluster}/{tasks}", "StopTask": "task/{cluster}/{task}",
     "RegisterTaskDefinition": "task-definition/{family}:*",
     "RunTask": "task-definition/{taskDefinition}",
@@ -129,7 +131,7 @@ ROUTE53: Table = {
     **dict.fromkeys(("ChangeResourceRecordSets", "ListResourceRecordSets"),
                     "hostedzone/{HostedZoneId}"),
     "GetHostedZone": "hostedzone/{Id}", "GetChange": "change/{Id}",
-    **dict.fromkeys(("ListHostedZones", "ListHostedZonesByName"), "*"),
+    **dict.fromkeys(("GetAccountLimit", "ListHostedZones", "ListHostedZonesByName"), "*"),
 }
 # .../list_awscloudformation.html
 CLOUDFORMATION: Table = dict.fromkeys(
@@ -141,6 +143,7 @@ TABLES: dict[str, Table] = {
     "elasticache": ELASTICACHE, "elasticloadbalancing": ELB,
     "ecs": ECS, "ec2": EC2, "servicediscovery": CLOUDMAP, "ecr": ECR, "iam": IAM, "logs": LOGS,
     "route53": ROUTE53,
+    "servicequotas": dict.fromkeys(("GetServiceQuota", "ListServiceQuotas"), "*"),
     "ssm": {"GetParameters": "parameter/{Names}", "DescribeParameters": "*",
             "ListTagsForResource": "parameter/{ResourceId}"},
     "secretsmanager": dict.fromkeys(("DescribeSecret", "GetResourcePolicy", "GetSecretValue"),

@@ -27,6 +27,7 @@ MODULES = {  # by signing name
     "route53": "route53",
     "secretsmanager": "secretsmanager",
     "servicediscovery": "cloudmap",
+    "servicequotas": "servicequotas",
     "sns": "sns",
     "ssm": "ssm",
     "sts": "sts",
@@ -34,7 +35,7 @@ MODULES = {  # by signing name
 }
 # Where botocore's name of a service is not its signing name.
 MODEL_NAMES = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch",
-               "tagging": "resourcegroupstaggingapi"}
+               "servicequotas": "service-quotas", "tagging": "resourcegroupstaggingapi"}
 
 
 @dataclass

@@ -2,7 +2,8 @@
 """What must hold: the job that was disturbed was honest, and the end is an undisturbed job's.
 
 Green is only what is right at once. What passes (a throttled call, a 5xx, a lost answer, ...) is
-green at once. What lasts ends as a system failure whose last line names the call; an application
+green at once. What lasts ends as a system failure whose last line names the call, or, where it was only to check
+the plan, as a warning that names it; an application
 that does not get healthy is the user's. A job that is cancelled ends within seconds and says so.
 """
 
@@ -30,6 +31,13 @@ def last_error(result: Result) -> str:
     return errors[-2] if len(errors) > 1 else ""
 
 
+def warns_of(action: str, result: Result) -> bool:
+    """Whether it says of a check before the first write that it could not be made: that stops
+    nothing, for what would have been checked may well be right."""
+    return any(line.startswith("WARNING: ") and f":{action}: " in line
+               for line in result.log.splitlines())
+
+
 def judge_fault(case: Case, result: Result) -> Iterator[str]:
     """What was not honest about a job one of whose calls had a fault."""
     if result.exit_code not in (0, SYSTEM):
@@ -37,6 +45,8 @@ def judge_fault(case: Case, result: Result) -> Iterator[str]:
     if case.fault == "denied" and case.where in TELLING:
         if result.exit_code != 0 or f":{case.call[1]}" not in result.log:
             yield f"exit code {result.exit_code}, or the log does not name {case.call[1]}"
+    elif case.fault == "denied" and result.exit_code == 0 and warns_of(case.call[1], result):
+        return
     elif case.fault == "denied":
         if result.exit_code != SYSTEM:
             yield f"exit code {result.exit_code} where a call is refused for good"

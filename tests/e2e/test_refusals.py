@@ -118,7 +118,7 @@ def test_no_image(world: World) -> None:
 
 
 @pytest.mark.parametrize("job", ["destroy-branches", "notifier-build", "grafana_user_creation_branches",
-                                 "check-ecs-resources-branches", "deploy-grafana"])
+                                 "deploy-grafana"])
 def test_a_driver_that_does_not_exist_yet(ready: World, job: str) -> None:
     refused(ready, SYSTEM, "this version of berth", job=job)
 

@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <cmocka.h>
+#include <pthread.h>
 
 #include "executor/engine/engine.h"
 
@@ -40,10 +41,13 @@ static int answer(void *context, const char *service, const char *action, const 
 {
     struct script *t = context;
     _cleanup_free_ char *call = xasprintf("%s:%s", service, action);
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&one_at_a_time);
     cJSON *record = json_push(t->calls, cJSON_CreateObject());
     json_put_str(record, "call", call);
     json_put(record, "input", json_dup(input));
     int i = find_row(t, call);
+    pthread_mutex_unlock(&one_at_a_time);
     if (i < 0)
         fail_msg("nobody expected %s", call);
     const struct script_row *row = &t->rows[i];

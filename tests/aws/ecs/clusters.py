@@ -6,6 +6,7 @@ from typing import Any
 
 from ..errors import AwsError
 from ..registry import Call, paged
+from .instances import instances_of
 from .model import ACTIONS, NAME, Cluster, Ecs, invalid
 from .tags import tags_check
 
@@ -19,7 +20,7 @@ def cluster_show(ecs: Ecs, cluster: Cluster, include: list[str]) -> dict[str, An
     tasks = ecs.tasks_of(cluster)
     shown = {
         "clusterArn": cluster.arn, "clusterName": cluster.name, "status": cluster.status,
-        "registeredContainerInstancesCount": 0,
+        "registeredContainerInstancesCount": len(instances_of(ecs).of(cluster)),
         "runningTasksCount": sum(t.status == "RUNNING" for t in tasks),
         "pendingTasksCount": sum(t.status in ("PROVISIONING", "PENDING") for t in tasks),
         "activeServicesCount": sum(s.status == "ACTIVE" for s in ecs.services_of(cluster)),
@@ -134,6 +135,9 @@ def delete_cluster(call: Call) -> dict[str, Any]:
     if any(t.status != "STOPPED" for t in ecs.tasks_of(cluster)):
         raise AwsError("ClusterContainsTasksException",
                        "The Cluster cannot be deleted while Tasks are active.")
+    if instances_of(ecs).of(cluster):
+        raise AwsError("ClusterContainsContainerInstancesException", "The Cluster cannot be deleted "
+                       "while Container Instances are active or draining.")
     cluster.status = "INACTIVE"
     shown = cluster_show(ecs, cluster, ["SETTINGS"])
     cluster.tags = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from . import lifecycle
+from . import instances, lifecycle
 from .model import Definition, Deployment, Ecs, Service, Task
 
 # What makes a service revision: a change to one of these makes a new deployment. Each is marked
@@ -109,21 +109,41 @@ def _start_missing(ecs: Ecs, service: Service) -> None:
     missing = min(service.desired - len(_live(service, primary)), room)
     if missing <= 0:
         return
-    if not is_fargate(service):
-        event(ecs, service, "was unable to place a task because no container instance met all of "
-              "its requirements. Reason: No Container Instances were found in your cluster.")
-        return
     if ecs.world.clock.now() < primary.next_start:  # task_failed has set an alarm
         return
     started = []
     for _ in range(missing):
+        instance = None if is_fargate(service) else _instance_find(ecs, service)
+        if instance is None and not is_fargate(service):
+            break
         task = lifecycle.task_create(
             ecs, service.cluster, primary.definition, {**service.fields, **primary.revision},
             _task_tags(service, primary.definition), primary.id, f"service:{service.name}",
             service, primary)
         service.tasks.append(task)
+        if instance:
+            task.fields.update(launchType="EC2", containerInstanceArn=instance.arn)
+            instance.tasks.append(task)
         started.append(f"(task {task.id})")
-    event(ecs, service, f"has started {len(started)} tasks: {' '.join(started)}.")
+    if started:
+        event(ecs, service, f"has started {len(started)} tasks: {' '.join(started)}.")
+
+
+def _instance_find(ecs: Ecs, service: Service) -> instances.Instance | None:
+    """Where another task has room; without, the service says so and tries again in its own time.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
+    """
+    found = instances.find_room(ecs, service.cluster, service.primary.definition)
+    if found is None:
+        known = instances.instances_of(ecs).of(service.cluster)
+        event(ecs, service, "was unable to place a task because no container instance met all of "
+              "its requirements. Reason: " + (
+                  "The closest matching container-instance has insufficient resources available."
+                  if known else "No Container Instances were found in your cluster."))
+        if known:
+            ecs.world.clock.after(30.0, lambda: reconcile(ecs, service))
+    return found
 
 
 def is_fargate(service: Service) -> bool:

@@ -6,8 +6,10 @@ from typing import Any
 
 from ..errors import AwsError
 from ..registry import Call, Raw
+from ..servicequotas import Quotas
 from .model import ACTIONS, name_order, name_read, store_of
 
+ZONES_QUOTA = ("route53", "L-4EA4796A")
 PAGE = 300  # API_ListResourceRecordSets
 ZONES = 100  # API_ListHostedZonesByName
 
@@ -38,6 +40,16 @@ def get_zone(call: Call) -> dict[str, Any]:
     else:
         shown["DelegationSet"] = {"NameServers": ["ns-2048.awsdns-64.com"]}
     return shown
+
+
+@ACTIONS.action("GetAccountLimit")
+def get_account_limit(call: Call) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/Route53/latest/APIReference/API_GetAccountLimit.html"""
+    if call.input["Type"] != "MAX_HOSTED_ZONES_BY_OWNER":
+        raise NotImplementedError
+    quotas: Quotas = call.world.store(Quotas, call.account, "us-east-1")
+    return {"Limit": {"Type": call.input["Type"], "Value": int(quotas.values[ZONES_QUOTA])},
+            "Count": len(store_of(call).zones)}
 
 
 @ACTIONS.action("ListHostedZonesByName")
