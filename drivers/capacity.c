@@ -3,6 +3,7 @@
 
 #include "drivers/aws/together.h"
 #include "drivers/driver.h"
+#include "drivers/permission.h"
 
 #define READS_MAX 32
 
@@ -311,10 +312,49 @@ static int capacity_want(struct graph *g, const cJSON *spec, struct err *err)
 
 static const struct resource_type *const capacity_types[] = { NULL };
 
+/* Of the whole region: what others run and have is what there is less of. */
+static const struct permission capacity_permissions[] = {
+    { .sid = "RoomLook",
+      .actions = "ecs:ListClusters ecs:ListTasks",
+      .resources = "*",
+      .when = "ecs.cluster" },
+    { .sid = "RoomClusters",
+      .actions = "ecs:DescribeClusters ecs:DescribeTasks",
+      .resources = "ecs:cluster/* ecs:task/*",
+      .when = "ecs.cluster" },
+    { .sid = "RoomInstances",
+      .actions = "ecs:ListContainerInstances ecs:DescribeContainerInstances",
+      .resources = "ecs:cluster/${E} ecs:container-instance/${E}/*",
+      .when = "ecs.service" },
+    { .sid = "RoomLook",
+      .actions = "servicequotas:ListServiceQuotas",
+      .resources = "*",
+      .when = "ecs.cluster" },
+    { .sid = "RoomLook",
+      .actions = "ec2:DescribeSubnets ec2:DescribeSecurityGroups",
+      .resources = "*",
+      .when = "ecs.service" },
+    { .sid = "RoomLook",
+      .actions = "elasticloadbalancing:DescribeLoadBalancers "
+                 "elasticloadbalancing:DescribeTargetGroups",
+      .resources = "*",
+      .when = "alb.load_balancer" },
+    { .sid = "RoomLook",
+      .actions = "servicediscovery:ListNamespaces route53:GetAccountLimit",
+      .resources = "*",
+      .when = "cloudmap.namespace" },
+    { .sid = "RoomCaches",
+      .actions = "elasticache:DescribeCacheClusters",
+      .resources = "elasticache:cluster:*",
+      .when = "elasticache.cluster elasticache.replication_group" },
+    { .sid = NULL },
+};
+
 extern const struct driver capacity_driver;
 const struct driver capacity_driver = {
     .name = "capacity",
     .types = capacity_types,
+    .permissions = capacity_permissions,
     .want = capacity_want,
     .preflight = capacity_preflight,
 };
