@@ -706,9 +706,7 @@ static void task_secrets(const struct graph *g, struct strlist *ret)
 #define ECS_ALL "ecs:cluster/${E} ecs:service/${E}/* ecs:task-definition/${E}-*:*"
 
 const struct permission ecs_permissions[] = {
-    { .sid = "ClusterLook",
-      .actions = "ecs:DescribeClusters ecs:DescribeServices",
-      .resources = "ecs:cluster/${E} ecs:service/${E}/*" },
+    { .sid = "ServiceLook", .actions = "ecs:DescribeServices", .resources = "ecs:service/${E}/*" },
     { .sid = "ServiceList",
       .actions = "ecs:ListServices",
       .resources = "*",
