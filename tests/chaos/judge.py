@@ -22,7 +22,8 @@ CANCEL_SECONDS = 10.0
 # a service answers to a call, if it is garbage, is not worth a second try.
 MAY_FAIL = ("refused", "garbage")
 # Calls that only find out what a person should be told: without them a job says that it could not.
-TELLING = ("sns.ListSubscriptionsByTopic",)
+TELLING = ("sns.ListSubscriptionsByTopic", "iam.SimulatePrincipalPolicy", "ssm.DescribeParameters",
+           "secretsmanager.DescribeSecret", "secretsmanager.GetResourcePolicy")
 
 
 def last_error(result: Result) -> str:
