@@ -3,7 +3,8 @@
 
 /*
  * A driver is a line here and the definition of NAME_driver in a file of its own. The order is that
- * in which removal goes backwards: services before what they use.
+ * in which removal goes backwards: alarms before the services that they watch, services before what
+ * they use.
  */
 #define DRIVER_MAP(X)                                                                              \
     X(acm)                                                                                         \
@@ -18,7 +19,8 @@
     X(elasticache)                                                                                 \
     X(ecs)                                                                                         \
     X(route53)                                                                                     \
-    X(capacity)
+    X(capacity)                                                                                    \
+    X(cloudwatch)
 
 #define DRIVER_EXTERN(name) extern const struct driver name##_driver;
 DRIVER_MAP(DRIVER_EXTERN)

@@ -5,6 +5,7 @@
 #include <uv.h>
 
 #include "executor/base/file.h"
+#include "executor/engine/spec_files.h"
 #include "executor/engine/spec_merge.h"
 #include "executor/engine/variables.h"
 #include "executor/base/schemas.h"
@@ -141,6 +142,7 @@ int spec_resolve(struct spec *spec, const char *kind, const struct spec_variable
     struct resolving r = { .spec = spec, .variables = variables, .problems = &problems };
     variables_replace(json, "", variables, &problems, note_warning, spec);
     spec_fill_defaults(json, spec_schema(), default_filled, &r);
+    spec_files_read(spec, json, variables, &problems, note_warning, spec);
     if (spec_problems_to_err(spec, &problems, ERR_USER, err) < 0)
         return -1;
     json_freep(&spec->json);

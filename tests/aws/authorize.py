@@ -26,6 +26,9 @@ from .resources import tags_of
 if TYPE_CHECKING:
     from .world import World
 
+# Actions that take tags for what they create, for which there is an action besides.
+CREATES = ("Create", "Register", "Run", "PutMetricAlarm", "PutDashboard")
+
 
 class Enforcement:
     """Who is held to policies."""
@@ -104,8 +107,7 @@ def authorize(call: Call) -> None:
         # "ec2:CreateSecurityGroup" checks a VPC, too, which does not get the tags.
         asker.ask(f"{prefix}:{call.action}", arn,
                   {} if call.service == "ec2" and number else tags)
-    if tags and call.action.startswith(("Create", "Register", "Run")) and \
-            call.action != "CreateTags":
+    if tags and call.action.startswith(CREATES) and call.action != "CreateTags":
         extra = {f"{prefix}:createaction": [call.action]}
         asker.ask(TAGGING[call.service], created_arn(call, resources[0]), tags, extra)
     for role, service in passed_roles(call.service, call.action, call.input):
@@ -275,8 +277,9 @@ def arn_of(call: Call, template: str, member: str, value: str) -> str:
     text = re.sub(r"\{(\w+)\}", lambda m: str(call.input.get(m.group(1), "*")), text)
     if call.service == "route53":
         return f"arn:aws:route53:::{text}"
-    region = "" if call.service == "iam" else call.region
-    return f"arn:aws:{call.service}:{region}:{call.account}:{text}"
+    region = "" if call.service == "iam" or text.startswith("dashboard/") else call.region
+    service = "cloudwatch" if call.service == "monitoring" else call.service
+    return f"arn:aws:{service}:{region}:{call.account}:{text}"
 
 
 def _path_of(call: Call, name: str) -> str:

@@ -137,12 +137,22 @@ ROUTE53: Table = {
 CLOUDFORMATION: Table = dict.fromkeys(
     ("CreateStack", "DeleteStack", "DescribeStackEvents", "DescribeStacks", "GetTemplate",
      "ListStackResources", "UpdateStack", "UpdateTerminationProtection"), "stack/{StackName}/*")
+# .../list_amazoncloudwatch.html; dashboards are of no region.
+CLOUDWATCH: Table = {
+    **dict.fromkeys(("DescribeAlarms", "ListDashboards"), "*"),
+    "PutMetricAlarm": "alarm:{AlarmName}", "SetAlarmState": "alarm:{AlarmName}",
+    **dict.fromkeys(("DeleteAlarms", "DisableAlarmActions", "EnableAlarmActions"),
+                    "alarm:{AlarmNames}"),
+    **dict.fromkeys(("GetDashboard", "PutDashboard"), "dashboard/{DashboardName}"),
+    "DeleteDashboards": "dashboard/{DashboardNames}",
+    **dict.fromkeys(("TagResource", "UntagResource", "ListTagsForResource"), "{ResourceARN}"),
+}
 TABLES: dict[str, Table] = {
     "cloudformation": CLOUDFORMATION, "sns": {"ListSubscriptionsByTopic": "{TopicArn}"},
     "acm": {"DescribeCertificate": "{CertificateArn}", "ListCertificates": "*"},
     "elasticache": ELASTICACHE, "elasticloadbalancing": ELB,
     "ecs": ECS, "ec2": EC2, "servicediscovery": CLOUDMAP, "ecr": ECR, "iam": IAM, "logs": LOGS,
-    "route53": ROUTE53,
+    "monitoring": CLOUDWATCH, "route53": ROUTE53,
     "servicequotas": dict.fromkeys(("GetServiceQuota", "ListServiceQuotas"), "*"),
     "ssm": {"GetParameters": "parameter/{Names}", "DescribeParameters": "*",
             "ListTagsForResource": "parameter/{ResourceId}"},
@@ -152,13 +162,14 @@ TABLES: dict[str, Table] = {
     "tagging": {"GetResources": "*"},
 }
 # Where actions are not named after the signing name.
-PREFIXES = {"tagging": "tag"}
+PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag"}
 # Anyone may ask who they are: "No permissions are required to perform this operation."
 FREE = {("sts", "GetCallerIdentity"), ("sts", "AssumeRoleWithWebIdentity")}
 # Tags in a create call need this action too, on what is created.
 TAGGING = {"ecs": "ecs:TagResource", "ec2": "ec2:CreateTags", "ecr": "ecr:TagResource",
            "elasticache": "elasticache:AddTagsToResource", "logs": "logs:TagResource",
            "iam": "iam:TagRole", "cloudformation": "cloudformation:TagResource",
+           "monitoring": "cloudwatch:TagResource",
            "servicediscovery": "servicediscovery:TagResource",
            "elasticloadbalancing": "elasticloadbalancing:AddTags"}
 # ... which is not always the first of the resources above. Cloud Map's knows no resources.

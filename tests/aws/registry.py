@@ -24,6 +24,7 @@ MODULES = {  # by signing name
     "elasticloadbalancing": "elb",
     "iam": "iam",
     "logs": "logs",
+    "monitoring": "cloudwatch",
     "route53": "route53",
     "secretsmanager": "secretsmanager",
     "servicediscovery": "cloudmap",

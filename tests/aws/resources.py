@@ -11,7 +11,7 @@ Tagged = tuple[str, dict[str, str]]
 
 def all_resources(world: World, account: str, region: str) -> Iterator[Tagged]:
     for source in (_ecs, _ec2, _cloudmap, _ecr, _logs, _iam, _elasticache, _elb, _acm,
-                   _cloudformation, _sns):
+                   _cloudformation, _sns, _cloudwatch):
         yield from source(world, account, region)
 
 
@@ -21,7 +21,7 @@ def tags_of(world: World, account: str, region: str, arn: str) -> dict[str, str]
     source = {"ecs": _ecs, "ec2": _ec2, "servicediscovery": _cloudmap, "ecr": _ecr,
               "logs": _logs, "iam": _iam, "elasticache": _elasticache,
               "elasticloadbalancing": _elb, "acm": _acm, "cloudformation": _cloudformation,
-              "sns": _sns}.get(service)
+              "sns": _sns, "cloudwatch": _cloudwatch}.get(service)
     if service == "logs":  # actions on a group are checked against its streams
         arn = arn.partition(":log-stream:")[0]
     found = source(world, account, region) if source else iter(())
@@ -115,3 +115,11 @@ def _sns(_: World, account: str, region: str) -> Iterator[Tagged]:
     from .sns import backend
     for topic in backend(account, region).topics.values():
         yield topic.arn, dict(topic._tags)
+
+
+def _cloudwatch(world: World, account: str, region: str) -> Iterator[Tagged]:
+    from .cloudwatch.model import Alarms, Dashboards
+    for alarm in world.store(Alarms, account, region).by_name.values():
+        yield alarm.arn, alarm.tags
+    for dashboard in world.store(Dashboards, account, "aws").by_name.values():
+        yield dashboard.arn, dashboard.tags

@@ -21,7 +21,10 @@ HISTORY = {"createdAt", "updatedAt", "registeredAt", "deregisteredAt", "register
            "rolloutStateReason", "failedTasks", "version", "ResponseMetadata", "statistics",
            "CacheClusterCreateTime", "CacheNodeCreateTime", "ReplicationGroupCreateTime",
            "AuthTokenLastModifiedDate", "CallerReference", "storedBytes", "Id", "HostedZoneId",
-           "requiresAttributes", "LastUpdatedTime", "StackId", "StackStatusReason", "CreatedTime", "CreatedAt", "IssuedAt", "NotBefore", "NotAfter"}
+           "AlarmConfigurationUpdatedTimestamp", "StateUpdatedTimestamp",
+           "StateTransitionedTimestamp", "LastModified", "requiresAttributes", "LastUpdatedTime",
+           "StackId", "StackStatusReason", "CreatedTime", "CreatedAt", "IssuedAt", "NotBefore",
+           "NotAfter"}
 
 
 class Snapshot:
@@ -40,7 +43,8 @@ class Snapshot:
         parts = {name: dict(getattr(self, name)()) for name in (
             "networks", "security_groups", "namespaces", "discovery", "log_groups", "roles",
             "repositories", "caches", "certificates", "target_groups", "load_balancers",
-            "clusters", "task_definitions", "services", "zones", "stacks", "topics")}
+            "clusters", "task_definitions", "services", "zones", "stacks", "topics", "alarms",
+            "dashboards")}
         return {name: {key: self.clean(value) for key, value in sorted(part.items())
                        if self.environment is None or self.environment in key}
                 for name, part in parts.items() if name != "networks"}
@@ -236,3 +240,16 @@ class Snapshot:
             yield zone["Name"].rstrip("."), {
                 "private": zone["Config"]["PrivateZone"],
                 "records": [r for r in records if r["Type"] not in ("NS", "SOA")]}
+
+    def alarms(self) -> Iterator[tuple[str, Any]]:
+        cloudwatch = self.client("cloudwatch")
+        for one in self.pages("cloudwatch", "describe_alarms", "MetricAlarms"):
+            tags = cloudwatch.list_tags_for_resource(ResourceARN=one["AlarmArn"])["Tags"]
+            yield one["AlarmName"], {**one, "Tags": tags}
+
+    def dashboards(self) -> Iterator[tuple[str, Any]]:
+        cloudwatch = self.client("cloudwatch")
+        for one in self.pages("cloudwatch", "list_dashboards", "DashboardEntries"):
+            body = cloudwatch.get_dashboard(DashboardName=one["DashboardName"])["DashboardBody"]
+            tags = cloudwatch.list_tags_for_resource(ResourceARN=one["DashboardArn"])["Tags"]
+            yield one["DashboardName"], {"body": json.loads(body), "Tags": tags}

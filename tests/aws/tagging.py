@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 ACTIONS = Service("tagging", exclusive=True, throttle=("ThrottledException", 400),
                   invalid="InvalidParameterException")
-# Roles are not among what it knows:
+# Roles are not among what it knows, nor are dashboards, whose ARNs have no region:
 # https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html
-UNKNOWN = ":iam:"
+# https://github.com/cloud-custodian/cloud-custodian/issues/11029
+UNKNOWN = (":iam:", ":cloudwatch::")
 # Actions that take away neither a resource nor a tag begin so.
 GIVING = ("Create", "Put", "Register", "Run", "Authorize", "Update")
 
@@ -53,7 +54,7 @@ class Index:
     def _view(self) -> None:
         now, lag = self.world.clock.now(), self._lag()
         view = [(arn, tags) for arn, tags in all_resources(self.world, self.account, self.region)
-                if UNKNOWN not in arn]
+                if not any(kind in arn for kind in UNKNOWN)]
         self.views.append((now + lag, view))
         self.resources()  # so that the queue stays short
 

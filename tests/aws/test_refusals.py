@@ -15,11 +15,12 @@ import pytest
 
 from .build import TRUST, Builder, code_of, error_of
 from .endpoint import Endpoint
-from .refused import Row, cloudformation, cloudmap, ec2, ecs, others
+from .refused import Row, cloudformation, cloudmap, cloudwatch, ec2, ecs, others
 
 AWS = shutil.which("aws", path=str(Path(__file__).parents[2] / "build" / "awscli" / "bin")) \
     or shutil.which("aws")
-ROWS = [*cloudformation.ROWS, *ecs.ROWS, *ec2.ROWS, *cloudmap.ROWS, *others.ROWS]
+ROWS = [*cloudformation.ROWS, *ecs.ROWS, *ec2.ROWS, *cloudmap.ROWS, *cloudwatch.ROWS,
+        *others.ROWS]
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def connection(aws_server: Endpoint) -> Iterator[http.client.HTTPConnection]:
 def ask(connection: http.client.HTTPConnection, service: str, action: str,
         members: dict[str, Any]) -> tuple[int, str]:
     model = wire.model_load(service)
-    if model.protocol == "json":
+    if "jsonVersion" in model.metadata:
         body, headers = json.dumps(members), {
             "Content-Type": f"application/x-amz-json-{model.metadata['jsonVersion']}",
             "X-Amz-Target": f"{model.metadata['targetPrefix']}.{action}"}

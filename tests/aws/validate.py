@@ -16,7 +16,7 @@ from moto.core.model import ServiceModel
 from .errors import AwsError
 from .form import FormFault, form_check
 from .patterns import satisfies
-from .wire import Request
+from .wire import Request, protocol_of
 
 STRINGS = ("string", "character")
 NUMBERS = {"integer": int, "long": int, "float": (int, float), "double": (int, float)}
@@ -33,10 +33,11 @@ class Fault(Exception):
 def input_check(model: ServiceModel, invalid: str, request: Request) -> None:
     """Raise the service's error if the input does not fit its action's model."""
     shape = model.operation_model(request.action).input_shape
-    ec2 = model.protocol == "ec2"
-    if model.protocol == "json":
+    protocol = protocol_of(request)
+    ec2 = protocol == "ec2"
+    if protocol == "json":
         request.input = _without_nulls(request.input)
-    elif model.protocol in ("query", "ec2"):
+    elif protocol in ("query", "ec2"):
         try:
             form_check(request.form, shape, ec2)
         except FormFault as fault:
@@ -49,7 +50,7 @@ def input_check(model: ServiceModel, invalid: str, request: Request) -> None:
         return  # another REST service's members are not all read
     try:
         if shape is not None:
-            value_check(shape, request.input or {}, "", strict_types=model.protocol == "json")
+            value_check(shape, request.input or {}, "", strict_types=protocol == "json")
         elif request.input:
             raise Fault("unknown", next(iter(request.input)), "")
     except Fault as fault:

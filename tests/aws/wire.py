@@ -78,7 +78,7 @@ def protocol_of(request: Request) -> str:
     except AwsError:
         return "query"
     protocols = model.metadata.get("protocols", [model.protocol])
-    if model.protocol == "json" and "query" in protocols and "Action" in request.form:
+    if model.protocol != "query" and "query" in protocols and "Action" in request.form:
         return "query"
     return str(model.protocol)
 
@@ -240,16 +240,19 @@ def error_write(request: Request, error: AwsError, request_id: str,
 
 
 def _error_json(request: Request, error: AwsError) -> tuple[int, list[tuple[str, str]], bytes]:
-    version, code = "1.1", error.code
+    version, code, metadata = "1.1", error.code, {}
     try:
-        model = model_load(request.service)
-        version = model.metadata.get("jsonVersion", "1.1")
+        metadata = model_load(request.service).metadata
+        version = metadata.get("jsonVersion", "1.1")
         if version == "1.0":
-            code = f"{model.metadata['targetPrefix']}#{code}"
+            code = f"{metadata['targetPrefix']}#{code}"
     except AwsError:
         pass
     body: dict[str, Any] = {"__type": code, **error.members}
     if error.message:
         body["message"] = error.message
-    return error.status, [("Content-Type", f"application/x-amz-json-{version}")], json.dumps(
-        body).encode()
+    headers = [("Content-Type", f"application/x-amz-json-{version}")]
+    if "awsQueryCompatible" in metadata:  # the code of the time when it spoke query
+        sender = "Sender" if error.status < 500 else "Receiver"
+        headers.append(("x-amzn-query-error", f"{error.code};{sender}"))
+    return error.status, headers, json.dumps(body).encode()

@@ -100,3 +100,16 @@ TARGET_GROUPS = {
 }
 # The stack of an environment E: one topic, one subscription by e-mail that somebody has to confirm.
 STACK, OPERATOR = "SnsTopicMetTelAutomationAlarms-{}", "ops@example.com"
+# Alarms of an environment E, by their dimensions' values or their metric; all of them Sum.
+RUNNING_TASKS = {"Namespace": "ECS/ContainerInsights", "MetricName": "RunningTaskCount",
+                 "Statistic": "Sum", "ComparisonOperator": "LessThanOrEqualToThreshold",
+                 "Threshold": 3.0, "Period": 300, "EvaluationPeriods": 2}
+LOG_METRICS = ("ErrorsMessagesDetectedInServices", "ExceptionMessagesDetectedInServices")
+LOG_ALARM = {"Namespace": "LogMetrics", "Statistic": "Sum", "Threshold": 5.0, "Period": 180,
+             "ComparisonOperator": "GreaterThanOrEqualToThreshold", "EvaluationPeriods": 1}
+# The widgets of the dashboard cluster-E: type, x, y, width, height; metric and statistic, or what
+# messages are like.
+WIDGETS = [("metric", 0, 0, 6, 6, ("RunningTaskCount", "Sum", 300)),
+           ("metric", 6, 0, 6, 6, ("CpuUtilized", "Average", 300)),
+           ("metric", 12, 0, 6, 6, ("MemoryUtilized", "Average", 300)),
+           ("log", 0, 6, 24, 6, "like /Exception/"), ("log", 0, 12, 24, 6, "like /: ERROR/")]

@@ -100,6 +100,10 @@ class World:
         for service in [spec["serviceDefaults"], *spec["services"].values()]:
             if "dependsOn" in service:
                 service["dependsOn"] = [d for d in service["dependsOn"] if d in names]
+        running = spec["alarms"].get("runningTasks")
+        if isinstance(running, dict):
+            running["services"] = {k: v for k, v in running.get("services", {}).items()
+                                   if k in names}
         modules = {service["module"] for service in spec["services"].values()}
         spec["modules"] = {k: v for k, v in spec["modules"].items() if k in modules}
         self.write_spec(spec)

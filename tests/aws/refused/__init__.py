@@ -15,6 +15,7 @@ from ..build import Builder
 AWS = "https://docs.aws.amazon.com/"
 ECS = AWS + "AmazonECS/latest/APIReference/API_"
 EC2 = AWS + "AWSEC2/latest/APIReference/API_"
+CLOUDWATCH = AWS + "AmazonCloudWatch/latest/APIReference/API_"
 CLOUDMAP = AWS + "cloud-map/latest/api/API_"
 ECR = AWS + "AmazonECR/latest/APIReference/API_"
 IAM = AWS + "IAM/latest/APIReference/API_"
