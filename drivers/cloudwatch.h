@@ -53,6 +53,9 @@ int cloudwatch_alarm_check(const char *path, const cJSON *alarm, struct err *err
 int cloudwatch_actions_check(const struct graph *g, const char *path, const cJSON *alarm,
                              struct err *err);
 
+/* Deletes an alarm, together with what other threads delete at the same time; absent is success. */
+int cloudwatch_alarm_delete(struct session *s, const char *name, struct err *err);
+
 /* The dashboard that berth makes from the spec's services. The caller owns it. */
 cJSON *cloudwatch_default_dashboard(const struct graph *g, const cJSON *spec);
 

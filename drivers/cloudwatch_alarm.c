@@ -183,13 +183,7 @@ static int alarm_remove(struct session *s, struct resource *r, struct err *err)
 {
     if (cloudwatch_check_owner(s, r, err) < 0)
         return -1;
-    _cleanup_json_ cJSON *input = cJSON_CreateObject();
-    json_push_str(json_put_array(input, "AlarmNames"), r->name);
-    _cleanup_err_ struct err failure = ERR_INIT;
-    if (aws_call(s, "monitoring", "DeleteAlarms", input, NULL, &failure) < 0 &&
-        failure.class != ERR_NOT_FOUND)
-        return err_move(err, &failure);
-    return 0;
+    return cloudwatch_alarm_delete(s, r->name, err);
 }
 
 static const char *const alarm_immutable[] = { "AlarmName", NULL };

@@ -289,6 +289,22 @@ def test_a_service_takes_its_alarm_along(ready: World) -> None:
     assert done.index("monitoring.DeleteAlarms") < done.index("ecs.DeleteService")
 
 
+def test_alarms_go_together(small: World) -> None:
+    """DeleteAlarms takes 100 names and three calls a second."""
+    many = {f"a{i:02}": METRIC for i in range(30)}
+    change(small, alarms={"metricAlarms": many}, dashboards={})
+    small.config["rates"] = {"monitoring.PutMetricAlarm": 100}
+    small.write_config()
+    small.deploy()
+    change(small, alarms={})
+    small.aws.record_clear()
+    small.deploy()
+    calls = small.aws.calls(service="monitoring", action="DeleteAlarms")
+    names = [name for call in calls for name in call["input"]["AlarmNames"]]
+    assert sorted(names) == [f"{ENVIRONMENT}-{label}" for label in sorted(many)]
+    assert len(calls) <= 10 and alarms(small) == {}
+
+
 # --- drift ---
 
 def test_what_was_changed_by_hand_is_put_back(small: World) -> None:
