@@ -82,6 +82,9 @@ def deploy(world: World) -> list[str]:
 def test_sixteen_alarms_and_a_dashboard(ready: World) -> None:
     ready.deploy()
     found = alarms(ready)
+    [stack] = ready.aws.client("cloudformation").describe_stacks(
+        StackName=mettel.STACK.format(ENVIRONMENT))["Stacks"]
+    [topic] = [o["OutputValue"] for o in stack["Outputs"] if o["OutputKey"] == "TopicARN"]
     assert len(found) == 16 == len(mettel.SERVICES) + len(mettel.LOG_METRICS)
     metrics = {a["MetricName"]: a for a in found.values() if a["Namespace"] == "LogMetrics"}
     assert set(metrics) == {f"{name}-{ENVIRONMENT}" for name in mettel.LOG_METRICS}
@@ -94,6 +97,7 @@ def test_sixteen_alarms_and_a_dashboard(ready: World) -> None:
             "ServiceName": f"{ENVIRONMENT}-{name}", "ClusterName": ENVIRONMENT}
     for label, alarm in found.items():
         assert alarm["StateValue"] == "INSUFFICIENT_DATA" and alarm["ActionsEnabled"]
+        assert alarm["AlarmActions"] == [topic]
         assert tags(ready, alarm["AlarmArn"]) == OURS | {"berth:name": label}
     check_dashboard(ready)
 
@@ -307,9 +311,15 @@ def test_alarms_go_together(small: World) -> None:
 
 # --- drift ---
 
+def watching(world: World) -> Any:
+    """All alarms and dashboards with their tags."""
+    found = world.aws.snapshot()
+    return found["alarms"], found["dashboards"]
+
+
 def test_what_was_changed_by_hand_is_put_back(small: World) -> None:
     small.deploy()
-    before = small.aws.snapshot()
+    before = watching(small)
     cloudwatch = small.aws.client("cloudwatch")
     cloudwatch.disable_alarm_actions(AlarmNames=[f"{ENVIRONMENT}-cpu"])
     cloudwatch.put_dashboard(DashboardName=f"cluster-{ENVIRONMENT}",
@@ -318,7 +328,7 @@ def test_what_was_changed_by_hand_is_put_back(small: World) -> None:
     assert planned(small) == {"alarm/cpu": "update", "dashboard/cluster": "update",
                               "alarm/running-tasks-notifier": "create"}
     assert sorted(deploy(small)) == ["PutDashboard", "PutMetricAlarm", "PutMetricAlarm"]
-    assert small.aws.snapshot() == before
+    assert watching(small) == before
 
 
 def test_a_name_in_the_tags_is_put_back_with_the_next_change(small: World) -> None:
@@ -412,7 +422,7 @@ def test_a_file_has_its_variables_replaced_as_json(small: World) -> None:
 
 
 @pytest.mark.parametrize("text,says", [
-    ('{ "widgets": [\n { "type": "text", }\n] }', "'b.json': 2:"),
+    ('{ "widgets": [\n { "type": "text", }\n] }', "'b.json': line 2, column 21: not valid JSON"),
     ('{ "widgets": [],\n "start": "${NOWHERE}" }', "'b.json', line 2: start: unknown variable"),
     ('{ "widget": [] }', "it has no list of 'widgets'"),
     (None, "'b.json'"),

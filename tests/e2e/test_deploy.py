@@ -166,7 +166,8 @@ def check_tags(world: World) -> None:
         "ecs task": sum(s.count for s in mettel.SERVICES.values()),
         "elasticache cluster": 1, "elasticache subnetgroup": 1,
         "elasticloadbalancing loadbalancer": 1, "elasticloadbalancing listener": 2,
-        "elasticloadbalancing targetgroup": 2, "cloudformation stack": 1, "sns": 1}
+        "elasticloadbalancing targetgroup": 2, "cloudformation stack": 1, "sns": 1,
+        "cloudwatch alarm": len(mettel.SERVICES) + len(mettel.LOG_METRICS)}
 
 
 def check_logs(world: World) -> None:
