@@ -278,42 +278,6 @@ const struct permission logs_permissions[] = {
     { .sid = NULL },
 };
 
-/* --- cloudwatch: list_amazoncloudwatch.html -------------------------------------------------- */
-
-/* Dashboards are of no region. */
-#define ALARMS     "cloudwatch:alarm:${E}-*"
-#define DASHBOARDS "cloudwatch::dashboard/*-${E}"
-
-const struct permission cloudwatch_permissions[] = {
-    { .sid = LOOK,
-      .actions = "cloudwatch:DescribeAlarms cloudwatch:ListDashboards",
-      .resources = "*" },
-    { .sid = "WatchLook",
-      .actions = "cloudwatch:GetDashboard cloudwatch:ListTagsForResource",
-      .resources = ALARMS " " DASHBOARDS },
-    { .sid = "WatchCreate",
-      .actions = "cloudwatch:PutMetricAlarm cloudwatch:TagResource",
-      .resources = ALARMS,
-      .flags = PERMIT_NEW,
-      .when = "cloudwatch.alarm" },
-    { .sid = "WatchChange",
-      .actions = "cloudwatch:PutMetricAlarm cloudwatch:DeleteAlarms",
-      .resources = ALARMS,
-      .flags = PERMIT_OURS,
-      .when = "cloudwatch.alarm" },
-    { .sid = "BoardCreate",
-      .actions = "cloudwatch:PutDashboard cloudwatch:TagResource",
-      .resources = DASHBOARDS,
-      .flags = PERMIT_NEW,
-      .when = "cloudwatch.dashboard" },
-    { .sid = "BoardChange",
-      .actions = "cloudwatch:PutDashboard cloudwatch:DeleteDashboards",
-      .resources = DASHBOARDS,
-      .flags = PERMIT_OURS,
-      .when = "cloudwatch.dashboard" },
-    { .sid = NULL },
-};
-
 /* --- cloudmap: list_awscloudmap.html --------------------------------------------------------- */
 
 const struct permission cloudmap_permissions[] = {
