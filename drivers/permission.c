@@ -62,8 +62,22 @@ static void all_stacks(const struct graph *g, struct strlist *ret)
     each_wanted(g, "cloudformation.shared_stack", ret, add_name);
 }
 
-/* What a stack is made of is made with the permissions of who asks for the stack: what a template
- * of the repository's needs is not here. */
+/* Stacks with a topic in them, such as the one that comes with berth. */
+static void add_topic_stack(const struct resource *r, struct strlist *ret)
+{
+    const char *body = json_str(r->memo, "body");
+    if (body != NULL && strstr(body, "AWS::SNS::Topic") != NULL)
+        add_once(ret, r->name);
+}
+
+static void topic_stacks(const struct graph *g, struct strlist *ret)
+{
+    each_wanted(g, "cloudformation.stack", ret, add_topic_stack);
+}
+
+/* What a stack is made of is made with the permissions of who asks for the stack: what else a
+ * template of the repository's needs is not here. For topics see "handlers" in
+ * https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html */
 const struct permission cloudformation_permissions[] = {
     /* Stacks that the spec has dropped: list_amazonresourcegrouptaggingapi.html. */
     { .sid = LOOK, .actions = "tag:GetResources", .resources = "*" },
@@ -89,6 +103,17 @@ const struct permission cloudformation_permissions[] = {
       .flags = PERMIT_OURS,
       .when = "cloudformation.stack",
       .names = own_stacks },
+    { .sid = "TopicMake",
+      .actions = "sns:CreateTopic sns:TagResource sns:GetTopicAttributes sns:Subscribe "
+                 "sns:DeleteTopic",
+      .resources = "sns:${NAME}-*",
+      .when = "cloudformation.stack",
+      .names = topic_stacks },
+    { .sid = "TopicSubscription",
+      .actions = "sns:GetSubscriptionAttributes sns:Unsubscribe",
+      .resources = "*",
+      .when = "cloudformation.stack",
+      .names = topic_stacks },
     /* A topic that is not given a name has its stack's, and more. */
     { .sid = "TopicLook",
       .actions = "sns:ListSubscriptionsByTopic",

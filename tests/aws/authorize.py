@@ -124,6 +124,24 @@ def has_linked_role(account: str, service: str) -> bool:
     return any(role.path == path for role in iam_of(account).roles.values())
 
 
+def stack_asks(call: Call) -> list[tuple[str, str]]:
+    """What CloudFormation does to make or remove a stack's topic, with its caller's permissions."""
+    if call.service != "cloudformation" or call.action not in ("CreateStack", "DeleteStack"):
+        return []
+    from .cloudformation.model import CloudFormation
+    name, body = str(call.input["StackName"]), str(call.input.get("TemplateBody", ""))
+    for stack in call.store(CloudFormation).stacks.values():
+        if call.action == "DeleteStack" and name in (stack.name, stack.id):
+            name, body = stack.name, stack.version.body
+    if "AWS::SNS::Topic" not in body:
+        return []
+    topic = f"arn:aws:sns:{call.region}:{call.account}:{name}-Topic"
+    if call.action == "DeleteStack":
+        return [("sns:DeleteTopic", topic), ("sns:Unsubscribe", "*")]
+    made = ("CreateTopic", "TagResource", "GetTopicAttributes", "Subscribe")
+    return [(f"sns:{action}", topic) for action in made] + [("sns:GetSubscriptionAttributes", "*")]
+
+
 class Asker:
     """Asks the caller's policies, and raises the service's error where they do not allow."""
 

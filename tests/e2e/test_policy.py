@@ -167,7 +167,8 @@ def test_nothing_else_is_allowed(policed: World) -> None:
 
 @pytest.mark.parametrize("sid,action,resource", [
     ("ClusterCreate", "ecs:CreateCluster", arn("ecs", f"cluster/{ENVIRONMENT}")),
-    ("TaskRole", "iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/ecs_task_execution_role"),
+    ("ClusterCreate", "ecs:RegisterTaskDefinition",
+     arn("ecs", f"task-definition/{ENVIRONMENT}-notifier:*")),
     ("FirewallTag", "ec2:CreateTags", arn("ec2", "security-group/*")),
     ("Look", "servicediscovery:ListNamespaces", "")])
 def test_an_action_less(policed: World, sid: str, action: str, resource: str) -> None:
@@ -176,8 +177,18 @@ def test_an_action_less(policed: World, sid: str, action: str, resource: str) ->
     assert policed.police is not None
     policed.police.without = {(sid, action)}
     result = policed.job("deploy-branches", retry_pause=0)
-    last = [line for line in result.log.splitlines() if "ERROR" in line and action in line]
-    assert result.exit_code == 2 and last, result.log
+    assert result.exit_code == 2, result.log
     where = f"allow '{action}'" + (f" on '{resource}'" if resource else "")
     assert where in result.log and "'berth iam-policy' prints the policy" in result.log
     assert "user/berth-jobs is not authorized to perform" in result.log
+
+
+def test_a_role_that_may_not_be_passed(policed: World) -> None:
+    """It is asked before the first write."""
+    policed.keep_services("notifier")
+    assert policed.police is not None
+    policed.police.without = {("TaskRole", "iam:PassRole")}
+    result = policed.job("deploy-branches", retry_pause=0)
+    assert result.exit_code == 2 and "no policy allows 'iam:PassRole'" in result.log, result.log
+    assert f"arn:aws:iam::{ACCOUNT}:role/ecs_task_execution_role" in result.log
+    policed.aws.expect_no_writes()
