@@ -150,7 +150,8 @@ def test_a_role_that_may_not_read(ready: World) -> None:
 
 
 def test_a_role_that_is_denied(ready: World) -> None:
-    execution_policy(ready, allow("*"), allow("ssm:*", "arn:aws:ssm:*:*:parameter/mettel/SLACK_URL", "Deny"))
+    execution_policy(ready, allow("*"),
+                     allow("ssm:*", "arn:aws:ssm:*:*:parameter/mettel/SLACK_URL", "Deny"))
     ready.keep_services("notifier")
     refused(ready, USER, "services.notifier.secrets.SLACK_URL: the execution role",
             "a policy denies 'ssm:GetParameters'", "change that policy")
@@ -220,8 +221,9 @@ def trust(world: World, service: str, role: str = ROLE) -> None:
 def test_roles_that_tasks_cannot_have(ready: World) -> None:
     """One that is not there, one that no task may take on, one that the deploy shares."""
     ready.aws.client("iam").create_role(RoleName="for-lambda", AssumeRolePolicyDocument=json.dumps({
-        "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
-                                                "Principal": {"Service": "lambda.amazonaws.com"}}]}))
+        "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": "sts:AssumeRole",
+            "Principal": {"Service": "lambda.amazonaws.com"}}]}))
     trust(ready, "ec2.amazonaws.com")
     ready.keep_services("notifier", "t7-bridge")
     change(ready, taskRole="nobody")
@@ -397,7 +399,8 @@ def long_names(spec: dict[str, Any], kind: str) -> None:
     if kind == "discovery":
         services[LONG] = found
     elif kind == "target group":
-        spec["loadBalancer"]["targetGroups"][LONG] = spec["loadBalancer"]["targetGroups"]["frontend"]
+        groups = spec["loadBalancer"]["targetGroups"]
+        groups[LONG] = groups["frontend"]
     elif kind == "record":
         spec["records"]["long"] = {"name": f"{LONG}{LONG}.${{SUBDOMAIN}}.mettel-automation.net",
                                    "alias": "loadBalancer"}
