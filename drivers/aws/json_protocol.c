@@ -52,6 +52,9 @@ static void json_write(const struct service *service, const struct operation *op
     strbuf_addc(&ret->path, '/');
     strlist_addf(&ret->headers, "Content-Type: application/x-amz-json-%s", service->json);
     strlist_addf(&ret->headers, "X-Amz-Target: %s.%s", service->target, operation->name);
+    /* https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#awsquerycompatible-trait */
+    if (service->query_mode)
+        strlist_add(&ret->headers, "x-amzn-query-mode: true");
     _cleanup_json_ cJSON *body = to_wire(&shapes[operation->input], input);
     _cleanup_free_ char *text = json_print(body);
     strbuf_adds(&ret->body, text);

@@ -113,6 +113,7 @@ struct service {
     const char *json;    /* "1.1", or NULL */
     const char *version; /* the API's, "2016-11-15" */
     enum protocol_id protocol;
+    bool query_mode; /* once spoke the query protocol, whose error codes it is asked for */
     struct endpoint_rule endpoints[PARTITIONS];
     const struct operation *operations; /* sorted by name */
     size_t n;

@@ -281,10 +281,11 @@ def service_rows(session: Any, tables: Tables, service: str,
             lines.append(f"static const struct rest {rest[1:]} = {rest_of(operation)};")
         rows.append("    " + operation_row(tables, service, operation, reference, rest) + ",")
     lines += [f"static const struct operation {symbol}_operations[] = {{", *rows, "};"]
+    query_mode = "true" if "awsQueryCompatible" in meta else "false"
     env = meta["serviceId"].upper().replace(" ", "_").replace("-", "_")
     row = (f"    {{ {quoted(service)}, {quoted(env)}, {quoted(model.signing_name)}, "
            f"{quoted(meta.get('targetPrefix'))}, {quoted(meta.get('jsonVersion'))}, "
-           f"{quoted(meta['apiVersion'])}, {PROTOCOLS[protocol]},\n"
+           f"{quoted(meta['apiVersion'])}, {PROTOCOLS[protocol]}, {query_mode},\n"
            f"      {endpoints_of(session, folder)},\n"
            f"      {symbol}_operations, ARRAY_SIZE({symbol}_operations) }},")
     return lines, row

@@ -159,6 +159,8 @@ static void every_driver_has_its_names(void **state)
     const struct hostconfig h = HOSTCONFIG_INIT;
     for (const struct driver *const *d = drivers; *d != NULL; d++) {
         const char *const none[] = { NULL };
+        if ((*d)->types[0] == NULL) /* it only checks, there is nothing to deploy */
+            continue;
         const char *const *alias = (*d)->aliases != NULL ? (*d)->aliases : none;
         for (const char *name = (*d)->name; name != NULL; name = *alias++) {
             _cleanup_free_ char *deploy = xasprintf("deploy-%s", name);
