@@ -40,6 +40,7 @@ struct choice {
     const struct process_user *user; /* whose; NULL: see mark */
     const char *mark;                /* NULL: descendants of ours */
     const char *spared;              /* NULL: none */
+    bool at_work;                    /* those that are spared, instead of the others */
 };
 
 static void table_release(struct table *t)
@@ -208,8 +209,10 @@ static bool is_chosen(struct table *t, struct one *one, const struct choice *cho
         return owner_of(one->pid) == choice->user->uid;
     if (choice->mark == NULL)
         return holds_above(t, one, is_child, &own);
-    return is_marked(one, choice->mark) &&
-           (choice->spared == NULL || !holds_above(t, one, is_spared_one, choice->spared));
+    if (!is_marked(one, choice->mark))
+        return false;
+    bool spared = choice->spared != NULL && holds_above(t, one, is_spared_one, choice->spared);
+    return spared == choice->at_work;
 }
 
 static void choose(const struct choice *choice, struct table *ret)
@@ -320,8 +323,19 @@ size_t process_end_descendants(double grace, struct strlist *left)
     return end_chosen(&descendants, grace, left);
 }
 
+/* What is ending by the hand of a program of ours is that one's to end, but not to be missed. */
+static void await_spared(const char *mark, const char *spared, double seconds)
+{
+    const struct choice at_work = { .mark = mark, .spared = spared, .at_work = true };
+    _cleanup_table_ struct table t = { .v = NULL };
+    choose(&at_work, &t);
+    await(&t, seconds);
+}
+
 size_t process_end_marked(const char *mark, const char *spared, double grace, struct strlist *left)
 {
+    if (spared != NULL)
+        await_spared(mark, spared, grace);
     const struct choice marked = { .mark = mark, .spared = spared };
     return end_chosen(&marked, grace, left);
 }

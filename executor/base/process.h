@@ -76,7 +76,8 @@ size_t process_end_descendants(double grace, struct strlist *left);
 /*
  * The same for processes that are not our descendants: those whose environment has the entry
  * `mark` ("TMPDIR=/tmp/x"). One whose executable lies in the directory `spared` is left alone, and
- * so is everything beneath it: that is a program of ours at work. NULL spares none.
+ * so is everything beneath it: that is a program of ours at work, which gets `grace` seconds to end
+ * first, for one whose stage was killed is ending what the stage has left. NULL spares none.
  */
 size_t process_end_marked(const char *mark, const char *spared, double grace, struct strlist *left);
 

@@ -190,6 +190,45 @@ static void a_chain_is_ended_whole(void **state)
 static const struct process_user nobodys = { .uid = 54321, .gid = 54321 };
 
 /* Kills all others of its user, again and again, and goes on in a child that kills its parent. */
+static bool has_begun(pid_t pid, const char *mark)
+{
+    char path[64], environment[256] = "";
+    snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+    FILE *f = fopen(path, "r");
+    size_t n = f != NULL ? fread(environment, 1, sizeof(environment) - 1, f) : 0;
+    if (f != NULL)
+        fclose(f);
+    return n > 0 && str_eq(environment, mark);
+}
+
+/* A copy of sleep(1) stands for a program of ours whose stage was killed. */
+static void what_is_spared_is_waited_for(void **state)
+{
+    (void)state;
+    char directory[] = "/tmp/berth-test-process-XXXXXX";
+    assert_non_null(mkdtemp(directory));
+    _cleanup_free_ char *copy = xasprintf("cp \"$(command -v sleep)\" %s/run", directory);
+    _cleanup_free_ char *program = xasprintf("%s/run", directory);
+    _cleanup_free_ char *mark = xasprintf("TMPDIR=%s", directory);
+    assert_int_equal(run(copy, NULL, false).code, 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        char *const env[] = { mark, NULL };
+        execle(program, program, "0.7", (char *)NULL, env);
+        _exit(1);
+    }
+    _cleanup_strlist_ struct strlist left = STRLIST_INIT;
+    while (!has_begun(pid, mark)) /* until then it has our environment */
+        usleep(1000);
+    assert_int_equal(process_end_marked(mark, directory, 20, &left), 0);
+    assert_int_equal(left.n, 0);
+    int status = -1;
+    waitpid(pid, &status, WNOHANG);
+    assert_true(kill(pid, 0) < 0);
+    unlink(program);
+    rmdir(directory);
+}
+
 static void kill_and_fork(void)
 {
     double end = clock_now() + 20;
@@ -255,6 +294,7 @@ int main(void)
         cmocka_unit_test(ends_what_is_left),
         cmocka_unit_test(one_that_ends_by_itself_is_not_named),
         cmocka_unit_test(a_chain_is_ended_whole),
+        cmocka_unit_test(what_is_spared_is_waited_for),
         cmocka_unit_test(a_user_that_kills_is_killed),
         cmocka_unit_test(finds_programs),
         cmocka_unit_test(knows_where_it_lies),
