@@ -42,21 +42,26 @@ static bool is_alive(const cJSON *claim)
     return !is_free(record);
 }
 
-/* A claim that cannot be read is none: one that was being written when the host went down. */
-static cJSON *read_claim(const struct claims *c, const char *file)
+/* A claim that is not whole is none: it was being written when the host went down. One that the
+ * host does not let us read may be of a job that runs. */
+static int read_claim(struct claims *c, const char *file, struct err *err)
 {
-    _cleanup_err_ struct err err = ERR_INIT;
+    _cleanup_err_ struct err unread = ERR_INIT;
     _cleanup_free_ char *path = xasprintf("%s/%s", c->path, file);
     _cleanup_json_ cJSON *claim = NULL;
-    if (json_read(path, JSON_PLAIN, &claim, NULL, &err) == 0 && json_str(claim, "user") != NULL &&
-        json_str(claim, "directory") != NULL && json_str(claim, "tmp") != NULL &&
-        json_int(claim, "uid", 0) > 0) {
+    if (json_read(path, JSON_PLAIN, &claim, NULL, &unread) == 0 &&
+        json_str(claim, "user") != NULL && json_str(claim, "directory") != NULL &&
+        json_str(claim, "tmp") != NULL && json_int(claim, "uid", 0) > 0) {
         json_put_str(claim, "file", file);
-        return steal_ptr(&claim);
+        bool alive = is_alive(claim);
+        json_push(alive ? c->alive : c->dead, steal_ptr(&claim));
+        return 0;
     }
-    if (err.class != ERR_NOT_FOUND)
+    if (unread.class == ERR_HOST)
+        return err_move(err, &unread);
+    if (unread.class != ERR_NOT_FOUND)
         unlink(path);
-    return NULL;
+    return 0;
 }
 
 /* Whatever else lies there is what somebody was writing who died at it (file_write_beneath), for
@@ -65,19 +70,35 @@ static int read_claims(struct claims *c, struct err *err)
 {
     DIR *directory = opendir(c->path);
     const struct dirent *entry;
+    int r = 0;
     if (directory == NULL)
         return err_set_errno(err, ERR_HOST, errno, "cannot read '%s'", c->path);
-    while ((entry = readdir(directory)) != NULL) {
-        if (!str_ends(entry->d_name, SUFFIX)) {
+    while (r == 0 && (entry = readdir(directory)) != NULL) {
+        if (str_ends(entry->d_name, SUFFIX))
+            r = read_claim(c, entry->d_name, err);
+        else
             unlinkat(c->fd, entry->d_name, 0);
-            continue;
-        }
-        cJSON *claim = read_claim(c, entry->d_name);
-        if (claim != NULL)
-            json_push(is_alive(claim) ? c->alive : c->dead, claim);
     }
     closedir(directory);
-    return 0;
+    return r;
+}
+
+/* Versions that had one lock for all users kept the claims side by side, as "<user>.<file>": jobs
+ * that began before an upgrade still have them. No user's name has a dot (host.schema.json). */
+static int adopt_claims(const struct claims *c, const char *user, struct err *err)
+{
+    DIR *directory = opendir(c->jobs);
+    const struct dirent *entry;
+    const size_t len = strlen(user);
+    int r = directory != NULL ? 0 : -1;
+    while (r == 0 && (entry = readdir(directory)) != NULL)
+        if (str_starts(entry->d_name, user) && entry->d_name[len] == '.')
+            r = renameat(dirfd(directory), entry->d_name, c->fd, entry->d_name + len + 1);
+    if (r < 0)
+        err_set_errno(err, ERR_HOST, errno, "cannot read the claims in '%s'", c->jobs);
+    if (directory != NULL)
+        closedir(directory);
+    return r;
 }
 
 static int check_directory(const struct claims *c, struct err *err)
@@ -121,7 +142,7 @@ static int open_locked(const char *jobs, const char *user, int flags, struct cla
                    : err_set_errno(err, ERR_HOST, errno, "cannot lock '%s'", c.path);
     c.alive = cJSON_CreateArray();
     c.dead = cJSON_CreateArray();
-    if (read_claims(&c, err) < 0)
+    if (adopt_claims(&c, user, err) < 0 || read_claims(&c, err) < 0)
         return -1;
     *ret = c;
     c = (struct claims)CLAIMS_INIT;
@@ -170,7 +191,8 @@ void claims_sweep(const char *jobs)
         _cleanup_err_ struct err err = ERR_INIT;
         if (*entry->d_name == '.')
             continue;
-        if (claims_try(jobs, entry->d_name, &c, &err) < 0)
+        _cleanup_free_ char *user = xstrndup(entry->d_name, strcspn(entry->d_name, "."));
+        if (claims_try(jobs, user, &c, &err) < 0)
             log_warn("%s", err.message);
         else if (c.fd >= 0)
             claims_end_dead(&c);
@@ -208,12 +230,14 @@ int claim_note(const char *directory, const cJSON *note, struct err *err)
     return write_file(directory, CLAIM_RECORD, text, err);
 }
 
-int claim_write(const struct claims *c, const char *directory, cJSON *claim, struct err *err)
+int claim_write(const struct claims *c, const char *directory, pid_t runner, cJSON *claim,
+                struct err *err)
 {
     struct stat st;
+    if (getppid() != runner)
+        return err_set(err, ERR_HOST, "the runner has ended while its job waited for a user");
     if (stat(directory, &st) < 0)
         return err_set_errno(err, ERR_HOST, errno, "cannot look at '%s'", directory);
-    pid_t runner = getppid();
     json_put_str(claim, "directory", directory);
     json_put_str(claim, "jobs", c->jobs);
     json_put_int(claim, "runner", runner);

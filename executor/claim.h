@@ -52,10 +52,12 @@ void claims_sweep(const char *jobs);
 size_t claims_count(const struct claims *c, const char *directory);
 /*
  * Writes the claim and then the record. `claim` has the members user, uid, gid, builds, cache, tmp
- * and sandbox; added are directory, jobs, runner and started, the process that berth was started
- * by.
+ * and sandbox; added are directory, jobs, runner and started. `runner` is the process that berth
+ * was started by, from before there was anything to wait for: ERR_HOST if it has died since, for
+ * whoever has become the parent then may live on for ever, and the claim with it.
  */
-int claim_write(const struct claims *c, const char *directory, cJSON *claim, struct err *err);
+int claim_write(const struct claims *c, const char *directory, pid_t runner, cJSON *claim,
+                struct err *err);
 /* Writes the record alone: of a job that has no user. */
 int claim_note(const char *directory, const cJSON *note, struct err *err);
 /*

@@ -201,8 +201,10 @@ static void check_schedulers(struct doctor *d, const struct passwd *user)
         if (path == NULL || !doctor_may_schedule(schedulers[i].allow, schedulers[i].deny,
                                                  user->pw_name, schedulers[i].otherwise))
             continue;
+        bool listed = access(schedulers[i].allow, F_OK) == 0;
         _cleanup_free_ char *cure =
-            xasprintf("run 'echo %s >>%s'", user->pw_name, schedulers[i].deny);
+            listed ? xasprintf("take '%s' out of %s", user->pw_name, schedulers[i].allow)
+                   : xasprintf("run 'echo %s >>%s'", user->pw_name, schedulers[i].deny);
         doctor_note(d, SYMPTOM_WARN, "user", cure, "user '%s' may use '%s'", user->pw_name,
                     schedulers[i].program);
     }

@@ -260,7 +260,7 @@ static int check_claimable(const struct hostconfig *h, const char *directory, st
     return 0;
 }
 
-static int claim(const struct hostconfig *h, const char *directory, const char *jobs,
+static int claim(const struct hostconfig *h, const char *directory, const char *jobs, pid_t runner,
                  struct jobuser *user, struct err *err)
 {
     _cleanup_claims_ struct claims claims = CLAIMS_INIT;
@@ -279,12 +279,13 @@ static int claim(const struct hostconfig *h, const char *directory, const char *
     if (make_directories(h, directory, cJSON_IsArray(setting), user, err) < 0)
         return -1;
     _cleanup_json_ cJSON *json = to_json(user);
-    return claim_write(&claims, directory, json, err);
+    return claim_write(&claims, directory, runner, json, err);
 }
 
 int jobuser_claim(const struct hostconfig *h, const char *directory, struct jobuser *ret,
                   struct err *err)
 {
+    const pid_t runner = getppid();
     _cleanup_jobuser_ struct jobuser user = JOBUSER_INIT;
     if (json_get(h->json, "user") == NULL && json_get(h->json, "sandbox") != NULL)
         return err_set(err, ERR_HOST,
@@ -297,7 +298,7 @@ int jobuser_claim(const struct hostconfig *h, const char *directory, struct jobu
         return -1;
     _cleanup_free_ char *locks = hostconfig_path(h, "lockDir", DEFAULT_LOCK_DIR);
     _cleanup_free_ char *jobs = xasprintf("%s/jobs", locks);
-    if (claim(h, directory, jobs, &user, err) < 0)
+    if (claim(h, directory, jobs, runner, &user, err) < 0)
         return err_wrap(err, "%s: user", h->path);
     *ret = user;
     user = (struct jobuser)JOBUSER_INIT;
@@ -380,6 +381,8 @@ int jobuser_end(const char *directory, struct strlist *left, struct err *err)
     }
     const char *jobs = json_str(record, "jobs");
     const char *user = json_str(record, "user");
+    if (jobs == NULL)
+        jobs = json_str(record, "claims"); /* its name before there was a lock for each user */
     if (jobs == NULL || user == NULL)
         return err_set(err, ERR_BUG, "'%s' is not as config has written it", path);
     int r = end_job(directory, jobs, user, left, err);

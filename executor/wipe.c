@@ -29,7 +29,10 @@ static const char *const shared_directories[];
 static int remove_all(struct strlist *argv, struct err *err)
 {
     char *const env[] = { (char *)"PATH=/usr/bin:/bin", (char *)"LC_ALL=C", NULL };
-    const struct process rm = { .file = "rm", .argv = argv->v, .env = env };
+    /* Without us nobody holds the user, and the next job's files would be removed. */
+    const struct process rm = {
+        .file = "rm", .argv = argv->v, .env = env, .death_signal = SIGKILL
+    };
     struct process_end end;
     if (process_run(&rm, &end, err) < 0)
         return -1;

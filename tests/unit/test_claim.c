@@ -75,7 +75,7 @@ static void write_claim(const struct claims *c, const char *job)
     json_put_int(claim, "uid", UID);
     json_put_int(claim, "gid", UID);
     json_put_str(claim, "tmp", tmp);
-    if (claim_write(c, job, claim, &err) < 0)
+    if (claim_write(c, job, getppid(), claim, &err) < 0)
         fail_msg("%s", err.message);
 }
 
@@ -277,6 +277,81 @@ static void what_is_no_claim_goes(void **state)
     }
 }
 
+/* What it says may be of a job that runs; the user is not given to another one. */
+static void a_claim_that_cannot_be_read_is_not_lost(void **state)
+{
+    (void)state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    _cleanup_claims_ struct claims c = CLAIMS_INIT;
+    _cleanup_free_ char *path = xasprintf("%s/one/1-2.json", jobs);
+    claim_job(job_a);
+    assert_int_equal(symlink("1-2.json", path), 0);
+    assert_int_equal(claims_open(jobs, "one", &c, &err), -1);
+    assert_int_equal(err.class, ERR_HOST);
+    assert_non_null(strstr(err.message, path));
+    assert_true(exists(path));
+}
+
+/* Whoever is the parent then lives on for ever, as init does. */
+static void who_has_lost_its_runner_claims_nothing(void **state)
+{
+    (void)state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    _cleanup_claims_ struct claims c = CLAIMS_INIT;
+    _cleanup_json_ cJSON *claim = cJSON_CreateObject();
+    _cleanup_free_ char *record = record_path(job_a);
+    open_claims("one", &c);
+    json_put_str(claim, "user", "one");
+    json_put_int(claim, "uid", UID);
+    json_put_str(claim, "tmp", job_b);
+    assert_int_equal(claim_write(&c, job_a, getpid(), claim, &err), -1);
+    assert_non_null(strstr(err.message, "the runner has ended"));
+    assert_false(exists(record));
+    claims_release(&c);
+    assert_string_equal(counts(), "0 0");
+}
+
+/* Makes of a claim what versions wrote that had no directory for each user. */
+static void make_old(const char *job)
+{
+    _cleanup_claims_ struct claims c = CLAIMS_INIT;
+    open_claims("one", &c);
+    const char *file = json_str(claims_find(&c, job), "file");
+    _cleanup_free_ char *now = xasprintf("%s/%s", c.path, file);
+    _cleanup_free_ char *old = xasprintf("%s/one.%s", jobs, file);
+    assert_int_equal(rename(now, old), 0);
+}
+
+static void claims_of_an_earlier_version_count(void **state)
+{
+    (void)state;
+    _cleanup_free_ char *record = record_path(job_b);
+    claim_job(job_a);
+    claim_job(job_b);
+    unlink(record);
+    make_old(job_a);
+    make_old(job_b);
+    assert_string_equal(counts(), "1 1");
+}
+
+static void a_sweep_ends_the_dead_of_an_earlier_version(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    char said[8];
+    _cleanup_free_ char *record = record_path(job_a);
+    _cleanup_free_ char *tmp = tmp_of(job_a);
+    claim_job(job_a);
+    make_old(job_a);
+    unlink(record);
+    claims_sweep(jobs);
+    assert_false(exists(tmp));
+    assert_string_equal(counts(), "0 0");
+    rewind(lines);
+    assert_null(fgets(said, sizeof(said), lines));
+}
+
 static void others_are_counted(void **state)
 {
     (void)state;
@@ -405,6 +480,10 @@ int main(void)
         TEST(a_claim_lives_with_its_runner_and_its_record),
         TEST(a_stage_keeps_the_claim_of_a_dead_runner),
         TEST(what_is_no_claim_goes),
+        TEST(a_claim_that_cannot_be_read_is_not_lost),
+        TEST(who_has_lost_its_runner_claims_nothing),
+        TEST(claims_of_an_earlier_version_count),
+        TEST(a_sweep_ends_the_dead_of_an_earlier_version),
         TEST(others_are_counted),
         TEST(the_dead_are_ended_and_what_will_not_go_stays),
         TEST(the_end_of_a_job_waits_for_its_stages),
