@@ -62,6 +62,36 @@ static int add_ids(const struct iampolicy_request *q, const char *kind, struct s
     return 0;
 }
 
+/* Whether a production branch, or one that the pattern stands for, can have an environment whose
+ * name ANY_BRANCH matches. With a '/' there is a hash behind its slug, which is longer. */
+static bool is_lookalike(const struct iampolicy_request *q, const char *ref)
+{
+    const size_t length = strlen(ANY_BRANCH);
+    size_t least = 0;
+    for (const char *p = ref; *p != '\0'; p++)
+        least += *p != '*';
+    if (strpbrk(ref, "*?") != NULL)
+        return strchr(ref, '/') == NULL && least <= length;
+    _cleanup_err_ struct err err = ERR_INIT;
+    _cleanup_environment_ struct environment e = ENVIRONMENT_INIT;
+    return environment_of_branch(q->project, ref, q->host, &e, &err) == 0 &&
+           strlen(e.subdomain) == length;
+}
+
+/* IAM knows no pattern for hexadecimal digits. */
+static void warn_of_lookalikes(const struct iampolicy_request *q, struct strlist *warnings)
+{
+    const cJSON *ref, *refs = json_at(hostconfig_project(q->host, q->project), "production/refs");
+    cJSON_ArrayForEach (ref, refs)
+        if (is_lookalike(q, ref->valuestring))
+            strlist_addf(warnings,
+                         "the environment of the production branch '%s' can have a name as long as "
+                         "those of ephemeral ones, which this policy then allows to change it: "
+                         "give production an account of its own, or its branch a name of another "
+                         "length than %zu",
+                         ref->valuestring, strlen(ANY_BRANCH));
+}
+
 /* Partition and account, from the role that is assumed where one is; the caller frees them. */
 static void find_account(const struct iampolicy_request *q, const struct environment *e,
                          char **ret_partition, char **ret_account, struct strlist *warnings)
@@ -122,6 +152,8 @@ int iampolicy_make(const struct iampolicy_request *q, struct iampolicy *ret, str
     ret->kind = kind;
     ret->name = xasprintf("berth-%s-%s", e.prefix, kind);
     warn_of_variables(&check, ret->documents, &ret->warnings);
+    if (str_eq(kind, "ephemeral"))
+        warn_of_lookalikes(q, &ret->warnings);
     size_t n = json_count(ret->documents);
     if (n > 1)
         strlist_addf(&ret->warnings,

@@ -354,6 +354,27 @@ static void policies_fit(void **state)
     assert_non_null(json_find(json_at(documents, "2/Statement"), "Sid", "S2AA"));
 }
 
+/* "????????" stands for any eight characters. */
+static void production_that_looks_like_a_branch_is_said(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ref;
+        bool said;
+    } cases[] = { { "mainline", true },    { "master", false }, { "releases-*", false },
+                  { "v*", true },          { "v/*", false },    { "cafebabe", false },
+                  { "\xe2\x98\x83", true } };
+    cJSON *refs = json_at(host.json, "projects/77/production/refs");
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_iampolicy_ struct iampolicy p = IAMPOLICY_INIT;
+        json_push_str(refs, cases[i].ref);
+        make("{" SERVICE "}", "ephemeral", &p);
+        assert_int_equal(p.warnings.n, cases[i].said ? 1 : 0);
+        assert_true(!cases[i].said || strstr(p.warnings.v[0], cases[i].ref) != NULL);
+        cJSON_DeleteItemFromArray(refs, (int)json_count(refs) - 1);
+    }
+}
+
 static void kinds_are_checked(void **state)
 {
     (void)state;
@@ -383,6 +404,7 @@ int main(void)
         cmocka_unit_test(production_is_another),
         cmocka_unit_test(records_by_name),
         cmocka_unit_test(policies_fit),
+        cmocka_unit_test(production_that_looks_like_a_branch_is_said),
         cmocka_unit_test(kinds_are_checked),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
