@@ -64,6 +64,23 @@ static const char *text_of(const cJSON *json, const char *name)
     return text != NULL && *text != '\0' ? text : NULL;
 }
 
+/* A date or, in STS's JSON, seconds since 1970; 0 if there is none. */
+static int read_expiry(const cJSON *json, const char *name, double *ret, struct err *err)
+{
+    static const double year_10000 = 253402300800.0;
+    const cJSON *date = json_get(json, name);
+    if (cJSON_IsString(date) && timestamp_parse_iso(date->valuestring, ret) < 0)
+        return err_set(err, ERR_CREDENTIALS, "'%s' in the answer is not a date: '%s'", name,
+                       date->valuestring);
+    if (!cJSON_IsNumber(date))
+        return 0;
+    if (!(date->valuedouble >= 0 && date->valuedouble < year_10000))
+        return err_set(err, ERR_CREDENTIALS, "'%s' in the answer is not a date: %g", name,
+                       date->valuedouble);
+    *ret = date->valuedouble;
+    return 0;
+}
+
 int creds_from_json(const cJSON *json, const struct creds_names *names, struct creds *ret,
                     struct err *err)
 {
@@ -72,13 +89,9 @@ int creds_from_json(const cJSON *json, const struct creds_names *names, struct c
     if (access_key == NULL || secret_key == NULL)
         return err_set(err, ERR_CREDENTIALS, "the answer lacks '%s'",
                        access_key == NULL ? names->access_key : names->secret_key);
-    const cJSON *date = json_get(json, names->expires);
     double expires = 0;
-    if (cJSON_IsNumber(date))
-        expires = date->valuedouble;
-    else if (cJSON_IsString(date) && timestamp_parse_iso(date->valuestring, &expires) < 0)
-        return err_set(err, ERR_CREDENTIALS, "'%s' in the answer is not a date: '%s'",
-                       names->expires, date->valuestring);
+    if (read_expiry(json, names->expires, &expires, err) < 0)
+        return -1;
     creds_set(ret, access_key, secret_key, text_of(json, names->token), (time_t)expires);
     const char *account = json_str(json, "AccountId");
     ret->account = account != NULL ? xstrdup(account) : NULL;

@@ -351,7 +351,8 @@ def ipv6_give(ec2: Any, vpc: str) -> None:
 def surroundings(world: World) -> None:
     """What rows name, and others have made."""
     client = world.aws.client
-    client("acm").request_certificate(DomainName="shop.example.com")
+    for name, also in ((f"*.{ZONE}", f"*.{BENEATH}"), ("shop.example.com", BENEATH)):
+        client("acm").request_certificate(DomainName=name, SubjectAlternativeNames=[also])
     world.aws.advance(130)
     client("elasticache").create_cache_parameter_group(
         CacheParameterGroupName="mine", CacheParameterGroupFamily="redis5.0", Description="x")

@@ -288,6 +288,9 @@ static void programs_give_credentials(void **state)
     } cases[] = {
         { "echo '{\"Version\":1,\"AccessKeyId\":\"PROC\",\"SecretAccessKey\":\"s-proc\"}'", NULL },
         { "echo '{\"Version\":2}'", "\"Version\": 1" },
+        { "echo '{\"Version\":1,\"AccessKeyId\":\"PROC\",\"SecretAccessKey\":\"s-proc\","
+          "\"Expiration\":1e25}'",
+          "'Expiration' in the answer is not a date: 1e+25" },
         { "echo no", "the credential_process's output" },
         { "exit 3", "exit code 3" },
         { "kill -9 $$", "signal 9" },
