@@ -314,7 +314,7 @@ static const struct resource_type *const capacity_types[] = { NULL };
 
 /* Of the whole region: what others run and have is what there is less of. */
 static const struct permission capacity_permissions[] = {
-    { .sid = "Look",
+    { .sid = PERMIT_LOOK,
       .actions = "ecs:ListClusters ecs:ListTasks",
       .resources = "*",
       .when = "ecs.cluster" },
@@ -326,20 +326,20 @@ static const struct permission capacity_permissions[] = {
       .actions = "ecs:ListContainerInstances ecs:DescribeContainerInstances",
       .resources = "ecs:cluster/${E} ecs:container-instance/${E}/*",
       .when = "ecs.service" },
-    { .sid = "Look",
+    { .sid = PERMIT_LOOK,
       .actions = "servicequotas:ListServiceQuotas",
       .resources = "*",
       .when = "ecs.cluster" },
-    { .sid = "Look",
+    { .sid = PERMIT_LOOK,
       .actions = "ec2:DescribeSubnets ec2:DescribeSecurityGroups",
       .resources = "*",
       .when = "ecs.service" },
-    { .sid = "Look",
+    { .sid = PERMIT_LOOK,
       .actions = "elasticloadbalancing:DescribeLoadBalancers "
                  "elasticloadbalancing:DescribeTargetGroups",
       .resources = "*",
       .when = "alb.load_balancer" },
-    { .sid = "Look",
+    { .sid = PERMIT_LOOK,
       .actions = "servicediscovery:ListNamespaces route53:GetAccountLimit",
       .resources = "*",
       .when = "cloudmap.namespace" },

@@ -38,10 +38,28 @@ struct permission {
     void (*names)(const struct graph *g, struct strlist *ret);
 };
 
-/* In the same order of thought as the drivers: acm, ec2, ...; each ends with a row without sid. */
+/*
+ * In permission_*.c, apart from the drivers, since an administrator reads them as one; but what is
+ * asked to look for room is in capacity.c. Each ends with a row without sid. The page of a table is
+ * that of its service in the reference; a row that is there for another reason says so.
+ *
+ * What berth looks for in every environment, because a spec may have dropped it, is always there:
+ * reads. What creates, changes and removes is there if the spec wants a resource of the kind.
+ */
 extern const struct permission acm_permissions[], alb_permissions[], cloudformation_permissions[],
     cloudmap_permissions[], cloudwatch_permissions[], ec2_permissions[], ecr_permissions[],
     ecs_permissions[], elasticache_permissions[], iam_permissions[], logs_permissions[],
     route53_permissions[], security_group_permissions[];
+
+/* The sid of actions that know no resource, from all drivers in one statement. */
+#define PERMIT_LOOK "Look"
+
+/* For names(): adds a name that is not there yet (NULL: none), */
+void permission_add_once(struct strlist *list, const char *name);
+/* that of a resource; */
+void permission_add_name(const struct resource *r, struct strlist *ret);
+/* and calls f with each wanted resource of a type. */
+void permission_each_wanted(const struct graph *g, const char *type, struct strlist *ret,
+                            void (*f)(const struct resource *r, struct strlist *ret));
 
 #endif

@@ -128,7 +128,7 @@ static void every_action_is_in_a_table(void **state)
             if ((row_with(action) != NULL) == none) {
                 print_error("%s is %s\n", action,
                             none ? "in a driver's permissions, and said not to be called here"
-                                 : "in no driver's permissions (drivers/permission.c)");
+                                 : "in no driver's permissions (drivers/permission_*.c)");
                 missing++;
             }
         }

@@ -144,7 +144,7 @@ static pid_t start_stopped_rm(pid_t *ret)
     mkdir(tree, 0700);
     for (int i = 0; i < MANY; i++) {
         _cleanup_free_ char *name = xasprintf("large/%d", i);
-        _cleanup_free_ char *path = make_file(name);
+        free(make_file(name));
     }
     pid_t child = fork();
     if (child == 0) {

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* What images, roles, services and tasks ask of IAM: see permission.h. */
+#include "drivers/permission.h"
+
+#include "drivers/ecr.h"
+#include "drivers/ecs_secrets.h"
+
+/* --- ecr: list_amazonelasticcontainerregistry.html ------------------------------------------- */
+
+static void repositories(const struct graph *g, struct strlist *ret)
+{
+    permission_each_wanted(g, "ecr.repository", ret, permission_add_name);
+}
+
+const struct permission ecr_permissions[] = {
+    /* All of them, where one that is asked for is missing. */
+    { .sid = "RepositoryLook",
+      .actions = "ecr:DescribeRepositories",
+      .resources = "ecr:repository/*",
+      .when = "ecr.repository" },
+    { .sid = "Repository",
+      .actions = "ecr:CreateRepository",
+      .resources = "ecr:repository/${NAME}",
+      .when = "ecr.repository",
+      .names = repositories },
+    { .sid = "Repository",
+      .actions = "ecr:BatchGetImage",
+      .resources = "ecr:repository/${NAME}",
+      .when = "ecr.image",
+      .names = repositories },
+    { .sid = "Repository",
+      .actions = "ecr:BatchGetImage",
+      .resources = "ecr:repository/${NAME}",
+      .when = "ecs.task_definition",
+      .names = ecr_named_repositories },
+    { .sid = "Repository",
+      .actions = "ecr:PutImageScanningConfiguration ecr:PutImageTagMutability",
+      .resources = "ecr:repository/${NAME}",
+      .flags = PERMIT_SHARED,
+      .when = "ecr.repository",
+      .names = repositories },
+    { .sid = NULL },
+};
+
+/* --- iam: list_awsidentityandaccessmanagementiam.html ---------------------------------------- */
+
+static void roles(const struct graph *g, struct strlist *ret)
+{
+    permission_each_wanted(g, "iam.role", ret, permission_add_name);
+}
+
+const struct permission iam_permissions[] = {
+    { .sid = "Role",
+      .actions = "iam:GetRole iam:CreateRole",
+      .resources = "iam::role/${NAME}",
+      .when = "iam.role",
+      .names = roles },
+    { .sid = "Role",
+      .actions = "iam:GetRolePolicy iam:PutRolePolicy",
+      .resources = "iam::role/${NAME}",
+      .when = "iam.role_policy",
+      .names = roles },
+    { .sid = "Role",
+      .actions = "iam:UpdateAssumeRolePolicy iam:UpdateRole",
+      .resources = "iam::role/${NAME}",
+      .flags = PERMIT_SHARED,
+      .when = "iam.role",
+      .names = roles },
+    { .sid = NULL },
+};
+
+/* --- ecs: list_amazonelasticcontainerservice.html -------------------------------------------- */
+
+/* What follows "role/" in the ARN of a role that tasks get. */
+static void add_passed(const struct resource *r, const char *member, struct strlist *ret)
+{
+    static const char kind[] = ":role/";
+    const cJSON *arn = json_get(r->want, member);
+    if (cJSON_IsString(arn)) {
+        const char *at = strstr(arn->valuestring, kind);
+        permission_add_once(ret, at != NULL ? at + strlen(kind) : NULL);
+    }
+    for (size_t i = 0; ref_is(arn) && i < r->n_needs; i++) {
+        const struct resource *role = r->needs[i].resource;
+        if (role != NULL && str_eq(role->type->name, "iam.role") &&
+            strstr(arn->child->valuestring, role->address) != NULL)
+            permission_add_once(ret, role->name);
+    }
+}
+
+static void add_task_roles(const struct resource *r, struct strlist *ret)
+{
+    add_passed(r, "executionRoleArn", ret);
+    add_passed(r, "taskRoleArn", ret);
+}
+
+static void task_roles(const struct graph *g, struct strlist *ret)
+{
+    permission_each_wanted(g, "ecs.task_definition", ret, add_task_roles);
+}
+
+/* Of the spec's own roles there is a row already. */
+static void add_other_roles(const struct resource *r, struct strlist *ret)
+{
+    _cleanup_strlist_ struct strlist all = STRLIST_INIT;
+    add_task_roles(r, &all);
+    for (size_t i = 0; i < all.n; i++) {
+        _cleanup_free_ char *address = xasprintf("iam.role/%s", all.v[i]);
+        if (graph_find(r->graph, address) == NULL)
+            permission_add_once(ret, all.v[i]);
+    }
+}
+
+static void other_roles(const struct graph *g, struct strlist *ret)
+{
+    permission_each_wanted(g, "ecs.task_definition", ret, add_other_roles);
+}
+
+/* What a preflight looks at of them. */
+static void task_secrets(const struct graph *g, struct strlist *ret)
+{
+    _cleanup_json_ cJSON *secrets = ecs_secrets_collect(g, false);
+    const cJSON *secret;
+    cJSON_ArrayForEach (secret, secrets) {
+        static const char kind[] = ":secret:";
+        const char *id = json_str(secret, "id");
+        if (!str_eq(json_str(secret, "kind"), "secret"))
+            continue;
+        const char *at = strstr(id, kind);
+        const char *name = at != NULL ? at + strlen(kind) : id;
+        permission_add_once(ret, name);
+        _cleanup_free_ char *whole = xasprintf("%s-??????", name);
+        permission_add_once(ret, whole);
+    }
+}
+
+#define ECS_ALL "ecs:cluster/${E} ecs:service/${E}/* ecs:task-definition/${E}-*:*"
+
+const struct permission ecs_permissions[] = {
+    { .sid = "ServiceLook", .actions = "ecs:DescribeServices", .resources = "ecs:service/${E}/*" },
+    { .sid = "ServiceList",
+      .actions = "ecs:ListServices",
+      .resources = "*",
+      .condition = "ArnLike ecs:cluster arn:${P}:ecs:${R}:${A}:cluster/${E}" },
+    { .sid = PERMIT_LOOK, .actions = "ecs:ListTaskDefinitionFamilies", .resources = "*" },
+    { .sid = PERMIT_LOOK,
+      .actions = "ecs:DescribeTaskDefinition ecs:ListTaskDefinitions "
+                 "ecs:DeregisterTaskDefinition",
+      .resources = "*",
+      .when = "ecs.task_definition" },
+    { .sid = "ClusterCreate",
+      .actions = "ecs:CreateCluster ecs:TagResource",
+      .resources = ECS_ALL,
+      .flags = PERMIT_NEW,
+      .when = "ecs.cluster" },
+    { .sid = "ClusterCreate",
+      .actions = "ecs:CreateService ecs:TagResource",
+      .resources = ECS_ALL,
+      .flags = PERMIT_NEW,
+      .when = "ecs.service" },
+    { .sid = "ClusterCreate",
+      .actions = "ecs:RegisterTaskDefinition ecs:TagResource",
+      .resources = ECS_ALL,
+      .flags = PERMIT_NEW,
+      .when = "ecs.task_definition" },
+    /* The pipeline's number is a tag of the cluster. */
+    { .sid = "ClusterChange",
+      .actions = "ecs:TagResource ecs:UpdateClusterSettings ecs:DeleteCluster",
+      .resources = "ecs:cluster/${E} ecs:service/${E}/*",
+      .flags = PERMIT_OURS,
+      .when = "ecs.cluster" },
+    { .sid = "ClusterChange",
+      .actions = "ecs:UpdateService ecs:DeleteService",
+      .resources = "ecs:cluster/${E} ecs:service/${E}/*",
+      .flags = PERMIT_OURS,
+      .when = "ecs.service" },
+    /* https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html */
+    { .sid = "TaskRole",
+      .actions = "iam:PassRole",
+      .resources = "iam::role/${NAME}",
+      .when = "ecs.task_definition",
+      .condition = "StringEquals iam:PassedToService ecs-tasks.amazonaws.com",
+      .names = task_roles },
+    /* What is asked before the first write, docs/preflight.md. Without these rows it is not asked,
+     * and the job says so. */
+    { .sid = PERMIT_LOOK,
+      .actions = "ssm:DescribeParameters iam:SimulatePrincipalPolicy",
+      .resources = "*",
+      .when = "ecs.task_definition" },
+    { .sid = "TaskSecret",
+      .actions = "secretsmanager:DescribeSecret secretsmanager:GetResourcePolicy",
+      .resources = "secretsmanager:secret:${NAME}",
+      .when = "ecs.task_definition",
+      .names = task_secrets },
+    { .sid = "TaskRoleLook",
+      .actions = "iam:GetRole",
+      .resources = "iam::role/${NAME}",
+      .when = "ecs.task_definition",
+      .names = other_roles },
+    { .sid = "ClusterLinkedRole",
+      .actions = "iam:CreateServiceLinkedRole",
+      .resources = "iam::role/aws-service-role/ecs.amazonaws.com/*",
+      .when = "ecs.cluster",
+      .condition = "StringEquals iam:AWSServiceName ecs.amazonaws.com" },
+    { .sid = NULL },
+};

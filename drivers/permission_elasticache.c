@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* What caches and their tokens ask of IAM: see permission.h. */
+#include "drivers/permission.h"
+
+/* --- elasticache: list_amazonelasticache.html ------------------------------------------------ */
+
+/* A replication group's nodes are "<group>-001" and so on. */
+#define CACHE_ALL                                                                                  \
+    "elasticache:cluster:${E} elasticache:cluster:${E}-* elasticache:replicationgroup:${E} "       \
+    "elasticache:subnetgroup:${E}-redis-subnet"
+#define CACHES "elasticache.cluster elasticache.replication_group"
+
+static void add_parameter_group(const struct resource *r, struct strlist *ret)
+{
+    permission_add_once(ret, json_str(r->want, "CacheParameterGroupName"));
+}
+
+static void parameter_groups(const struct graph *g, struct strlist *ret)
+{
+    permission_each_wanted(g, "elasticache.cluster", ret, add_parameter_group);
+    permission_each_wanted(g, "elasticache.replication_group", ret, add_parameter_group);
+}
+
+static bool is_of(const char *arn, const char *service)
+{
+    return str_starts(arn, "arn:") && strstr(arn, service) != NULL;
+}
+
+/* Parameters by their names without the slash that begins them, as their ARNs have them. */
+static void add_parameter(const struct resource *r, struct strlist *ret)
+{
+    static const char kind[] = ":parameter/";
+    if (is_of(r->name, ":secretsmanager:"))
+        return;
+    const char *at = str_starts(r->name, "arn:") ? strstr(r->name, kind) : NULL;
+    const char *name = at != NULL ? at + strlen(kind) : r->name;
+    permission_add_once(ret, *name == '/' ? name + 1 : name);
+}
+
+static void token_parameters(const struct graph *g, struct strlist *ret)
+{
+    permission_each_wanted(g, "elasticache.auth_token", ret, add_parameter);
+}
+
+/* What follows "secret:" in its ARN, which ends with a hyphen and six characters that a secret's
+ * name lacks: https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html */
+static void add_secret(const struct resource *r, struct strlist *ret)
+{
+    static const char kind[] = ":secret:";
+    const char *at = is_of(r->name, ":secretsmanager:") ? strstr(r->name, kind) : NULL;
+    if (at == NULL)
+        return;
+    permission_add_once(ret, at + strlen(kind));
+    strlist_addf(ret, "%s-??????", at + strlen(kind));
+}
+
+static void token_secrets(const struct graph *g, struct strlist *ret)
+{
+    permission_each_wanted(g, "elasticache.auth_token", ret, add_secret);
+}
+
+/* What the reference lists as dependent actions on network interfaces ElastiCache does by its
+ * service-linked role; AWS's AmazonElastiCacheFullAccess has none of them either:
+ * https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonElastiCacheFullAccess.html
+ */
+const struct permission elasticache_permissions[] = {
+    { .sid = "CacheLook",
+      .actions = "elasticache:DescribeCacheClusters elasticache:DescribeCacheSubnetGroups "
+                 "elasticache:DescribeReplicationGroups elasticache:ListTagsForResource",
+      .resources = CACHE_ALL },
+    { .sid = PERMIT_LOOK,
+      .actions = "elasticache:DescribeEvents",
+      .resources = "*",
+      .when = CACHES },
+    { .sid = "CacheCreate",
+      .actions = "elasticache:CreateCacheSubnetGroup elasticache:AddTagsToResource",
+      .resources = CACHE_ALL,
+      .flags = PERMIT_NEW,
+      .when = CACHES },
+    { .sid = "CacheCreate",
+      .actions = "elasticache:CreateCacheCluster",
+      .resources = CACHE_ALL,
+      .flags = PERMIT_NEW,
+      .when = "elasticache.cluster" },
+    { .sid = "CacheCreate",
+      .actions = "elasticache:CreateReplicationGroup",
+      .resources = CACHE_ALL,
+      .flags = PERMIT_NEW,
+      .when = "elasticache.replication_group" },
+    { .sid = "CacheParameters",
+      .actions = "elasticache:CreateCacheCluster elasticache:ModifyCacheCluster",
+      .resources = "elasticache:parametergroup:${NAME}",
+      .when = "elasticache.cluster",
+      .names = parameter_groups },
+    { .sid = "CacheParameters",
+      .actions = "elasticache:CreateReplicationGroup elasticache:ModifyReplicationGroup",
+      .resources = "elasticache:parametergroup:${NAME}",
+      .when = "elasticache.replication_group",
+      .names = parameter_groups },
+    { .sid = "CacheChange",
+      .actions = "elasticache:ModifyCacheSubnetGroup elasticache:DeleteCacheSubnetGroup",
+      .resources = CACHE_ALL,
+      .flags = PERMIT_OURS,
+      .when = CACHES },
+    { .sid = "CacheChange",
+      .actions = "elasticache:ModifyCacheCluster elasticache:DeleteCacheCluster",
+      .resources = CACHE_ALL,
+      .flags = PERMIT_OURS,
+      .when = "elasticache.cluster" },
+    { .sid = "CacheChange",
+      .actions = "elasticache:ModifyReplicationGroup elasticache:IncreaseReplicaCount "
+                 "elasticache:DecreaseReplicaCount elasticache:DeleteReplicationGroup",
+      .resources = CACHE_ALL,
+      .flags = PERMIT_OURS,
+      .when = "elasticache.replication_group" },
+    /* The version of the AUTH token is kept as a tag. */
+    { .sid = "CacheChange",
+      .actions = "elasticache:AddTagsToResource",
+      .resources = CACHE_ALL,
+      .flags = PERMIT_OURS,
+      .when = "elasticache.auth_token" },
+    { .sid = "CacheToken",
+      .actions = "ssm:GetParameters",
+      .resources = "ssm:parameter/${NAME}",
+      .when = "elasticache.auth_token",
+      .names = token_parameters },
+    { .sid = "CacheSecret",
+      .actions = "secretsmanager:DescribeSecret secretsmanager:GetSecretValue",
+      .resources = "secretsmanager:secret:${NAME}",
+      .when = "elasticache.auth_token",
+      .names = token_secrets },
+    { .sid = "CacheLinkedRole",
+      .actions = "iam:CreateServiceLinkedRole",
+      .resources = "iam::role/aws-service-role/elasticache.amazonaws.com/*",
+      .when = CACHES,
+      .condition = "StringEquals iam:AWSServiceName elasticache.amazonaws.com" },
+    { .sid = NULL },
+};
