@@ -6,6 +6,8 @@
 #include "drivers/capacity.h"
 #include "executor/base/log.h"
 #include "executor/base/near.h"
+#include "executor/base/version.h"
+#include "executor/dispatch.h"
 #include "executor/engine/planprint.h"
 #include "executor/joblog.h"
 
@@ -306,6 +308,11 @@ static bool driver_writes_nothing(const struct driver *driver)
 
 static int no_such_part(const char *part, const cJSON *services, struct err *err)
 {
+    if (dispatch_knows_driver(part))
+        return err_set(err, ERR_HOST,
+                       "this version of berth (" BERTH_VERSION ") has no driver '%s', and the spec "
+                       "no service of that name: leave the job out, or install a berth that has it",
+                       part);
     struct near near = NEAR_INIT(part);
     near_try_keys(&near, services);
     for (const struct driver *const *d = drivers; *d != NULL; d++)

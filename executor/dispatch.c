@@ -333,6 +333,14 @@ int dispatch_job(const char *job_name, const struct hostconfig *h, const cJSON *
     return 0;
 }
 
+bool dispatch_knows_driver(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(driver_names); i++)
+        if (str_eq(name, driver_names[i].driver))
+            return true;
+    return false;
+}
+
 void dispatch_release(struct dispatch *d)
 {
     free(d->part);

@@ -59,6 +59,8 @@ enum act dispatch_if_declared(const char *job_name, const struct hostconfig *h);
  */
 char *dispatch_nearest(const char *job_name, const struct hostconfig *h, const cJSON *spec);
 void dispatch_release(struct dispatch *d);
+/* Whether job names call a driver so, also one that this version does not have. */
+bool dispatch_knows_driver(const char *name);
 /* Whether an act needs an environment, and so a branch that the host config knows. */
 bool dispatch_needs_environment(const struct dispatch *d);
 const char *act_name(enum act act); /* "deploy", ... */
