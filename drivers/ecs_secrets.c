@@ -77,6 +77,13 @@ static void read_parameter(const struct graph *g, cJSON *secret, const char *val
     put_parameter_arn(&g->context, secret);
 }
 
+/* A variable that is empty, or a slip in an ARN, leaves nothing to ask for. */
+static bool has_name(const char *text)
+{
+    text += strspn(text, "/");
+    return *text != '\0' && *text != ':';
+}
+
 static cJSON *secret_new(const struct graph *g, const char *value, const char *path,
                          bool is_credential)
 {
@@ -86,15 +93,19 @@ static cJSON *secret_new(const struct graph *g, const char *value, const char *p
     json_put_str(secret, "path", path);
     json_put_str(secret, "kind", "");
     json_put_array(secret, "roles");
-    if (arn_part_is(value, 2, "secretsmanager") && str_starts(what, "secret:")) {
+    if (arn_part_is(value, 2, "secretsmanager") && str_starts(what, "secret:") &&
+        has_name(what + strlen("secret:"))) {
         read_secret(g, secret, value);
-    } else if (arn_part_is(value, 2, "ssm") && str_starts(what, "parameter")) {
+    } else if (arn_part_is(value, 2, "ssm") && str_starts(what, "parameter") &&
+               has_name(what + strlen("parameter"))) {
         read_parameter(g, secret, value);
-    } else if (!str_starts(value, "arn:") && is_credential) {
+    } else if (str_starts(value, "arn:") || !has_name(value)) {
+        return secret; /* what it is nobody knows */
+    } else if (is_credential) {
         json_put_str(secret, "kind", "secret");
         json_put_str(secret, "id", value);
         json_put_bool(secret, "here", true);
-    } else if (!str_starts(value, "arn:")) {
+    } else {
         read_parameter(g, secret, value);
     }
     return secret;

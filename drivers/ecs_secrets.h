@@ -8,7 +8,7 @@
  *
  *   value      as the task definition has it
  *   path       where in the spec it is named first; "places": how often
- *   kind       "parameter" or "secret"; "" for what is neither
+ *   kind       "parameter" or "secret"; "" for what is neither, or has no name
  *   id         the parameter's name, or the secret's name or ARN without what follows it
  *   version, stage   of a version, where one is asked for
  *   here       whether it lies in the environment's account and region: only then AWS is asked

@@ -133,17 +133,21 @@ static bool any_like(const cJSON *patterns, const char *text, bool fold, bool va
     return false;
 }
 
+bool statement_names_action(const cJSON *statement, const char *action, bool allow)
+{
+    const cJSON *actions = json_get(statement, "Action");
+    return actions != NULL ? any_like(actions, action, true, allow)
+                           : !any_like(json_get(statement, "NotAction"), action, true, !allow);
+}
+
 /* Whether a statement is about it; of what is not known, what allows is, and what denies is not. */
 static bool speaks_of(const cJSON *statement, const char *action, const char *resource, bool allow)
 {
-    const cJSON *actions = json_get(statement, "Action");
     const cJSON *resources = json_get(statement, "Resource");
-    bool does = actions != NULL ? any_like(actions, action, true, allow)
-                                : !any_like(json_get(statement, "NotAction"), action, true, !allow);
     bool to = resources != NULL
                   ? any_like(resources, resource, false, allow)
                   : !any_like(json_get(statement, "NotResource"), resource, false, !allow);
-    return does && to;
+    return to && statement_names_action(statement, action, allow);
 }
 
 bool policies_allow(const cJSON *documents, const char *action, const char *resource)
@@ -170,7 +174,7 @@ static cJSON *simulate_input(const struct iam_question *q)
     json_push_str(json_put_array(input, "ActionNames"), q->action);
     json_put(input, "ResourceArns", json_dup(q->resources));
     const cJSON *document;
-    cJSON *texts = q->documents != NULL ? json_put_array(input, "PolicyInputList") : NULL;
+    cJSON *texts = json_count(q->documents) > 0 ? json_put_array(input, "PolicyInputList") : NULL;
     cJSON_ArrayForEach (document, q->documents) {
         _cleanup_free_ char *text = json_print(document);
         json_push_str(texts, text);

@@ -36,11 +36,14 @@ cJSON *iam_role_policies(const struct graph *g, const struct iam_role *role, boo
  */
 bool policies_allow(const cJSON *documents, const char *action, const char *resource);
 
+/* Whether a statement is about an action, by its "Action" or "NotAction"; `allow` as it allows. */
+bool statement_names_action(const cJSON *statement, const char *action, bool allow);
+
 struct iam_question {
     const char *principal;   /* the ARN of a role or user */
     const char *action;      /* "ssm:GetParameters" */
     const cJSON *resources;  /* array of ARNs */
-    const cJSON *documents;  /* policies besides its own; or NULL */
+    const cJSON *documents;  /* policies besides its own; empty or NULL: none */
     const char *context_key; /* "iam:PassedToService"; or NULL */
     const char *context_value;
 };

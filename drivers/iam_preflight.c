@@ -143,7 +143,15 @@ static int own_arn(struct session *s, bool ask, char **ret, struct err *err)
     return 0;
 }
 
-/* Asks what the caller itself may do. Of the account's root user IAM simulates nothing. */
+/* "The ARN of a user, group, or role": nothing of the account's root user, or of one who is known
+ * only to whoever let him in.
+ * https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html */
+static bool is_simulated(const char *arn)
+{
+    return strstr(arn, ":user/") != NULL || strstr(arn, ":role/") != NULL;
+}
+
+/* Asks what the caller itself may do. */
 static int simulate_own(struct session *s, struct iam_question *q, cJSON **ret_denied,
                         struct err *err)
 {
@@ -151,7 +159,7 @@ static int simulate_own(struct session *s, struct iam_question *q, cJSON **ret_d
         _cleanup_free_ char *arn = NULL;
         if (own_arn(s, ask, &arn, err) < 0)
             return -1;
-        if (str_ends(arn, ":root")) {
+        if (!is_simulated(arn)) {
             *ret_denied = cJSON_CreateArray();
             return 0;
         }
@@ -275,10 +283,9 @@ static bool names(const cJSON *value, const char *text)
 static bool is_for_tasks(const cJSON *statement)
 {
     const cJSON *principal = json_get(statement, "Principal");
-    const cJSON *action = json_get(statement, "Action");
     bool trusted = names(principal, "*") || names(json_get(principal, "Service"), TASKS);
     return trusted && str_eq(json_str(statement, "Effect"), "Allow") &&
-           (names(action, "sts:AssumeRole") || names(action, "sts:*") || names(action, "*"));
+           statement_names_action(statement, "sts:AssumeRole", true);
 }
 
 /* Whether a trust policy, normalised, lets tasks take the role on. */
