@@ -138,6 +138,16 @@ static bool has_own_policy(struct preflight *p, const char *secret)
     return true;
 }
 
+/* Of a role that is there, and that IAM was not asked about, the spec knows only its own policies:
+ * others may have given it more. */
+static void warn_unsure(const struct asking *a, const char *resource)
+{
+    graph_warn(a->p->g,
+               "no policy that the spec declares for the role '%s' allows '%s' on '%s'; if it has "
+               "no other that does, no task that needs it will start",
+               a->role.name, a->right->action, resource);
+}
+
 /* Whether only a policy of the thing itself can still allow it, which is not known. */
 static bool may_be_allowed(struct preflight *p, const struct right *right, const cJSON *denied)
 {
@@ -168,6 +178,10 @@ static void judge(struct asking *a, const cJSON *secrets)
     const cJSON *denied, *secret;
     cJSON_ArrayForEach (denied, a->denied) {
         const char *resource = json_str(denied, "resource");
+        if (a->err.class != ERR_NONE) {
+            warn_unsure(a, resource);
+            continue;
+        }
         if (may_be_allowed(a->p, a->right, denied)) {
             graph_warn(a->p->g,
                        "no policy of the role '%s' allows '%s' on '%s'; if its own policy does "

@@ -149,6 +149,8 @@ static const struct code_class code_classes[] = {
     { "InvalidPermission.NotFound", NULL, ERR_NOT_FOUND },
     { "RulesPerSecurityGroupLimitExceeded", NULL, ERR_QUOTA },
 
+    /* Service Quotas, with status 400, where a service is not in the region. */
+    { "NoSuchResourceException", NULL, ERR_NOT_FOUND },
     { "NoSuchEntity", NULL, ERR_NOT_FOUND },
     { "NoSuchEntityException", NULL, ERR_NOT_FOUND },
     { "EntityAlreadyExists", NULL, ERR_EXISTS },

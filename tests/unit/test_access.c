@@ -52,6 +52,38 @@ static void a_secret_without_a_name_is_neither(void **state)
     }
 }
 
+#define FOUND "[{\"Name\":\"/mettel/s\",\"Version\":1}]"
+
+/* Others may have given it rights that only IAM knows of. */
+static void a_role_that_is_there_may_have_other_policies(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { "ssm:DescribeParameters", "{\"Parameters\":" FOUND "}", 0, 0, 0 },
+        { SIMULATE, NULL, ERR_DENIED, "AccessDenied", "you may not" },
+        { .call = NULL }
+    };
+    for (int there = 0; there < 2; there++) {
+        struct script t;
+        script_open(&t, script_spec, rows);
+        want_secret(&t, "/mettel/s");
+        if (there) {
+            struct resource *role = script_resource(&t, "iam.role/exec");
+            resource_set_have(role, json_dup(role->want));
+        }
+        struct preflight p = { .session = t.s, .g = t.g, .problems = ERR_INIT };
+        ecs_secrets_preflight(&p);
+        assert_int_equal(p.problems.class, there ? ERR_NONE : ERR_USER);
+        assert_int_equal(t.g->warnings.n, there ? 2 : 0);
+        if (there)
+            assert_non_null(strstr(t.g->warnings.v[1],
+                                   "no policy that the spec declares for the role 'exec' allows "
+                                   "'ssm:GetParameters' on 'arn:aws:ssm:"));
+        err_release(&p.problems);
+        script_close(&t);
+    }
+}
+
 /* What IAM takes an empty list for, nobody says. */
 static void a_question_without_policies_has_no_list_of_them(void **state)
 {
@@ -140,6 +172,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_secret_without_a_name_is_neither),
+        cmocka_unit_test(a_role_that_is_there_may_have_other_policies),
         cmocka_unit_test(a_question_without_policies_has_no_list_of_them),
         cmocka_unit_test(trust_is_read_as_iam_reads_it),
         cmocka_unit_test(only_users_and_roles_are_simulated),
