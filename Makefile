@@ -103,7 +103,7 @@ $(B)/libexec/berth/drive $(B)/bin/berth: $(B)/%: $(B)/libberth.a $(B)/libberth-s
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libberth.a $(B)/libberth-small.a $(LIBS_FULL)
 $(B)/libexec/berth/drive: $(B)/obj/executor/drive.o
-$(B)/bin/berth: $(B)/obj/executor/berth.o
+$(B)/bin/berth: $(call obj,executor/berth.c executor/command*.c)
 
 $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(UNIT_HELP) $(B)/libberth.a $(B)/libberth-small.a
 	@mkdir -p $(@D)

@@ -31,6 +31,7 @@ static void codes_have_classes(void **state)
         { "ClusterNotFoundException", "", 400, ERR_NOT_FOUND },
         { "InvalidGroup.NotFound", "", 400, ERR_NOT_FOUND },
         { "NoSuchEntity", "", 404, ERR_NOT_FOUND },
+        { "NoSuchResourceException", "", 400, ERR_NOT_FOUND },
         { "InvalidGroup.Duplicate", "", 400, ERR_EXISTS },
         { "RepositoryAlreadyExistsException", "", 400, ERR_EXISTS },
         { "EntityAlreadyExists", "", 409, ERR_EXISTS },
