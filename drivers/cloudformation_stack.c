@@ -185,13 +185,16 @@ static int stack_discover(struct session *s, struct graph *g, struct err *err)
     const cJSON *one;
     cJSON_ArrayForEach (one, found) {
         const char *arn = json_str(one, "ResourceARN");
+        if (arn == NULL)
+            continue;
         _cleanup_free_ char *name = name_in(arn);
         _cleanup_json_ cJSON *stack = NULL;
         if (graph_find_name(g, &cloudformation_stack_type, name) != NULL)
             continue; /* observe() asks for it */
         if (stack_read(s, arn, &stack, err) < 0)
             return -1;
-        if (stack == NULL)
+        /* One within another has that one's tags, and goes with it. */
+        if (stack == NULL || json_get(stack, "ParentId") != NULL)
             continue;
         _cleanup_json_ cJSON *tags = tags_from_list(json_get(stack, "Tags"), "Key", "Value");
         struct resource *r =
@@ -345,6 +348,11 @@ static int make_way(struct session *s, struct resource *r, struct err *err)
                            "an earlier stack '%s' could not be deleted: %s; remove what holds it "
                            "and run the job again",
                            r->name, json_str(r->memo, "reason"));
+        if (!resource_is_ours(r))
+            return err_set(err, ERR_CONFLICT,
+                           "an earlier stack '%s', which is not this environment's, could not be "
+                           "deleted by whoever tried: %s; remove it, or call this one otherwise",
+                           r->name, json_str(r->memo, "reason"));
         /* What failed has had its token, and the next one shall have another. */
         json_put_str(r->memo, "former", json_str(r->memo, "id"));
         if (stack_remove(s, r, err) < 0)
@@ -458,10 +466,10 @@ static int stack_remove(struct session *s, struct resource *r, struct err *err)
                        r->name, r->name);
     if (str_eq(status_of(r), "DELETE_IN_PROGRESS"))
         return 0;
-    _cleanup_free_ char *token = token_now(r, "delete");
+    /* Without a token: what is being deleted is deleted once, and what could not be deleted looks
+     * the same to every job that tries again. */
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put_str(input, "StackName", json_str(r->memo, "id"));
-    json_put_str(input, "ClientRequestToken", token);
     _cleanup_err_ struct err failure = ERR_INIT;
     if (aws_call(s, "cloudformation", "DeleteStack", input, NULL, &failure) < 0 &&
         failure.class != ERR_NOT_FOUND)

@@ -15,13 +15,15 @@ static bool is_topic(const cJSON *output)
 static void warn_pending(struct resource *r, const char *topic, const cJSON *subscription)
 {
     const char *address = json_str(subscription, "Endpoint");
+    const char *protocol = json_str(subscription, "Protocol");
+    bool mail = protocol != NULL && str_starts(protocol, "email");
     graph_warn(r->graph,
                "%s: nobody has confirmed the subscription of '%s' to topic '%s': its notifications "
-               "reach nobody there until the link in AWS's mail to that address is followed; after "
+               "reach nobody there until the link in AWS's %s to that address is followed; after "
                "three days AWS forgets it, and 'aws sns subscribe --topic-arn %s --protocol %s "
-               "--notification-endpoint %s' has another mail sent",
-               resource_origin(r), address, topic, topic, json_str(subscription, "Protocol"),
-               address);
+               "--notification-endpoint %s' has another %s sent",
+               resource_origin(r), address, topic, mail ? "mail" : "request", topic, protocol,
+               address, mail ? "mail" : "request");
 }
 
 static void topic_check(struct session *s, struct resource *r, const char *topic)

@@ -78,8 +78,14 @@ static cJSON *running_make(const struct graph *g, const cJSON *alarms, const cha
 static int threshold_want(cJSON *want, int64_t tasks, const char *origin, struct err *err)
 {
     const char *statistic = json_str(want, "Statistic");
+    int64_t minutes = json_int(want, "Period", 0) / 60;
     if (json_get(want, "Threshold") != NULL)
         return 0;
+    if (str_eq(statistic, "Sum") && minutes == 0)
+        return err_set(err, ERR_USER,
+                       "%s.Threshold: is missing: tasks are counted once a minute, so that it "
+                       "follows from the desired count only with a Period of 60 or more",
+                       origin);
     if (!str_eq(json_str(want, "ComparisonOperator"), "LessThanThreshold") || statistic == NULL ||
         str_eq(statistic, "SampleCount"))
         return err_set(err, ERR_USER,
@@ -88,7 +94,7 @@ static int threshold_want(cJSON *want, int64_t tasks, const char *origin, struct
                        "'Minimum', 'Maximum' or 'Sum'",
                        origin);
     if (str_eq(statistic, "Sum"))
-        tasks *= json_int(want, "Period", 0) / 60;
+        tasks *= minutes;
     json_put_int(want, "Threshold", tasks);
     return 0;
 }

@@ -116,8 +116,10 @@ static int alarm_discover(struct session *s, struct graph *g, struct err *err)
     size_t n = 0;
     const cJSON *alarm;
     cJSON_ArrayForEach (alarm, alarms) {
-        struct resource *r =
-            graph_found(g, &cloudwatch_alarm_type, NULL, json_str(alarm, "AlarmName"));
+        const char *name = json_str(alarm, "AlarmName");
+        if (name == NULL)
+            continue;
+        struct resource *r = graph_found(g, &cloudwatch_alarm_type, NULL, name);
         if (alarm_take(r, alarm))
             unread[n++] = r;
     }

@@ -7,7 +7,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 
-#include "drivers/resource.h"
+#include "drivers/cloudformation.h"
 
 #define TAG_VALUE_MAX 256
 
@@ -43,8 +43,21 @@ cJSON *tags_wanted(const struct graph *g, const char *label)
     return tags;
 }
 
+/*
+ * CloudFormation passes the tags of a stack on to what the stack holds, and adds its own: that is
+ * the stack's, though it bears our tags. Not every service takes tags that begin with "aws:".
+ * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html
+ */
+static bool is_held_by_stack(const struct resource *r)
+{
+    return json_get(r->tags, "aws:cloudformation:stack-id") != NULL ||
+           (json_get(r->tags, STACK_TEMPLATE_TAG) != NULL && r->type != &cloudformation_stack_type);
+}
+
 bool resource_is_ours(const struct resource *r)
 {
+    if (is_held_by_stack(r))
+        return false;
     static const char *const keys[] = { "Environment", "berth:project", "berth:ref" };
     _cleanup_json_ cJSON *ours = tags_wanted(r->graph, r->label);
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++)

@@ -319,7 +319,8 @@ cJSON *tags_wanted(const struct graph *g, const char *label);
 /* An object of tags as the list an API wants: [{key_name: k, value_name: v}, ...]; and back. */
 cJSON *tags_to_list(const cJSON *tags, const char *key_name, const char *value_name);
 cJSON *tags_from_list(const cJSON *list, const char *key_name, const char *value_name);
-/* Whether r->tags are those of this graph's environment, project and ref. */
+/* Whether r->tags are those of this graph's environment, project and ref, and not passed on by a
+ * CloudFormation stack that holds it. */
 bool resource_is_ours(const struct resource *r);
 
 #endif

@@ -180,7 +180,8 @@ void conflict_describe(const struct resource *r, struct strbuf *text)
         strbuf_addf(text, "%s%s", text->len > 0 ? ", " : "", line->valuestring);
     if (foreign != NULL)
         return;
-    static const char *const keys[] = { "Environment", "berth:project", "berth:ref" };
+    static const char *const keys[] = { "Environment", "berth:project", "berth:ref",
+                                        "aws:cloudformation:stack-name" };
     strbuf_addf(text, "%s%s '%s' (", text->len > 0 ? ", " : "", r->type->singular, r->name);
     bool any = false;
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {

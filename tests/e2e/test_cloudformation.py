@@ -418,9 +418,37 @@ def test_a_deletion_that_fails_names_what_holds(small: World) -> None:
     assert failed.exit_code == 2
     assert "could not be deleted: AlarmTopic (AWS::SNS::Topic) DELETE_FAILED: somebody uses it" \
         in last_lines(failed.log)
+    again = small.job()
+    assert again.exit_code == 2
     small.aws.clear_faults()
     small.deploy()
     assert names(small) == set()
+
+
+def test_what_a_stack_holds_is_the_stacks(small: World) -> None:
+    """CloudFormation passes a stack's tags on to its resources, whose names begin with the stack's:
+    neither is a reason to remove them.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html
+    """
+    set_stacks(small, other={"builtin": "sns-alarms",
+                             "parameters": {"OperatorEmail": "b@example.com"}})
+    small.deploy()
+    name = f"{ENVIRONMENT}-other"
+    passed_on = [{"Key": k, "Value": v} for k, v in tags(small, name).items()]
+    small.aws.client("cloudwatch").put_metric_alarm(
+        AlarmName=f"{name}-Alarm-1ABCDEF", Namespace="N", MetricName="M", Statistic="Sum",
+        Period=60, EvaluationPeriods=1, Threshold=1, Tags=passed_on,
+        ComparisonOperator="GreaterThanThreshold")
+    ec2 = small.aws.client("ec2")
+    [near] = [g for g in ec2.describe_security_groups()["SecurityGroups"]
+              if g["GroupName"] == f"{ENVIRONMENT}-notifier"]
+    group = ec2.create_security_group(
+        GroupName=f"{name}-Group-1ABCDEF", Description="made by the stack", VpcId=near["VpcId"],
+        TagSpecifications=[{"ResourceType": "security-group", "Tags": passed_on}])["GroupId"]
+    small.aws.record_clear()
+    small.deploy()
+    assert small.writes() == []
+    assert len(ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]) == 1
 
 
 def test_a_protected_stack_stays(small: World) -> None:
@@ -509,6 +537,8 @@ def test_environments_share_a_topic(small: World) -> None:
     ({"shared": "a", "parameters": {}}, "remove either 'shared' or 'parameters'"),
     ({"builtin": "sns-alarms", "name": "a_b"}, "cannot be the name of a stack"),
     ({"builtin": "sns-alarms", "name": "a" * 129}, "too long for a stack's name"),
+    ({"shared": "${cluster.Name}"}, "stacks.other.shared: "),
+    ({"builtin": "sns-alarms", "name": "${cluster.Name}"}, "stacks.other.name: "),
     ({"template": "none.yaml"}, "stacks.other.template: "),
     ({"template": "big.yaml"}, "has 51201 bytes, CloudFormation takes at most 51200")])
 def test_what_the_spec_may_not_say(small: World, given: Json, says: str) -> None:

@@ -512,8 +512,10 @@ def test_a_service_that_is_not_there(small: World) -> None:
     assert refused.exit_code == 1 and "did you mean 'notifier'?" in refused.log
 
 
-def test_a_threshold_that_cannot_be_told(small: World) -> None:
-    change(small, alarms={"runningTasks": {"ComparisonOperator": "GreaterThanThreshold"}})
+@pytest.mark.parametrize("running", [{"ComparisonOperator": "GreaterThanThreshold"},
+                                     {"Statistic": "Sum", "Period": 30}])
+def test_a_threshold_that_cannot_be_told(small: World, running: Spec) -> None:
+    change(small, alarms={"runningTasks": running})
     refused = small.job()
     assert refused.exit_code == 1 and "alarms.runningTasks.Threshold: is missing" in refused.log
 

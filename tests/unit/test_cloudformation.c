@@ -10,6 +10,7 @@
 #define NAME    "automation-8527fec8-notifications"
 #define BUILTIN "{\"builtin\":\"sns-alarms\",\"parameters\":{\"OperatorEmail\":\"a@b.c\"}}"
 #define ID      "arn:aws:cloudformation:us-east-1:123456789012:stack/" NAME "/1"
+#define NESTED  "arn:aws:cloudformation:us-east-1:123456789012:stack/nested/2"
 /* What DescribeStacks says of a stack in a state, with its tags and more. */
 #define DESCRIBED(status, time, tags, more)                                                        \
     {                                                                                              \
@@ -197,6 +198,52 @@ static void what_was_never_made_makes_way(void **state)
     script_close(&t);
 }
 
+/* Somebody else deletes a stack of that name, and it fails: that is no leave to delete it. */
+static void somebody_elses_stack_does_not_make_way(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        DESCRIBED("DELETE_IN_PROGRESS", "1", "[]", ""),
+        DESCRIBED("DELETE_FAILED", "1", "[]", ""),
+        EVENTS,
+        { .call = "cloudformation:DeleteStack", .answer = "{}" },
+        { 0 },
+    };
+    struct script t;
+    open_with(&t, BUILTIN, rows);
+    script_observe(&t, STACK);
+    struct resource *r = script_target(&t, STACK);
+    r->action = ACTION_CREATE;
+    assert_int_equal(r->type->create(t.s, r, &t.err), -1);
+    assert_int_equal(t.err.class, ERR_BUSY);
+    err_release(&t.err);
+    assert_int_equal(r->type->create(t.s, r, &t.err), -1);
+    assert_int_equal(t.err.class, ERR_CONFLICT);
+    assert_int_equal(script_count(&t, "cloudformation:DeleteStack"), 0);
+    script_close(&t);
+}
+
+/* A stack within a stack has that one's tags, and goes with it. */
+static void a_nested_stack_is_its_parents(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "tagging:GetResources",
+          .answer =
+              "{\"ResourceTagMappingList\":[{\"Tags\":[]},{\"ResourceARN\":\"" NESTED "\"}]}" },
+        { .call = "cloudformation:DescribeStacks",
+          .answer = "{\"Stacks\":[{\"StackName\":\"nested\",\"StackId\":\"" NESTED
+                    "\",\"StackStatus\":\"CREATE_COMPLETE\",\"ParentId\":\"" ID
+                    "\",\"Tags\":" OUR_TAGS("Key", "Value") "}]}" },
+        { 0 },
+    };
+    struct script t;
+    open_with(&t, BUILTIN, rows);
+    script_discover(&t, STACK);
+    assert_null(graph_find_name(t.g, &cloudformation_stack_type, "nested"));
+    script_close(&t);
+}
+
 /* Of a stack that is gone AWS knows the token still. */
 static void a_token_that_is_used_up_is_made_another(void **state)
 {
@@ -351,6 +398,8 @@ int main(void)
         cmocka_unit_test(a_stack_is_made_and_awaited),
         cmocka_unit_test(what_fails_first_is_the_reason),
         cmocka_unit_test(what_was_never_made_makes_way),
+        cmocka_unit_test(somebody_elses_stack_does_not_make_way),
+        cmocka_unit_test(a_nested_stack_is_its_parents),
         cmocka_unit_test(a_token_that_is_used_up_is_made_another),
         cmocka_unit_test(an_update_is_awaited),
         cmocka_unit_test(nothing_to_update_is_success),

@@ -206,6 +206,12 @@ static void test_ownership(void **state)
         json_put(r->tags, keys[i], json_dup(json_get(tags, keys[i])));
         assert_true(resource_is_ours(r));
     }
+    static const char *const of_stacks[] = { "aws:cloudformation:stack-id", "berth:template" };
+    for (size_t i = 0; i < ARRAY_SIZE(of_stacks); i++) {
+        json_put_str(r->tags, of_stacks[i], "x");
+        assert_false(resource_is_ours(r));
+        cJSON_DeleteItemFromObjectCaseSensitive(r->tags, of_stacks[i]);
+    }
     graph_free(g);
 }
 
