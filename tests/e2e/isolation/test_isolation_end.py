@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import platform
 import pwd
@@ -149,6 +150,32 @@ def test_the_runner_died_and_the_next_job_cleans_up(host: JobHost, users: list[s
     assert "clean" in output(host, f"ps -U {users[0]} -o args= | grep lea[v]e || echo cle''an")
     assert processes_of(users) == []
     assert not list(host.builds.glob("*/tmp/*")) and not host.claims()
+
+
+def test_the_runner_died_while_its_job_waited_for_a_user(host: JobHost, users: list[str]) -> None:
+    """Whoever takes the place of the parent, init, never ends: the user would be gone for good."""
+    host.config["user"] = users[:1]
+    output(host, ":")
+    job = host.runner_tmp / "custom-executor1"
+    job.mkdir(mode=0o700)
+    shutil.copy(host.response(job), job / "response.json")
+    lock = os.open(host.locks / "jobs" / users[0], os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    runner = subprocess.Popen(
+        [sys.executable, "-c", "import subprocess, sys; subprocess.run(sys.argv[1:])",
+         host.programs / "config"], env=host.stage_environ(job), cwd=job, stderr=subprocess.PIPE,
+        text=True)
+    try:
+        wait_for(lambda: any(re.search(rf"-> FLOCK .* {pid} ", Path("/proc/locks").read_text())
+                             for pid, name in processes() if name == "config"))
+    finally:
+        runner.kill()
+        runner.wait()
+        os.close(lock)
+    assert runner.stderr is not None
+    with runner.stderr:
+        assert "the runner has ended while its job waited" in runner.stderr.read()
+    assert not host.claims()
 
 
 def test_one_user_for_all_jobs(host: JobHost, users: list[str]) -> None:
