@@ -92,6 +92,7 @@ static int apply(struct deploy *d, struct err *err)
     report_table(&d->report, d->session);
     if (asked.json)
         command_print_json(results_to_json(d, r < 0 ? err : NULL));
+    asked.json = false; /* a program gets one JSON text: the error is in it */
     if (r < 0)
         return -1;
     _cleanup_free_ char *subject =

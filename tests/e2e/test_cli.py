@@ -48,6 +48,22 @@ def test_plan_apply_status(ready: World) -> None:
     assert states["ecs.service/notifier"] == "absent"
 
 
+def test_an_apply_that_fails_is_one_json(ready: World) -> None:
+    """What was done and what failed, for a program that reads one text."""
+    ready.keep_services("notifier")
+    ready.unpoliced().aws.enforce_on("arn:aws:iam::123456789012:user/berth", {
+        "Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "*", "Resource": "*"},
+            {"Effect": "Deny", "Action": "ecs:CreateService", "Resource": "*"}]})
+    done = ready.berth("apply", "--json", "--project=77", f"--ref={BRANCH}",
+                       *ready.given_variables(), code=2)
+    applied = json.loads(done.stdout)
+    assert applied["schema"] == "berth-apply/1" and not applied["succeeded"]
+    results = {r["address"]: r["result"] for r in applied["resources"]}
+    assert results["ecs.cluster/cluster"] == "done" and results["ecs.service/notifier"] == "failed"
+    assert "ecs:CreateService" in applied["error"] and "ecs:CreateService" in done.stderr
+
+
 def test_usage(world: World) -> None:
     assert "usage: berth" in world.berth("--help").stdout
     assert world.berth("--version").stdout.startswith("berth ")
