@@ -71,6 +71,13 @@ const struct permission iam_permissions[] = {
 
 /* --- ecs: list_amazonelasticcontainerservice.html -------------------------------------------- */
 
+/* The name, or NULL if IAM would take it for more than one: neither roles nor secrets have such
+ * names, and a spec must not have itself allowed all of them. */
+static const char *literal(const char *name)
+{
+    return name != NULL && strpbrk(name, "*?$") == NULL ? name : NULL;
+}
+
 /* What follows "role/" in the ARN of a role that tasks get. */
 static void add_passed(const struct resource *r, const char *member, struct strlist *ret)
 {
@@ -78,13 +85,13 @@ static void add_passed(const struct resource *r, const char *member, struct strl
     const cJSON *arn = json_get(r->want, member);
     if (cJSON_IsString(arn)) {
         const char *at = strstr(arn->valuestring, kind);
-        permission_add_once(ret, at != NULL ? at + strlen(kind) : NULL);
+        permission_add_once(ret, literal(at != NULL ? at + strlen(kind) : NULL));
     }
     for (size_t i = 0; ref_is(arn) && i < r->n_needs; i++) {
         const struct resource *role = r->needs[i].resource;
         if (role != NULL && str_eq(role->type->name, "iam.role") &&
             strstr(arn->child->valuestring, role->address) != NULL)
-            permission_add_once(ret, role->name);
+            permission_add_once(ret, literal(role->name));
     }
 }
 
@@ -124,7 +131,7 @@ static void task_secrets(const struct graph *g, struct strlist *ret)
     cJSON_ArrayForEach (secret, secrets) {
         static const char kind[] = ":secret:";
         const char *id = json_str(secret, "id");
-        if (!str_eq(json_str(secret, "kind"), "secret"))
+        if (!str_eq(json_str(secret, "kind"), "secret") || literal(id) == NULL)
             continue;
         const char *at = strstr(id, kind);
         const char *name = at != NULL ? at + strlen(kind) : id;

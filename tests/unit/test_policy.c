@@ -375,6 +375,29 @@ static void production_that_looks_like_a_branch_is_said(void **state)
     }
 }
 
+/* Somebody has pushed the spec that an administrator prints the policy of. */
+static void a_spec_brings_no_wildcards(void **state)
+{
+    (void)state;
+    static const char *const roles[] = { "*", "r?n", "arn:aws:iam::210987654321:role/*",
+                                         "arn:aws:iam::210987654321:role/$${aws:username}" };
+    for (size_t i = 0; i < ARRAY_SIZE(roles); i++) {
+        _cleanup_iampolicy_ struct iampolicy p = IAMPOLICY_INIT;
+        _cleanup_free_ char *spec =
+            xasprintf("{\"network\":{\"vpc\":\"vpc-1\",\"privateSubnets\":[\"subnet-1\"]},"
+                      "\"services\":{\"a\":{\"image\":\"i\",\"cpu\":256,\"memory\":512,"
+                      "\"executionRole\":\"run\",\"taskRole\":\"%s\",\"secrets\":{\"S\":"
+                      "\"arn:aws:secretsmanager:us-east-1:210987654321:secret:*\"}}},"
+                      "\"roles\":{\"run\":{\"trust\":{\"Statement\":[]}}}}",
+                      roles[i]);
+        make(spec, "ephemeral", &p);
+        assert_string_equal(json_str(statement(&p, "TaskRole"), "Resource"),
+                            "arn:aws:iam::123456789012:role/run");
+        assert_null(statement(&p, "TaskSecret"));
+        assert_null(statement(&p, "TaskRoleLook"));
+    }
+}
+
 static void kinds_are_checked(void **state)
 {
     (void)state;
@@ -405,6 +428,7 @@ int main(void)
         cmocka_unit_test(records_by_name),
         cmocka_unit_test(policies_fit),
         cmocka_unit_test(production_that_looks_like_a_branch_is_said),
+        cmocka_unit_test(a_spec_brings_no_wildcards),
         cmocka_unit_test(kinds_are_checked),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
