@@ -34,6 +34,13 @@ static int clusters_describe(struct session *s, const cJSON *arns, size_t n, cJS
     return aws_call(s, "ecs", "DescribeClusters", input, ret, err);
 }
 
+static bool is_others(const struct graph *g, const cJSON *cluster)
+{
+    const char *name = json_str(cluster, "clusterName");
+    return name != NULL && !str_eq(name, g->context.environment) &&
+           !str_eq(json_str(cluster, "status"), "INACTIVE");
+}
+
 int capacity_usage_read(struct session *s, const struct graph *g, struct capacity_usage *ret,
                         struct err *err)
 {
@@ -51,8 +58,7 @@ int capacity_usage_read(struct session *s, const struct graph *g, struct capacit
         }
         const cJSON *cluster;
         cJSON_ArrayForEach (cluster, json_get(output, "clusters"))
-            if (!str_eq(json_str(cluster, "clusterName"), g->context.environment) &&
-                !str_eq(json_str(cluster, "status"), "INACTIVE"))
+            if (is_others(g, cluster))
                 found_add(&usage, cluster);
     }
     usage.exact = usage.sum.tasks == 0;

@@ -220,12 +220,14 @@ static void tasks_are_put_where_they_fit(void **state)
     }
 
 static const struct script_row crowded[] = {
-    NOTHING_BUT("\"" ARN "cluster/a\",\"" ARN "cluster/b\",\"" ARN "cluster/own\"",
-                OTHER("automation-00000001", "4", "dev/feature/a", "12") "," OTHER(
-                    "automation-00000002", "3", "dev/feature/b",
-                    "9") ","
-                         "{\"clusterName\":\"automation-8527fec8\",\"status\":\"ACTIVE\","
-                         "\"runningTasksCount\":50,\"pendingTasksCount\":1}"),
+    NOTHING_BUT(
+        "\"" ARN "cluster/a\",\"" ARN "cluster/b\",\"" ARN "cluster/own\"",
+        OTHER("automation-00000001", "4", "dev/feature/a", "12") "," OTHER(
+            "automation-00000002", "3", "dev/feature/b",
+            "9") ","
+                 "{\"status\":\"ACTIVE\",\"tags\":[{\"key\":\"berth:ref\",\"value\":\"x\"}]},"
+                 "{\"clusterName\":\"automation-8527fec8\",\"status\":\"ACTIVE\","
+                 "\"runningTasksCount\":50,\"pendingTasksCount\":1}"),
     { .call = "servicequotas:ListServiceQuotas", .answer = QUOTAS("L-3032A538", "2") },
     { .call = "ecs:ListTasks", .answer = "{\"taskArns\":[\"" ARN "task/1\"]}" },
     { .call = "ecs:DescribeTasks",
