@@ -176,7 +176,8 @@ static int cloudformation_want(struct graph *g, const cJSON *spec, struct err *e
 
 /*
  * A stack of another environment's, or of nobody's. What it is for are its outputs, which are there
- * in every state in which it is not being made.
+ * in every state in which it is not being made; what is being deleted tells them too, of things
+ * that will be gone.
  */
 static int shared_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
 {
@@ -191,7 +192,7 @@ static int shared_observe(struct session *s, struct resource *const *r, size_t n
         const cJSON *stack = json_at(output, "Stacks/0");
         const char *status = json_str(stack, "StackStatus");
         resource_set_have(r[i], NULL);
-        if (json_count(json_get(stack, "Outputs")) > 0) {
+        if (json_count(json_get(stack, "Outputs")) > 0 && !str_starts(status, "DELETE_")) {
             stack_form(r[i], stack);
             continue;
         }

@@ -376,6 +376,9 @@ static void a_shared_stack_is_looked_up(void **state)
           .answer = "{\"Stacks\":[{\"StackId\":\"i\",\"StackStatus\":\"CREATE_COMPLETE\","
                     "\"Outputs\":[{\"OutputKey\":\"O\",\"OutputValue\":\"v\"}]}]}" },
         ABSENT,
+        { .call = "cloudformation:DescribeStacks",
+          .answer = "{\"Stacks\":[{\"StackId\":\"i\",\"StackStatus\":\"DELETE_IN_PROGRESS\","
+                    "\"Outputs\":[{\"OutputKey\":\"O\",\"OutputValue\":\"v\"}]}]}" },
         { 0 },
     };
     struct script t;
@@ -387,6 +390,9 @@ static void a_shared_stack_is_looked_up(void **state)
     script_observe(&t, "notifications");
     assert_null(r->have);
     assert_non_null(strstr(json_str(r->memo, "missing"), "there is no stack 'theirs'"));
+    script_observe(&t, "notifications");
+    assert_null(r->have);
+    assert_non_null(strstr(json_str(r->memo, "missing"), "in the state DELETE_IN_PROGRESS"));
     script_close(&t);
 }
 
