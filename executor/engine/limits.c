@@ -81,8 +81,8 @@ static void check_role(struct limiting *l, const cJSON *object, const char *key)
 static const char *arn_field(const char *arn, unsigned n)
 {
     for (; n > 0 && arn != NULL; n--) {
-        arn = strchr(arn, ':');
-        arn += arn != NULL;
+        const char *colon = strchr(arn, ':');
+        arn = colon != NULL ? colon + 1 : NULL;
     }
     return arn;
 }
