@@ -37,7 +37,7 @@ def test_a_saved_state_comes_back_whole(endpoint: Endpoint) -> None:
         endpoint.fault(fault="throttle")
         start = time.monotonic()
         endpoint.restore()
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < 10
     assert endpoint.now() == pytest.approx(now, abs=1)
     assert len(endpoint.record()) >= record
     assert endpoint.snapshot() == before
