@@ -182,14 +182,9 @@ static int cloudformation_want(struct graph *g, const cJSON *spec, struct err *e
 static int shared_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
 {
     for (size_t i = 0; i < n; i++) {
-        _cleanup_json_ cJSON *input = cJSON_CreateObject();
-        json_put_str(input, "StackName", r[i]->name);
-        _cleanup_json_ cJSON *output = NULL;
-        _cleanup_err_ struct err failure = ERR_INIT;
-        if (aws_call(s, "cloudformation", "DescribeStacks", input, &output, &failure) < 0 &&
-            failure.class != ERR_NOT_FOUND)
-            return err_move(err, &failure);
-        const cJSON *stack = json_at(output, "Stacks/0");
+        _cleanup_json_ cJSON *stack = NULL;
+        if (stack_read(s, r[i]->name, &stack, err) < 0)
+            return -1;
         const char *status = json_str(stack, "StackStatus");
         resource_set_have(r[i], NULL);
         if (json_count(json_get(stack, "Outputs")) > 0 && !str_starts(status, "DELETE_")) {

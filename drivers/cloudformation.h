@@ -44,6 +44,8 @@ cJSON *stack_parameters(const cJSON *parameters);
 char *stack_parameter_names(const cJSON *parameters);
 /* Of resolved parameters, for the stack's tag; `salt` is the stack's name. The caller frees it. */
 char *stack_parameters_digest(const char *salt, const cJSON *parameters);
+/* By id or name; *ret, the caller's, is NULL where there is none. */
+int stack_read(struct session *s, const char *name, cJSON **ret, struct err *err);
 /* Sets `have` and the outputs from what DescribeStacks says of the stack. */
 void stack_form(struct resource *r, const cJSON *stack);
 

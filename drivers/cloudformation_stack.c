@@ -21,8 +21,7 @@ static bool is_awaited(const struct resource *r)
     return json_bool(r->memo, "awaited", false);
 }
 
-/* By id or name; *ret is NULL where there is none. */
-static int stack_read(struct session *s, const char *name, cJSON **ret, struct err *err)
+int stack_read(struct session *s, const char *name, cJSON **ret, struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put_str(input, "StackName", name);

@@ -141,6 +141,8 @@ static int work(enum verb verb, struct deploy *d, struct err *err)
         return -1;
     if (verb == VERB_CAPACITY)
         return print_capacity(d, err);
+    if (verb == VERB_CHECK)
+        d->warned_spec = d->spec.warnings.n; /* command_check() has said them */
     deploy_say_warnings(d);
     if (deploy_plan(d, &part.selection, err) == 0 && verb != VERB_CHECK)
         show_plan(verb, d);
@@ -237,12 +239,12 @@ int command_check(const struct strlist *arguments)
     if (open_check(arguments, with_host, &h, &project, &dir, &err) < 0)
         return command_fail(&err);
     int r = check_spec(with_host ? &h : NULL, project, dir, &asked.vars, &check, &err);
+    for (size_t i = 0; i < check.warnings.n; i++)
+        log_warn("%s", check.warnings.v[i]);
     if (r == 0 && asked.aws)
         r = do_verb(VERB_CHECK, &err);
     if (asked.json)
         command_print_json(check_to_json(&check, r < 0 ? &err : NULL));
-    for (size_t i = 0; i < check.warnings.n; i++)
-        log_warn("%s", check.warnings.v[i]);
     if (r < 0)
         return joblog_failure(&err);
     if (!asked.json) {

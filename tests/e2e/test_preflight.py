@@ -382,6 +382,15 @@ def test_the_command_asks_aws(ready: World) -> None:
     assert "services.notifier.secrets.A: there is no parameter" in problems
 
 
+def test_the_command_warns_once(ready: World) -> None:
+    spec = ready.spec()
+    spec["services"]["notifier"]["environment"] = {"WHERE": "${ENVIRONMENT}"}
+    ready.write_spec(spec)
+    said = ready.berth("check", "--aws", f"--ref={BRANCH}", *ready.given_variables(),
+                       "--var=ENVIRONMENT=elsewhere", code=0).stderr
+    assert said.count("services.notifier.environment.WHERE: '${ENVIRONMENT}' is berth's own") == 1
+
+
 def test_the_command_asks_only_with_a_branch(ready: World) -> None:
     assert "'--ref BRANCH'" in ready.berth("check", "--aws", *ready.given_variables(),
                                            code=USER).stderr
