@@ -372,6 +372,8 @@ int alb_need_group(struct resource *r, const cJSON *spec, const char *path, cons
 
 static const char *const group_stable[] = { "TargetGroupArn", NULL };
 static const char *const after_network[] = { "ec2.vpc", "alb.load_balancer", NULL };
+static const char *const group_gone_first[] = { "ecs.service", "alb.listener", "alb.rule",
+                                                "alb.load_balancer", NULL };
 
 const struct resource_type alb_group_type = {
     .name = "alb.target_group",
@@ -383,6 +385,7 @@ const struct resource_type alb_group_type = {
     .immutable = group_immutable,
     .stable = group_stable,
     .after = after_network,
+    .gone_first = group_gone_first,
     .discover = group_discover,
     .observe = group_observe,
     .create = group_create,

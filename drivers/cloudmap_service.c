@@ -181,6 +181,7 @@ static const char *const service_immutable[] = { "Name", "NamespaceId", "HealthC
                                                  "DnsConfig.RoutingPolicy", NULL };
 static const char *const service_stable[] = { "Id", "Arn", NULL };
 static const char *const after_namespace[] = { "cloudmap.namespace", NULL };
+static const char *const service_gone_first[] = { "ecs.service", NULL };
 
 const struct resource_type cloudmap_service_type = {
     .name = "cloudmap.service",
@@ -192,6 +193,7 @@ const struct resource_type cloudmap_service_type = {
     .after = after_namespace,
     .parent = "cloudmap.namespace",
     .stable = service_stable,
+    .gone_first = service_gone_first,
     .discover = service_discover,
     .observe = service_observe,
     .judge = operation_judge,

@@ -12,18 +12,19 @@
 #include "drivers/permission.h"
 
 struct driver {
-    const char *name;           /* "ecs": deploy-ecs means this one */
-    const char *const *aliases; /* NULL-ended, or NULL */
-    const struct resource_type *const
-        *types;                           /* NULL-ended; a removal goes through them backwards */
-    const struct permission *permissions; /* what its calls ask of IAM; or NULL */
+    const char *name;                         /* "ecs": deploy-ecs means this one */
+    const char *const *aliases;               /* NULL-ended, or NULL */
+    const struct resource_type *const *types; /* NULL-ended */
+    const struct permission *permissions;     /* what its calls ask of IAM; or NULL */
     /*
-     * Adds what the spec asks for to the graph. Pure: no calls. `spec` is the whole spec with
-     * overlays, defaults and variables applied and the schema checked. What is wrong with it
-     * beyond the schema is ERR_USER and begins with its JSON path ("services.notifier.cpu: ...").
+     * Adds what the spec asks for to the graph; not called in a teardown. Pure: no calls. `spec` is
+     * the whole spec with overlays, defaults and variables applied and the schema checked. What is
+     * wrong with it beyond the schema is ERR_USER and begins with its JSON path
+     * ("services.notifier.cpu: ...").
      */
     int (*want)(struct graph *g, const cJSON *spec, struct err *err);
-    /* Called once before the first write of a run that will change something; or NULL. */
+    /* Called once before the first write of a run that will change something, but not of a
+     * teardown; or NULL. */
     int (*begin)(struct session *s, struct graph *g, struct err *err);
     /*
      * Looks before the first write, on a worker, for what would go wrong with what is planned to be
@@ -32,7 +33,7 @@ struct driver {
     void (*preflight)(struct preflight *p);
 };
 
-/* Every driver, NULL-ended, in the order in which removal goes backwards. */
+/* Every driver, NULL-ended; of several problems those of the first come first. */
 extern const struct driver *const drivers[];
 
 /* The driver or the driver with the alias of that name, or NULL; one without types is none that

@@ -205,6 +205,7 @@ int ecs_cluster_pipeline(struct session *s, const struct graph *g, int64_t *ret,
 }
 
 static const char *const cluster_stable[] = { "ClusterName", "Arn", NULL };
+static const char *const cluster_gone_first[] = { "ecs.service", NULL };
 
 const struct resource_type ecs_cluster_type = {
     .name = "ecs.cluster",
@@ -214,6 +215,7 @@ const struct resource_type ecs_cluster_type = {
     .flags = TYPE_PRECIOUS,
     .deadline = 600,
     .stable = cluster_stable,
+    .gone_first = cluster_gone_first,
     .discover = cluster_discover,
     .observe = cluster_observe,
     .judge = cluster_judge,

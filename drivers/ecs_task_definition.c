@@ -289,6 +289,8 @@ static int definition_remove(struct session *s, struct resource *r, struct err *
     return 0;
 }
 
+static const char *const definition_gone_first[] = { "ecs.service", NULL };
+
 const struct resource_type ecs_task_definition_type = {
     .name = "ecs.task_definition",
     .singular = "task definition",
@@ -296,6 +298,7 @@ const struct resource_type ecs_task_definition_type = {
     .scope = SCOPE_ENVIRONMENT,
     .flags = TYPE_WHOLE,
     .batch = 1,
+    .gone_first = definition_gone_first,
     .discover = definition_discover,
     .observe = definition_observe,
     .create = definition_register,

@@ -113,6 +113,8 @@ static int group_remove(struct session *s, struct resource *r, struct err *err)
 
 static const char *const group_immutable[] = { "CacheSubnetGroupName", "VpcId", NULL };
 static const char *const group_stable[] = { "CacheSubnetGroupName", "Arn", NULL };
+static const char *const group_gone_first[] = { "elasticache.cluster",
+                                                "elasticache.replication_group", NULL };
 
 const struct resource_type elasticache_subnet_group_type = {
     .name = "elasticache.subnet_group",
@@ -123,6 +125,7 @@ const struct resource_type elasticache_subnet_group_type = {
     .deadline = 2400, /* a cluster in it may have to be created and deleted before it goes */
     .immutable = group_immutable,
     .stable = group_stable,
+    .gone_first = group_gone_first,
     .discover = group_discover,
     .observe = group_observe,
     .create = group_create,

@@ -245,6 +245,7 @@ static int logs_want(struct graph *g, const cJSON *spec, struct err *err)
 
 static const char *const group_stable[] = { "LogGroupName", "Arn", NULL };
 static const char *const after_group[] = { "logs.group", NULL };
+static const char *const group_gone_first[] = { "ecs.service", "ecs.cluster", NULL };
 
 static const struct resource_type group_type = {
     .name = "logs.group",
@@ -253,6 +254,7 @@ static const struct resource_type group_type = {
     .scope = SCOPE_ENVIRONMENT,
     .flags = TYPE_WHOLE | TYPE_PRECIOUS,
     .stable = group_stable,
+    .gone_first = group_gone_first,
     .discover = group_discover,
     .observe = group_observe,
     .create = group_create,
@@ -265,7 +267,7 @@ static const struct resource_type filter_type = {
     .singular = "metric filter",
     .plural = "metric filters",
     .scope = SCOPE_CHILD,
-    .flags = TYPE_WHOLE,
+    .flags = TYPE_WHOLE | TYPE_GOES_WITH_PARENT,
     .after = after_group,
     .parent = "logs.group",
     .discover = filter_discover,

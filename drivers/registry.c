@@ -3,8 +3,7 @@
 
 /*
  * A driver is a line here and the definition of NAME_driver in a file of its own. The order is that
- * in which removal goes backwards: alarms before the services that they watch, services before what
- * they use.
+ * in which problems and plans are told.
  */
 #define DRIVER_MAP(X)                                                                              \
     X(acm)                                                                                         \

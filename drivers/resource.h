@@ -62,7 +62,9 @@ enum type_flags {
     TYPE_VERIFY_LAST = 2, /* observed and judged once more at the very end of an apply */
     TYPE_APPLICATION = 4, /* runs the user's code: not getting ready is ERR_UNHEALTHY, the user's */
     TYPE_PRECIOUS = 8,    /* holds data or an address: removed only where limits.allowReplace lists
-                             the type's name or its driver's */
+                             the type's name or its driver's, or in a teardown */
+    TYPE_GOES_WITH_PARENT = 16, /* a child that AWS removes with its parent: where that is removed,
+                                   nothing is asked for it */
 };
 
 /*
@@ -86,6 +88,12 @@ struct resource_type {
      * removed, so it is replaced with them. A child is bound to its parent anyway. NULL: none. */
     const char *const *bound;
     /*
+     * NULL-ended names of types: what a run removes of them must be gone before one of this type is
+     * removed. A child goes before its parent anyway. NULL: none; whatever has no such order goes
+     * at the same time.
+     */
+    const char *const *gone_first;
+    /*
      * NULL-ended names of outputs that update() leaves as they are (an id, an ARN without a
      * revision). A reference to any other output of a resource that will be updated is known only
      * after that. NULL: update() may change every output.
@@ -93,8 +101,9 @@ struct resource_type {
     const char *const *stable;
 
     /*
-     * Called once per run before observe(): finds what is there and ours whether wanted or not,
-     * and adds what is not wanted with graph_found(). May also fill in resources of the graph that
+     * Called once per run before observe(): finds what is there and ours whether wanted or not, and
+     * in whatever state; in a teardown nothing is wanted, and there may be no lookups to go by.
+     * Adds what is not wanted with graph_found(). May also fill in resources of the graph that
      * it happens to read, setting their `observed`. NULL: only wanted ones are looked at. Whether
      * what was found is ours is decided by its tags; a child is reported only if its parent is
      * wanted, or found and resource_is_ours(), and counts as ours.
@@ -125,6 +134,17 @@ struct resource_type {
      */
     int (*remove)(struct session *s, struct resource *r, struct err *err);
     /*
+     * In a teardown, before anything is removed, for all at the same time: makes the rest quick, or
+     * keeps it quiet. One that is so removed already gets NULL for `have`. A failure is a warning.
+     * NULL: nothing to do.
+     */
+    int (*wind_down)(struct session *s, struct resource *r, struct err *err);
+    /*
+     * Pure: what the resource, whose removal was asked for and which is still there, waits for:
+     * "DRAINING, 2 of 3 tasks left". NULL, or no text: nothing is known.
+     */
+    void (*leaving)(const struct resource *r, struct strbuf *why);
+    /*
      * Makes r no longer use `other`, which it needs and which is about to be removed and created
      * anew; update() brings it back after that. Sets `have` to what is there then, or to NULL: the
      * engine then observes. Whatever is not of the types in `lets_go_of` (NULL-ended names; or
@@ -150,6 +170,7 @@ struct context {
     int64_t project;     /* GitLab's project id */
     int64_t pipeline;    /* 0: none (the command line) */
     bool update_account; /* shared resources may be updated: basic-infra on production */
+    bool teardown;       /* nothing is wanted: all that is ours goes; there may be no spec */
     const cJSON *limits; /* the host config's, for this kind; or NULL */
     int spec_dir;        /* descriptor of the directory the spec lies in; -1: none */
 };

@@ -490,6 +490,9 @@ static int security_group_want_services(struct graph *g, const cJSON *spec, stru
 static const char *const after_network[] = { "ec2.vpc", "ec2.subnets", NULL };
 static const char *const group_stable[] = { "GroupId", NULL };
 static const char *const group_immutable[] = { "GroupName", "VpcId", NULL };
+static const char *const group_gone_first[] = { "ecs.service", "alb.load_balancer",
+                                                "elasticache.cluster",
+                                                "elasticache.replication_group", NULL };
 
 static const struct resource_type group_type = {
     .name = "security_group",
@@ -501,6 +504,7 @@ static const struct resource_type group_type = {
     .immutable = group_immutable,
     .stable = group_stable,
     .after = after_network,
+    .gone_first = group_gone_first,
     .discover = group_discover,
     .observe = group_observe,
     .create = group_create,

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Goes through the phases of a run: the drivers' begin() hooks; what is created, updated or
- * awaited, each when all it needs is there; removals, type by type backwards, if all that went
- * well; a last look. apply_advance() is called whenever something has ended and does what can be
- * done next.
+ * awaited, each when all it needs is there; removals, if all that went well; a last look.
+ * apply_advance() is called whenever something has ended and does what can be done next.
  */
 #include "executor/engine/apply.h"
 
@@ -43,7 +42,7 @@ void step_fail(struct step *step, struct err *err)
     step_progress(step, PROGRESS_FAILED);
 }
 
-static void skip(struct step *step, enum err_class class, const char *why)
+void step_skip(struct step *step, enum err_class class, const char *why)
 {
     const struct resource *r = step->r;
     if (r->action == ACTION_REPLACE && step->changed && r->have == NULL)
@@ -73,16 +72,15 @@ bool apply_is_cancelled(const struct apply *a)
     return a->cancelled || (a->o->cancel != NULL && cancel_is_set(a->o->cancel));
 }
 
-/* Of what is skipped because something else failed. */
-static enum err_class cause(const struct apply *a)
+bool step_is_open(const struct step *step)
 {
-    return a->first.class != ERR_NONE ? a->first.class : ERR_CANCELLED;
+    return step->r->progress == PROGRESS_PENDING || step->r->progress == PROGRESS_RUNNING ||
+           step->r->progress == PROGRESS_SETTLING;
 }
 
-static bool is_open(const struct resource *r)
+bool step_has_failed(const struct step *step)
 {
-    return r->progress == PROGRESS_PENDING || r->progress == PROGRESS_RUNNING ||
-           r->progress == PROGRESS_SETTLING;
+    return step->r->progress == PROGRESS_FAILED || step->r->progress == PROGRESS_SKIPPED;
 }
 
 void step_begin(struct step *step, enum task task)
@@ -101,7 +99,7 @@ static bool needs_are_met(struct apply *a, const struct resource *r,
     bool met = true;
     for (size_t i = 0; i < r->n_needs; i++) {
         const struct resource *other = r->needs[i].resource;
-        if (other->progress == PROGRESS_FAILED || other->progress == PROGRESS_SKIPPED) {
+        if (step_has_failed(step_of(a, other))) {
             *ret_failed = other;
             return false;
         }
@@ -114,12 +112,12 @@ static bool needs_are_met(struct apply *a, const struct resource *r,
     return met;
 }
 
-static void skip_since(struct step *step, const char *what, const struct resource *other)
+void step_skip_since(struct step *step, const char *what, const struct resource *other)
 {
     _cleanup_free_ char *why =
         xasprintf("%s %s '%s', which %s", what, other->type->singular, other->name,
                   other->progress == PROGRESS_FAILED ? "failed" : "was not tried");
-    skip(step, other->error.class, why);
+    step_skip(step, other->error.class, why);
 }
 
 /* Names the first reference that is still there though all that r needs is. */
@@ -173,7 +171,7 @@ static void start_change(struct step *step)
         step_submit(step);
     }
     if (failed != NULL)
-        skip_since(step, "not replaced: in the way is", failed);
+        step_skip_since(step, "not replaced: in the way is", failed);
 }
 
 /* Starts what can start, in an order in which needs come first; returns how much is open. */
@@ -190,8 +188,8 @@ static size_t build(struct apply *a)
                  workers_free(&a->workers) > 0)
             start_change(step);
         else if (failed != NULL)
-            skip_since(step, "needs", failed);
-        open += is_open(r);
+            step_skip_since(step, "needs", failed);
+        open += step_is_open(step);
     }
     return open;
 }
@@ -201,48 +199,8 @@ static void skip_all(struct apply *a, enum action action, enum err_class class, 
     for (size_t i = 0; i < a->n; i++) {
         struct resource *r = a->g->v[i];
         if (r->progress == PROGRESS_PENDING && (action == ACTION_NONE || r->action == action))
-            skip(step_of(a, r), class, why);
+            step_skip(step_of(a, r), class, why);
     }
-}
-
-static bool is_removal(const struct resource *r, const struct look *look)
-{
-    return r->action == ACTION_REMOVE && r->type == look->type;
-}
-
-/* Removes what is of the type whose turn it is; returns how much of it is open. */
-static size_t remove_type(struct apply *a, const struct look *look)
-{
-    size_t open = 0;
-    for (size_t i = 0; i < a->n; i++) {
-        struct resource *r = a->g->v[i];
-        if (!is_removal(r, look))
-            continue;
-        if (r->progress == PROGRESS_PENDING && workers_free(&a->workers) > 0) {
-            step_begin(step_of(a, r), TASK_REMOVE);
-            step_progress(step_of(a, r), PROGRESS_RUNNING);
-            step_submit(step_of(a, r));
-        }
-        open += is_open(r);
-    }
-    return open;
-}
-
-/* Types go one after the other: what is removed first may be in the way of what comes later. */
-static size_t remove_unwanted(struct apply *a)
-{
-    for (; a->removing > 0; a->removing--) {
-        if (a->failed) {
-            skip_all(a, ACTION_REMOVE, cause(a),
-                     "not removed, since a removal that comes before it failed");
-            a->removing = 0;
-            break;
-        }
-        size_t open = remove_type(a, &a->looks[a->removing - 1]);
-        if (open > 0)
-            return open;
-    }
-    return 0;
 }
 
 /* Looks once more at what this run has changed, or what stands behind something that it has
@@ -268,15 +226,18 @@ static size_t count_open(const struct apply *a)
 {
     size_t open = 0;
     for (size_t i = 0; i < a->n; i++)
-        open += is_open(a->g->v[i]);
+        open += step_is_open(&a->steps[i]);
     return open;
 }
 
 static void end_build(struct apply *a)
 {
+    enum err_class cause = a->first.class != ERR_NONE ? a->first.class : ERR_CANCELLED;
     if (a->failed)
-        skip_all(a, ACTION_REMOVE, cause(a), "not removed, since something failed");
-    a->phase = a->failed ? PHASE_END : PHASE_REMOVE;
+        skip_all(a, ACTION_REMOVE, cause, "not removed, since something failed");
+    else
+        removal_begin(a);
+    a->phase = a->failed ? PHASE_END : PHASE_WIND_DOWN;
 }
 
 void apply_advance(struct apply *a)
@@ -285,7 +246,9 @@ void apply_advance(struct apply *a)
         return; /* on_cancel() follows */
     if (a->phase == PHASE_BUILD && build(a) == 0)
         end_build(a);
-    if (a->phase == PHASE_REMOVE && remove_unwanted(a) == 0) {
+    if (a->phase == PHASE_WIND_DOWN && removal_wind_down(a) == 0)
+        a->phase = PHASE_REMOVE;
+    if (a->phase == PHASE_REMOVE && removal_advance(a) == 0) {
         a->phase = a->failed ? PHASE_END : PHASE_VERIFY;
         if (a->phase == PHASE_VERIFY)
             start_verify(a);
@@ -330,7 +293,7 @@ static void on_cancel(void *context)
     skip_all(a, ACTION_NONE, ERR_CANCELLED, "not tried, since the job was cancelled");
     for (size_t i = 0; i < a->n; i++) {
         struct step *step = step_of(a, a->g->v[i]);
-        if (!is_open(step->r) || step->with_worker)
+        if (!step_is_open(step) || step->with_worker)
             continue;
         _cleanup_err_ struct err err = ERR_INIT;
         err_set(&err, ERR_CANCELLED,
@@ -348,11 +311,11 @@ static void on_tick(uv_timer_t *timer)
         a->o->on_progress(a->o->on_progress_context, a->g, NULL);
 }
 
-/* Sets every resource to where it starts from; returns whether something will be written. */
+/* Sets every resource to where it starts from; returns whether the drivers are to begin. */
 static bool prepare(struct apply *a)
 {
     struct graph *g = a->g;
-    bool writes = false;
+    bool begins = false;
     replace_split(g);
     a->n = g->n;
     a->steps = xcalloc(a->n + 1, sizeof(*a->steps));
@@ -362,7 +325,7 @@ static bool prepare(struct apply *a)
         strbuf_init(&a->steps[i].outcome.why);
         bool idle = r->action == ACTION_NONE && !r->wait;
         r->progress = idle ? PROGRESS_DONE : PROGRESS_PENDING;
-        writes = writes || r->action != ACTION_NONE;
+        begins = begins || (r->action != ACTION_NONE && !g->context.teardown);
     }
     const struct resource_type **types = NULL;
     a->n_looks = engine_types(g, &types);
@@ -370,12 +333,11 @@ static bool prepare(struct apply *a)
     for (size_t i = 0; i < a->n_looks; i++)
         look_init(&a->looks[i], a, types[i]);
     free(types);
-    a->removing = a->n_looks;
     uv_timer_init(a->workers.loop, &a->tick);
     a->tick.data = a;
     uv_timer_start(&a->tick, on_tick, 1000, 1000);
     uv_unref((uv_handle_t *)&a->tick);
-    return writes;
+    return begins;
 }
 
 static void release(struct apply *a)
@@ -391,6 +353,8 @@ static void release(struct apply *a)
     }
     free(a->steps);
     free(a->looks);
+    free(a->before);
+    free(a->with_parent);
     err_release(&a->first);
     err_release(&a->begin_err);
 }
@@ -418,10 +382,10 @@ static int verdict(struct apply *a, struct err *err)
 
 static void run(struct apply *a)
 {
-    bool writes = prepare(a);
+    bool begins = prepare(a);
     if (apply_is_cancelled(a)) {
         /* Nothing to do but what follows. */
-    } else if (writes) {
+    } else if (begins) {
         a->begin = (struct job){ .work = begin_work, .done = begin_done };
         workers_submit(&a->workers, &a->begin);
     } else {

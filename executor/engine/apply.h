@@ -3,8 +3,8 @@
 #define BERTH_ENGINE_APPLY_H
 
 /*
- * What the files of apply share: apply.c goes through the phases and decides what starts, step.c
- * does what a worker does for one resource, look.c awaits.
+ * What the files of apply share: apply.c goes through the phases and decides what starts, removal.c
+ * does so for what goes, step.c does what a worker does for one resource, look.c awaits.
  *
  * A resource is with at most one worker at a time: with_worker is set on the loop's thread before
  * the job is submitted and cleared when it has come back. Everything in struct apply and struct
@@ -27,6 +27,7 @@ enum task {
     TASK_BRING, /* created, updated, or only awaited */
     TASK_REMOVE,
     TASK_LET_GO, /* of step->other */
+    TASK_WIND_DOWN,
 };
 
 struct step {
@@ -36,6 +37,7 @@ struct step {
     enum task task;
     const struct resource *other;
     bool has_let_go;
+    bool wound_down; /* or was to be, and could not */
     bool with_worker;
     bool retry;      /* the driver said ERR_BUSY: try again at the next look */
     bool changed;    /* this run has written it */
@@ -57,7 +59,14 @@ struct look {
     bool fresh;         /* something began to wait since the look began */
 };
 
-enum phase { PHASE_BEGIN, PHASE_BUILD, PHASE_REMOVE, PHASE_VERIFY, PHASE_END };
+enum phase {
+    PHASE_BEGIN,
+    PHASE_BUILD,
+    PHASE_WIND_DOWN,
+    PHASE_REMOVE,
+    PHASE_VERIFY,
+    PHASE_END,
+};
 
 struct apply {
     struct session *session;
@@ -68,7 +77,8 @@ struct apply {
     size_t n;           /* of steps: what a driver finds while this runs is for the next run */
     struct look *looks; /* by type, in the drivers' order */
     size_t n_looks;
-    size_t removing; /* PHASE_REMOVE: looks[removing - 1] is the type whose turn it is */
+    bool *before; /* [i * n_looks + j]: what is removed of looks[i].type goes before looks[j]'s */
+    bool *with_parent; /* [i]: nothing is asked for the removal of looks[i].type's */
     enum phase phase;
     bool cancelled;
     bool failed;      /* something failed or was not tried */
@@ -86,11 +96,26 @@ void step_progress(struct step *step, enum progress progress);
 void step_finish(struct step *step);
 /* Takes *err. */
 void step_fail(struct step *step, struct err *err);
+/* It is not tried, and is of the class of what it is not tried for. */
+void step_skip(struct step *step, enum err_class class, const char *why);
+/* The same, for what became of another: "<what> service 'x', which failed". */
+void step_skip_since(struct step *step, const char *what, const struct resource *other);
+bool step_is_open(const struct step *step);    /* neither done, failed nor skipped */
+bool step_has_failed(const struct step *step); /* or was skipped */
 struct look *look_of(struct apply *a, const struct resource_type *type);
 
 /* A task begins: its deadline runs from now on. */
 void step_begin(struct step *step, enum task task);
 struct step *step_of(struct apply *a, const struct resource *r);
+
+/* removal.c */
+/* Before the first removal: which types go before which. */
+void removal_begin(struct apply *a);
+/* Winds down what is to be removed; returns how much of that is open. */
+size_t removal_wind_down(struct apply *a);
+void removal_wound_down(struct step *step);
+/* Removes what can be; returns how much is open. To be called whenever something has ended. */
+size_t removal_advance(struct apply *a);
 
 /* replace.c */
 /* Before anything starts: what is there is split off what is created anew under a second name. */

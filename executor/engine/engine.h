@@ -6,7 +6,8 @@
  * observe, plan, apply: from a graph of what is wanted to AWS being so.
  *
  * A run is: graph_new(), every driver's want(), graph_link() (all in engine_want()); then
- * engine_observe(), engine_plan(), engine_apply(). engine_plan() is pure: no I/O. Each stage runs
+ * engine_observe(), engine_plan(), engine_apply(). A teardown is the same with nothing wanted:
+ * engine_want_nothing(). engine_plan() is pure: no I/O. Each stage runs
  * on the calling thread, which owns a uv loop for the time of the call; workers are joined before
  * it returns.
  */
@@ -47,9 +48,12 @@ struct plan_counts {
  */
 int engine_want(struct graph *g, const struct driver *const *drivers, const cJSON *spec,
                 struct err *err);
+/* Instead of that, for a teardown, in which nothing is wanted: context.teardown is set. */
+void engine_want_nothing(struct graph *g, const struct driver *const *drivers);
 /*
  * Reads what is there: all types in parallel, in batches; finds orphans; checks ownership
- * (ERR_CONFLICT names every foreign resource in the way at once). Where several types fail, the
+ * (ERR_CONFLICT names every foreign resource in the way at once; in a teardown what has a name of
+ * ours and is not ours is a warning). Where several types fail, the
  * first in the drivers' order decides and the others are named behind it. A lookup that finds
  * nothing is no error here: engine_plan() knows whether it is needed.
  */
@@ -73,8 +77,8 @@ int engine_preflight(struct session *s, struct graph *g, const struct engine_opt
                      struct err *err);
 /*
  * Carries the plan out, once. A failure stops what depends on it and nothing else; nothing is
- * removed unless everything else succeeded. Returns -1 if anything failed or was not tried; *err is
- * then the first failure, each resource has its own in `error`.
+ * removed unless all that is created, updated and awaited succeeded. Returns -1 if anything failed
+ * or was not tried; *err is then the first failure, each resource has its own in `error`.
  */
 int engine_apply(struct session *s, struct graph *g, const struct engine_options *o,
                  struct err *err);

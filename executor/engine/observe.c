@@ -233,6 +233,28 @@ static bool is_kept(const struct resource *r)
     return r->type->scope == SCOPE_CHILD || resource_is_ours(r);
 }
 
+/* Another environment's name may begin as ours does: what it made is told by the tag. */
+static bool is_of_another(const struct resource *r)
+{
+    const char *environment = json_str(r->tags, "Environment");
+    return environment != NULL && !str_eq(environment, r->graph->context.environment) &&
+           str_starts(r->name, environment);
+}
+
+/* In a teardown: what somebody might take for left behind. */
+static void say_foreign(struct graph *g)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        const struct resource *r = g->v[i];
+        if (r->have == NULL || r->type->scope != SCOPE_ENVIRONMENT || resource_is_ours(r) ||
+            is_of_another(r))
+            continue;
+        _cleanup_strbuf_ struct strbuf foreign = STRBUF_INIT;
+        conflict_describe(r, &foreign);
+        graph_warn(g, "not this environment's, and left alone: %s", foreign.buf);
+    }
+}
+
 static int check_ownership(struct graph *g, struct err *err)
 {
     _cleanup_strbuf_ struct strbuf foreign = STRBUF_INIT;
@@ -259,6 +281,8 @@ static int observe_all(struct observation *o, struct err *err)
     release(o);
     if (status < 0)
         return -1;
+    if (o->g->context.teardown)
+        say_foreign(o->g);
     graph_keep(o->g, is_kept);
     return check_ownership(o->g, err);
 }

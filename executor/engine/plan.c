@@ -170,6 +170,10 @@ static void decide_orphan(struct resource *r, struct err *problems)
         r->note = note_unwanted;
         return;
     }
+    if (r->graph->context.teardown) {
+        r->action = ACTION_REMOVE;
+        return;
+    }
     if (!limits_allow_replace(r)) {
         _cleanup_err_ struct err err = ERR_INIT;
         err_set(&err, ERR_REFUSED,

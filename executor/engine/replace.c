@@ -32,11 +32,6 @@ static bool is_in_the_way(struct apply *a, const struct resource *r, const struc
     return there && resource_lets_go(r, other) && !step->has_let_go;
 }
 
-static bool has_failed(const struct resource *r)
-{
-    return r->progress == PROGRESS_FAILED || r->progress == PROGRESS_SKIPPED;
-}
-
 static void start(struct step *step, enum task task, const struct resource *other)
 {
     if (workers_free(&step->apply->workers) == 0)
@@ -57,7 +52,7 @@ static bool way_is_clear(struct apply *a, const struct resource *r,
         if (other == r || !is_in_the_way(a, other, r))
             continue;
         clear = false;
-        if (has_failed(other))
+        if (step_has_failed(step_of(a, other)))
             *ret_failed = other;
         else if (other->progress != PROGRESS_PENDING)
             continue;

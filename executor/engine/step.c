@@ -10,11 +10,13 @@ void step_judge(struct step *step)
     const struct resource *r = step->r;
     struct outcome *outcome = &step->outcome;
     strbuf_reset(&outcome->why);
-    if (step->task == TASK_LET_GO) {
+    if (step->task == TASK_LET_GO || step->task == TASK_WIND_DOWN) {
         outcome->readiness = READY;
     } else if (step->task == TASK_REMOVE) {
         outcome->readiness = r->have == NULL ? READY : WAITING;
-        if (r->have != NULL)
+        if (r->have != NULL && r->type->leaving != NULL)
+            r->type->leaving(r, &outcome->why);
+        if (r->have != NULL && outcome->why.len == 0)
             strbuf_adds(&outcome->why, "still there");
     } else if (r->have == NULL) {
         outcome->readiness = WAITING;
@@ -103,11 +105,19 @@ static int remove_one(struct step *step)
     return observe_one(step);
 }
 
+static int wind_down(struct step *step)
+{
+    return step->r->type->wind_down(step->apply->session, step->r, &step->outcome.err);
+}
+
 static void step_work(struct job *job)
 {
     struct step *step = (struct step *)job;
     int (*const tasks[])(struct step *) = {
-        [TASK_BRING] = bring, [TASK_REMOVE] = remove_one, [TASK_LET_GO] = let_go
+        [TASK_BRING] = bring,
+        [TASK_REMOVE] = remove_one,
+        [TASK_LET_GO] = let_go,
+        [TASK_WIND_DOWN] = wind_down,
     };
     if (tasks[step->task](step) == 0)
         step_judge(step);
@@ -236,6 +246,10 @@ void step_settle(struct step *step)
     bool retried = step->retry;
     step->retry = false;
     step->with_worker = false;
+    if (step->task == TASK_WIND_DOWN) {
+        removal_wound_down(step);
+        return;
+    }
     if (outcome->written > 0) {
         r->written = outcome->written;
         step->changed = true;

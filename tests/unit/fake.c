@@ -468,6 +468,8 @@ DISCOVER(service)
 
 static const char *const stable_id[] = { "Id", NULL };
 static const char *const immutable_kind[] = { "Kind", NULL };
+static const char *const service_first[] = { "ecs.service", NULL };
+static const char *const user_first[] = { "ecs.service", "ecs.task", NULL };
 static const char *const after_task[] = { "ecs.task", "net.group", NULL };
 
 struct resource_type fake_lookup = { .name = "net.lookup",
@@ -480,6 +482,7 @@ struct resource_type fake_group = { .name = "net.group",
                                     .plural = "groups",
                                     .scope = SCOPE_ENVIRONMENT,
                                     .stable = stable_id,
+                                    .gone_first = user_first,
                                     .discover = discover_group,
                                     ACT };
 struct resource_type fake_repo = { .name = "store.repo",
@@ -514,6 +517,7 @@ struct resource_type fake_task = { .name = "ecs.task",
                                    .plural = "task definitions",
                                    .scope = SCOPE_ENVIRONMENT,
                                    .flags = TYPE_WHOLE,
+                                   .gone_first = service_first,
                                    .discover = discover_task,
                                    ACT };
 struct resource_type fake_service = { .name = "ecs.service",

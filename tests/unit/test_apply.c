@@ -235,7 +235,7 @@ static void test_a_failure_stops_its_dependents_only(void **state)
     graph_free(g);
 }
 
-static void test_orphans_go_last_and_types_backwards(void **state)
+static void test_orphans_go_last_and_in_the_order_of_types(void **state)
 {
     (void)state;
     fake_put("net.group/E-old", "{}", true);
@@ -259,12 +259,16 @@ static void test_a_removal_that_fails_stops_those_behind_it(void **state)
     (void)state;
     fake_put("net.group/E-old", "{}", true);
     fake_put("ecs.service/E-old", "{}", true)->fail = ERR_FAILED;
+    fake_put("ecs.service/E-other", "{}", true);
     struct graph *g = fake_graph("[]");
     _cleanup_err_ struct err err = ERR_INIT;
     assert_int_equal(bring_up(g, &err), -1);
     assert_int_equal(err.class, ERR_FAILED);
     assert_progress(g, "net.group/E-old", PROGRESS_SKIPPED);
+    assert_string_equal(graph_find(g, "net.group/E-old")->error.message,
+                        "not removed: first must go service 'E-old', which failed");
     assert_true(fake_thing("net.group/E-old")->there);
+    assert_progress(g, "ecs.service/E-other", PROGRESS_DONE);
     graph_free(g);
 }
 
@@ -585,7 +589,7 @@ int main(void)
         T(test_what_is_independent_runs_in_parallel),
         T(test_needs_exists_does_not_wait_for_ready),
         T(test_a_failure_stops_its_dependents_only),
-        T(test_orphans_go_last_and_types_backwards),
+        T(test_orphans_go_last_and_in_the_order_of_types),
         T(test_a_removal_that_fails_stops_those_behind_it),
         T(test_what_somebody_else_removes_is_gone),
         T(test_somebody_else_creates_it_first),
