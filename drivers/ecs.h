@@ -7,8 +7,9 @@
  * (ecs_task_definition.c makes them from the spec and reads and registers them, ecs_container.c
  * their containers, ecs_normalise.c brings wanted and registered ones into one form), services
  * (ecs_service_want.c, ecs_service.c; ecs_service_form.c brings wanted and observed ones into one
- * form), whether a service's deployment is done (ecs_judge.c) and its targets are healthy
- * (ecs_targets.c), and why tasks have stopped (ecs_stopped.c).
+ * form), until when an environment lives (ecs_expiry.c), whether a service's deployment is done
+ * (ecs_judge.c) and its targets are healthy (ecs_targets.c), and why tasks have stopped
+ * (ecs_stopped.c).
  */
 
 #include "drivers/resource.h"
@@ -28,6 +29,21 @@ int ecs_service_want(struct graph *g, const cJSON *spec, const cJSON *service, s
 int ecs_begin(struct session *s, struct graph *g, struct err *err);
 /* The pipeline that the cluster is marked with now; 0 if none. */
 int ecs_cluster_pipeline(struct session *s, const struct graph *g, int64_t *ret, struct err *err);
+
+/*
+ * Until when an environment lives without a deploy: a date in UTC, which counts only where the host
+ * config has a time to live (context.time_to_live). Set when the cluster is created; a deploy
+ * renews it when less than three quarters are left, so that most deploys that change nothing write
+ * nothing.
+ */
+#define ECS_EXPIRES_TAG "berth:expires"
+void ecs_expiry_put(cJSON *tags, const struct context *c);
+/* Of a cluster's tags, as an object; -1 if there is none that can be read. */
+int ecs_expiry_read(const cJSON *tags, time_t *ret);
+/* Whether a deploy at `now` has to renew it. */
+bool ecs_expiry_is_due(const cJSON *tags, int64_t time_to_live, time_t now);
+/* Renews it where that is due and the cluster is there and ours: after it was observed. */
+int ecs_expiry_renew(struct session *s, const struct graph *g, bool *ret_renewed, struct err *err);
 
 /* The container that berth generates for a service, as RegisterTaskDefinition takes it. The caller
  * owns *ret. */

@@ -108,6 +108,7 @@ static int cluster_create(struct session *s, struct resource *r, struct err *err
     _cleanup_json_ cJSON *tags = tags_wanted(r->graph, r->label);
     if (c->pipeline > 0)
         json_put_strf(tags, PIPELINE_TAG, "%" PRId64, c->pipeline);
+    ecs_expiry_put(tags, c);
     json_put(input, "tags", tags_to_list(tags, "key", "value"));
     _cleanup_json_ cJSON *output = NULL;
     _cleanup_err_ struct err failure = ERR_INIT;

@@ -169,6 +169,7 @@ struct context {
     const char *account;
     int64_t project;     /* GitLab's project id */
     int64_t pipeline;    /* 0: none (the command line) */
+    int64_t time_to_live; /* seconds that the environment lives without a deploy; 0: no limit */
     bool update_account; /* shared resources may be updated: basic-infra on production */
     bool teardown;       /* nothing is wanted: all that is ours goes; there may be no spec */
     const cJSON *limits; /* the host config's, for this kind; or NULL */

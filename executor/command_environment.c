@@ -88,6 +88,7 @@ static void print_plan(const struct deploy *d)
 
 static int apply(struct deploy *d, struct err *err)
 {
+    deploy_renew(d);
     int r = deploy_has_work(d) ? deploy_apply(d, err) : 0;
     report_table(&d->report, d->session);
     if (asked.json)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "drivers/capacity.h"
+#include "drivers/ecs.h"
 #include "executor/base/log.h"
 #include "executor/base/near.h"
 #include "executor/base/version.h"
@@ -79,6 +80,7 @@ static struct graph *graph_of(const struct deploy *d)
         .account = d->account,
         .project = q->project,
         .pipeline = q->pipeline,
+        .time_to_live = q->environment->time_to_live,
         .update_account = q->update_account,
         .limits = q->environment->limits,
         .spec_dir = d->spec.dir,
@@ -258,6 +260,18 @@ void deploy_say_plan(const struct deploy *d, bool folded)
     say_lines(&whole);
     if (folded)
         joblog_section_end("berth_plan");
+}
+
+void deploy_renew(struct deploy *d)
+{
+    const char *name = d->graph->context.environment;
+    _cleanup_err_ struct err failure = ERR_INIT;
+    bool renewed;
+    if (ecs_expiry_renew(d->session, d->graph, &renewed, &failure) < 0)
+        log_warn("how long '%s' lives was not renewed: %s", name, failure.message);
+    else if (renewed)
+        log_info("'%s' lives until %s, and longer if it is deployed again", name,
+                 json_str(graph_find(d->graph, ECS_CLUSTER)->tags, ECS_EXPIRES_TAG));
 }
 
 int deploy_apply(struct deploy *d, struct err *err)

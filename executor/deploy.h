@@ -80,6 +80,9 @@ void deploy_say_capacity(const cJSON *report);
 /* Says the plan in a few lines, and the whole of it, folded (a section named "berth_plan") or not.
  */
 void deploy_say_plan(const struct deploy *d, bool folded);
+/* Renews how long the environment lives, where that is due; that it cannot is a warning. For a
+ * deploy, after deploy_plan(), also where there is nothing else to do. */
+void deploy_renew(struct deploy *d);
 /* Carries the plan out and says how it goes; at the end what was done, or what was not and why. */
 int deploy_apply(struct deploy *d, struct err *err);
 /* The verdict of a run that went well, the last line. `subject` is what the run was about:

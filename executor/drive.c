@@ -209,6 +209,8 @@ static int work(struct drive *d, struct err *err)
         deploy_say_plan(deploy, true);
     if (deploy_preflight(deploy, err) < 0)
         return -1;
+    if (writes && d->dispatch.act == ACT_DEPLOY)
+        deploy_renew(deploy);
     if (writes && deploy_has_work(deploy) && deploy_apply(deploy, err) < 0)
         return -1;
     /* The runner takes an end with 0 after SIGTERM for success (common/build.go). */

@@ -3,6 +3,8 @@
 
 #include <openssl/evp.h>
 
+#include "executor/base/clock.h"
+
 /*
  * The longest name of an environment. It is the name of its load balancer, which has at most 32
  * characters, letters, digits and hyphens, neither first nor last a hyphen (Elastic Load Balancing
@@ -141,6 +143,10 @@ static int fill(struct environment *e, int64_t project_id, const char *ref,
     e->region = json_str(of_kind, "region");
     e->role_arn = json_str(of_kind, "roleArn");
     e->limits = json_get(json_get(project, "limits"), e->kind);
+    const char *lives = json_str(of_kind, "timeToLive");
+    if (lives != NULL && clock_read_span(lives, &e->time_to_live) < 0)
+        return err_set(err, ERR_HOST, "%s: projects.%lld.%s.timeToLive: '%s' is no such span",
+                       h->path, (long long)project_id, e->kind, lives);
     if (e->prefix == NULL || e->region == NULL)
         return err_set(err, ERR_HOST, "%s: project %lld has no %s", h->path, (long long)project_id,
                        e->prefix == NULL ? "\"prefix\"" : "\"region\" for this kind of branch");

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "executor/base/str.h"
+
 double clock_now(void)
 {
     return (double)uv_hrtime() / 1e9;
@@ -24,6 +26,22 @@ void clock_iso_date(time_t t, char *buf, size_t size)
         buf[0] = '\0';
 }
 
+int clock_read_iso_date(const char *text, time_t *ret)
+{
+    struct tm tm = { 0 };
+    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    if (end == NULL || *end != '\0')
+        return -1;
+    /* strptime() takes blanks and missing zeroes, and timegm() the 31st of April. */
+    char again[32];
+    time_t t = timegm(&tm);
+    clock_iso_date(t, again, sizeof(again));
+    if (!str_eq(again, text))
+        return -1;
+    *ret = t;
+    return 0;
+}
+
 const char *clock_span(double seconds, char *buf, size_t size)
 {
     if (seconds < 60)
@@ -31,6 +49,39 @@ const char *clock_span(double seconds, char *buf, size_t size)
     else
         snprintf(buf, size, "%d min %d s", (int)seconds / 60, (int)seconds % 60);
     return buf;
+}
+
+const char *clock_age(double seconds, char *buf, size_t size)
+{
+    double minutes = seconds / 60, hours = minutes / 60, days = hours / 24;
+    if (minutes < 100)
+        snprintf(buf, size, "%d min", (int)minutes);
+    else if (hours < 100)
+        snprintf(buf, size, "%d h", (int)hours);
+    else
+        snprintf(buf, size, "%.0f days", days < 1e6 ? (double)(int)days : 1e6);
+    return buf;
+}
+
+int clock_read_span(const char *text, int64_t *ret)
+{
+    static const struct {
+        char unit;
+        int64_t seconds;
+    } units[] = { { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 } };
+    static const int64_t most = (int64_t)100 * 365 * 86400;
+    size_t len = strlen(text);
+    for (size_t i = 0; len > 0 && i < ARRAY_SIZE(units); i++) {
+        if (text[len - 1] != units[i].unit)
+            continue;
+        _cleanup_free_ char *number = xstrndup(text, len - 1);
+        int64_t n;
+        if (str_to_int64(number, 1, most / units[i].seconds, &n) < 0)
+            return -1;
+        *ret = n * units[i].seconds;
+        return 0;
+    }
+    return -1;
 }
 
 void cancel_init(struct cancel *c)

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <time.h>
 #include <uv.h>
 
@@ -19,8 +20,15 @@ double clock_now(void); /* monotonic, seconds */
 /* Writes a UTC date as 20060102T150405Z (basic) or 2006-01-02T15:04:05Z into buf of 21+ bytes. */
 void clock_basic_date(time_t t, char *buf, size_t size);
 void clock_iso_date(time_t t, char *buf, size_t size);
+/* Reads 2006-01-02T15:04:05Z, as clock_iso_date() writes it; 0 or -1. */
+int clock_read_iso_date(const char *text, time_t *ret);
 /* "1.2 s", "3 min 4 s": for people; buf of 32+ bytes is enough. Returns buf. */
 const char *clock_span(double seconds, char *buf, size_t size);
+/* Likewise in the largest unit of which there is one: "45 min", "71 h", "12 days". */
+const char *clock_age(double seconds, char *buf, size_t size);
+/* Reads a span as people configure it, in seconds: "90m", "72h", "3d", "2w"; 0, or -1 for anything
+ * else, nothing and more than a hundred years. */
+int clock_read_span(const char *text, int64_t *ret);
 
 struct cancel {
     uv_mutex_t mutex;

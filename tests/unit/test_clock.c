@@ -35,6 +35,70 @@ static void spans(void **state)
         assert_string_equal(clock_span(cases[i].seconds, buf, sizeof(buf)), cases[i].text);
 }
 
+static void dates_are_read_as_they_are_written(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {
+        "",
+        "2026-01-02",
+        "2026-01-02T15:04:05",
+        "2026-01-02T15:04:05+00:00",
+        "tomorrow",
+        "2026-02-30T00:00:00Z",
+        "2026-1-2T15:04:05Z",
+        " 2026-01-02T15:04:05Z",
+        "2026-01-02T15:04:05Z ",
+        "2026-13-02T15:04:05Z",
+    };
+    time_t t = 42;
+    for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+        assert_int_equal(clock_read_iso_date(refused[i], &t), -1);
+    assert_int_equal(t, 42);
+    assert_int_equal(clock_read_iso_date("2015-08-30T12:36:00Z", &t), 0);
+    assert_int_equal(t, 1440938160);
+}
+
+static void spans_are_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t seconds; /* 0: refused */
+    } cases[] = {
+        { "90m", 5400 },    { "72h", 259200 },
+        { "14d", 1209600 }, { "2w", 1209600 },
+        { "", 0 },          { "h", 0 },
+        { "0h", 0 },        { "-1h", 0 },
+        { "72", 0 },        { "72 h", 0 },
+        { "72hh", 0 },      { "1.5h", 0 },
+        { "1h30m", 0 },     { "99999999999w", 0 },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        int64_t seconds = 0;
+        assert_int_equal(clock_read_span(cases[i].text, &seconds), cases[i].seconds > 0 ? 0 : -1);
+        assert_int_equal(seconds, cases[i].seconds);
+    }
+}
+
+static void ages(void **state)
+{
+    (void)state;
+    static const struct {
+        double seconds;
+        const char *text;
+    } cases[] = {
+        { 0, "0 min" },
+        { 59, "0 min" },
+        { 5999, "99 min" },
+        { 6000, "1 h" },
+        { 100 * 3600 - 1, "99 h" },
+        { 12.9 * 86400, "12 days" },
+    };
+    char buf[32];
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        assert_string_equal(clock_age(cases[i].seconds, buf, sizeof(buf)), cases[i].text);
+}
+
 static void time_goes_on(void **state)
 {
     (void)state;
@@ -78,6 +142,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dates),
         cmocka_unit_test(spans),
+        cmocka_unit_test(dates_are_read_as_they_are_written),
+        cmocka_unit_test(spans_are_read),
+        cmocka_unit_test(ages),
         cmocka_unit_test(time_goes_on),
         cmocka_unit_test(cancelling_wakes_every_sleeper),
     };

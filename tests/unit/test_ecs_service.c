@@ -137,6 +137,75 @@ static void a_newer_pipeline_is_warned_of(void **state)
     script_close(&t);
 }
 
+static void expiry_at(cJSON *tags, time_t t)
+{
+    char date[32];
+    clock_iso_date(t, date, sizeof(date));
+    json_put_str(tags, ECS_EXPIRES_TAG, date);
+}
+
+static void less_than_three_quarters_left_are_renewed(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t time_to_live, left; /* seconds */
+        bool due;
+    } cases[] = {
+        { 0, 0, false },       { 4000, -1, true },    { 4000, 2999, true }, { 4000, 3000, false },
+        { 4000, 4000, false }, { 4000, 5000, false }, { 4000, 5001, true }, /* the host config has
+                                                                               said more */
+    };
+    static const time_t now = 1790000000;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_json_ cJSON *tags = cJSON_CreateObject();
+        expiry_at(tags, now + cases[i].left);
+        assert_int_equal(ecs_expiry_is_due(tags, cases[i].time_to_live, now), cases[i].due);
+    }
+    _cleanup_json_ cJSON *none = cJSON_CreateObject();
+    assert_true(ecs_expiry_is_due(none, 4000, now));
+    assert_false(ecs_expiry_is_due(none, 0, now));
+    json_put_str(none, ECS_EXPIRES_TAG, "soon");
+    assert_true(ecs_expiry_is_due(none, 4000, now));
+    time_t expires;
+    assert_int_equal(ecs_expiry_read(none, &expires), -1);
+}
+
+static void a_cluster_tells_until_when_it_lives(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        CLUSTER(OURS),
+        { .call = "ecs:CreateCluster", .answer = "{\"cluster\":{\"status\":\"ACTIVE\"}}" },
+        { .call = "ecs:TagResource", .answer = "{}" },
+        { 0 },
+    };
+    struct script t;
+    bool renewed = true;
+    time_t expires;
+    script_open(&t, script_spec, rows);
+    script_discover(&t, ECS_CLUSTER);
+    struct resource *r = script_target(&t, ECS_CLUSTER);
+    assert_int_equal(ecs_expiry_renew(t.s, t.g, &renewed, &t.err), 0);
+    assert_false(renewed);
+    t.g->context.time_to_live = 3600;
+    assert_int_equal(ecs_expiry_renew(t.s, t.g, &renewed, &t.err), 0);
+    assert_true(renewed);
+    assert_int_equal(ecs_expiry_renew(t.s, t.g, &renewed, &t.err), 0);
+    assert_false(renewed);
+    assert_int_equal(script_count(&t, "ecs:TagResource"), 1);
+    assert_int_equal(r->type->create(t.s, r, &t.err), 0);
+    _cleanup_json_ cJSON *tags =
+        tags_from_list(json_get(script_input(&t, "ecs:CreateCluster", 0), "tags"), "key", "value");
+    assert_int_equal(ecs_expiry_read(tags, &expires), 0);
+    assert_in_range(expires - time(NULL), 3590, 3600);
+    /* What is not ours is left alone. */
+    cJSON_Delete(r->tags);
+    r->tags = cJSON_CreateObject();
+    assert_int_equal(ecs_expiry_renew(t.s, t.g, &renewed, &t.err), 0);
+    assert_false(renewed);
+    script_close(&t);
+}
+
 static void a_cluster_that_is_inactive_is_absent(void **state)
 {
     (void)state;
@@ -586,6 +655,8 @@ int main(void)
         cmocka_unit_test(services_are_listed_only_where_there_are_others),
         cmocka_unit_test(without_a_cluster_no_service_is_looked_for),
         cmocka_unit_test(a_newer_pipeline_is_warned_of),
+        cmocka_unit_test(less_than_three_quarters_left_are_renewed),
+        cmocka_unit_test(a_cluster_tells_until_when_it_lives),
         cmocka_unit_test(a_cluster_that_is_inactive_is_absent),
         cmocka_unit_test(a_deployment_is_judged),
         cmocka_unit_test(an_answer_that_lags_behind_is_no_rollback),
