@@ -120,13 +120,16 @@ static char *normalize(const char *path)
     return strbuf_detach(&out);
 }
 
+char *hostconfig_resolve(const struct hostconfig *h, const char *path)
+{
+    if (*path == '/')
+        return normalize(path);
+    _cleanup_free_ char *joined = xasprintf("%s/%s", h->dir, path);
+    return normalize(joined);
+}
+
 char *hostconfig_path(const struct hostconfig *h, const char *key, const char *otherwise)
 {
     const char *value = json_str(h->json, key);
-    if (value == NULL)
-        value = otherwise;
-    if (*value == '/')
-        return normalize(value);
-    _cleanup_free_ char *joined = xasprintf("%s/%s", h->dir, value);
-    return normalize(joined);
+    return hostconfig_resolve(h, value != NULL ? value : otherwise);
 }

@@ -36,6 +36,8 @@ void hostconfig_release(struct hostconfig *h);
 
 /* The entry of "projects" for a project id, or NULL. */
 const cJSON *hostconfig_project(const struct hostconfig *h, int64_t project_id);
+/* A path as the host config has it, made absolute; the caller frees it. */
+char *hostconfig_resolve(const struct hostconfig *h, const char *path);
 /* A path-valued member, made absolute; `otherwise` (also made absolute) if absent. The caller frees
  * it. */
 char *hostconfig_path(const struct hostconfig *h, const char *key, const char *otherwise);

@@ -335,12 +335,13 @@ static int report_failure(const struct transfer *t, CURLcode code, struct err *e
         return err_set(err, class, "cancelled while waiting for %.*s", endpoint, t->request->url);
     if (t->too_large)
         return err_set(err, class, "the answer of %.*s is too large", endpoint, t->request->url);
-    const char *hint = class == ERR_HOST && code != CURLE_UNSUPPORTED_PROTOCOL
-                           ? "; AWS_CA_BUNDLE names a file of trusted certificates"
-                           : "";
-    return err_set(
-        err, class, "%s %.*s: %s%s", t->response->sent ? "no whole answer from" : "cannot reach",
-        endpoint, t->request->url, t->error[0] != '\0' ? t->error : curl_easy_strerror(code), hint);
+    const char *trust = t->request->trust != NULL ? t->request->trust : "AWS_CA_BUNDLE";
+    err_set(err, class, "%s %.*s: %s", t->response->sent ? "no whole answer from" : "cannot reach",
+            endpoint, t->request->url, t->error[0] != '\0' ? t->error : curl_easy_strerror(code));
+    if (class != ERR_HOST || code == CURLE_UNSUPPORTED_PROTOCOL)
+        return -1;
+    _cleanup_free_ char *said = steal_ptr(&err->message);
+    return err_set(err, class, "%s; %s names a file of trusted certificates", said, trust);
 }
 
 /* The request has left, possibly, once a connection stood (TLS included). */

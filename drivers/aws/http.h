@@ -33,8 +33,9 @@ struct http_request {
      * before dies before the first byte of the answer (https://github.com/curl/curl/pull/18417
      * would add a switch). A request that must not be sent twice takes a connection of its own. */
     bool fresh;
-    bool plain;  /* may be http://, for endpoints that the host names and link-local ones */
-    bool direct; /* never by a proxy */
+    bool plain;        /* may be http://, for endpoints that the host names and link-local ones */
+    bool direct;       /* never by a proxy */
+    const char *trust; /* what names the file of trusted certificates; NULL: AWS_CA_BUNDLE */
 };
 
 struct http_response {
