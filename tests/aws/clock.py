@@ -30,6 +30,11 @@ DURATIONS: dict[str, float] = {
     # The service scheduler acts, and declares a steady state, with a delay.
     "service.schedule": 1.0,
     "service.steady": 5.0,
+    # Container Insights collects once a minute: "Container Insights metrics ... at one minute".
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-container-insights.html
+    "insights.write": 60.0,
+    # The log drivers send what they have every few seconds.
+    "logs.write": 5.0,
     # Create and delete together take 69.6 s: hashicorp/terraform-provider-aws#2589.
     "cloudmap.submitted": 5.0,
     "cloudmap.namespace": 20.0,

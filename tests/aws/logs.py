@@ -13,6 +13,7 @@ from moto.logs.models import logs_backends
 
 from . import logevents
 from .errors import AwsError
+from .logwriters import Writers
 from .registry import Call, Raw, Service, paged
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
@@ -64,6 +65,7 @@ def delete_group(call: Call) -> Raw:
     group_get(call, name)
     for one in filters_of(call, name):
         backend(call).filters.metric_filters.remove(one)
+    call.store(Writers).deleted(name)
     return call.forward()
 
 

@@ -49,6 +49,38 @@ def is_pending(subscription: Any) -> bool:
     return bool(subscription.attributes.get("PendingConfirmation"))
 
 
+class Orphans:
+    """Pending subscriptions whose topic is gone. Nobody can delete them: "You can't delete a
+    subscription that's pending confirmation. After 48 hours, Amazon SNS deletes the unconfirmed
+    subscription": https://docs.aws.amazon.com/sns/latest/dg/sns-delete-subscription-topic.html
+    """
+
+    SECONDS = 48 * 3600.0
+
+    def __init__(self, world: World, _: str, __: str) -> None:
+        self.world = world
+        self.left: list[Any] = []
+
+    def add(self, subscription: Any) -> None:
+        self.left.append(subscription)
+        self.world.clock.after(self.SECONDS, lambda: self.left.remove(subscription))
+
+
+def subscription_delete(world: World, account: str, region: str, arn: str) -> None:
+    """Nothing happens to one that is pending."""
+    known = backend(account, region).subscriptions
+    if arn in known and not is_pending(known[arn]):
+        del known[arn]
+
+
+def topic_delete(world: World, account: str, region: str, arn: str) -> None:
+    """A topic, if it is there, and its subscriptions but those that are pending."""
+    there, orphans = backend(account, region), world.store(Orphans, account, region)
+    for one in [s for s in there.subscriptions.values() if s.topic_arn == arn and is_pending(s)]:
+        orphans.add(one)
+    there.delete_topic(arn)
+
+
 def confirm(world: World, account: str, endpoint: str) -> int:
     """All that wait for this address."""
     waiting = [s for regions in sns_backends[account].values()
@@ -82,6 +114,9 @@ def show(one: Any) -> dict[str, Any]:
 def listed(call: Call, topic: str | None) -> dict[str, Any]:
     found = [s for s in backend(call.account, call.region).subscriptions.values()
              if topic is None or s.topic_arn == topic]
+    if topic is None:
+        orphans: Orphans = call.store(Orphans)
+        found += orphans.left
     page, more = paged(found, call, "-", "NextToken", 100, 100, refuse)
     return {"Subscriptions": [show(s) for s in page], **more}
 
@@ -95,6 +130,12 @@ def list_subscriptions(call: Call) -> dict[str, Any]:
 def list_by_topic(call: Call) -> dict[str, Any]:
     topic_get(call)
     return listed(call, call.input["TopicArn"])
+
+
+@ACTIONS.action("DeleteTopic")
+def delete_topic(call: Call) -> dict[str, Any]:
+    topic_delete(call.world, call.account, call.region, call.input["TopicArn"])
+    return {}
 
 
 @ACTIONS.action("Unsubscribe")

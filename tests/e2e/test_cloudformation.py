@@ -178,6 +178,7 @@ def test_the_stack_is_awaited_by_its_id(small: World) -> None:
 
 def test_another_address(small: World) -> None:
     small.deploy()
+    assert small.aws.confirm("ops@example.com") == 1  # one that waits could not be taken back
     before = outputs(small)
     set_notifications(small, "two@example.com")
     small.aws.record_clear()

@@ -79,9 +79,7 @@ class Topic(Kind):
                           one["Endpoint"])
 
     def delete(self, made: Made) -> None:
-        backend = sns.backend(self.store.account, self.store.region)
-        if made.physical in backend.topics:
-            backend.delete_topic(made.physical)
+        sns.topic_delete(self.store.world, self.store.account, self.store.region, made.physical)
 
 
 class Subscription(Kind):
@@ -98,7 +96,8 @@ class Subscription(Kind):
         made.physical = found.arn
 
     def delete(self, made: Made) -> None:
-        sns.backend(self.store.account, self.store.region).subscriptions.pop(made.physical, None)
+        sns.subscription_delete(self.store.world, self.store.account, self.store.region,
+                                made.physical)
 
 
 class Role(Kind):

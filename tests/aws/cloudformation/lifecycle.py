@@ -26,6 +26,7 @@ class Operation:
     def __init__(self, store: CloudFormation, stack: Stack) -> None:
         self.store, self.stack = store, stack
         self.clock = store.world.clock
+        stack.operation = self  # a deletion ends a creation
 
     # --- the operations ---
 
@@ -115,12 +116,12 @@ class Operation:
     def run(self, steps: Steps, done: Step, failed: Callable[[str], None]) -> None:
         """Each step takes its time; the first that fails ends the run."""
         if not steps:
-            self.clock.after(0, done)
+            self.clock.after(0, lambda: done() if self.stack.operation is self else None)
             return
         (logical, step), rest = steps[0], steps[1:]
 
         def now() -> None:
-            if self.stack.status == "DELETE_COMPLETE":
+            if self.stack.operation is not self:
                 return
             try:
                 step()

@@ -53,6 +53,7 @@ class Stack:
     protected: bool = False
     on_failure: str = "ROLLBACK"
     token: str = ""
+    operation: Any = None  # the last one that was begun, see lifecycle
     updated: float | None = None
     deleted: float | None = None
     resources: dict[str, Made] = field(default_factory=dict)

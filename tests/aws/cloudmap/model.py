@@ -25,6 +25,7 @@ class Namespace:
     vpc: str | None
     zone: str | None
     tags: list[dict[str, str]]
+    deletion: str = ""  # the operation that deletes it, while that is under way
 
 
 @dataclass

@@ -113,21 +113,29 @@ def list_namespaces(call: Call) -> dict[str, Any]:
 
 @ACTIONS.action("DeleteNamespace")
 def delete_namespace(call: Call) -> dict[str, Any]:
-    """Refused while it has services (hashicorp/terraform-provider-aws#4853); takes its zone."""
+    """Refused while it has services (hashicorp/terraform-provider-aws#4853), and while it is being
+    deleted (API_DeleteNamespace); takes its zone."""
     store = store_of(call)
     namespace = store.namespace(call.input["Id"])
     identifier = namespace.fields["Id"]
     if store.services_of(identifier):
         raise AwsError("ResourceInUse", f"Namespace {identifier} has associated services.")
+    if namespace.deletion:
+        raise AwsError("DuplicateRequest", "The operation is already in progress.",
+                       DuplicateOperationId=namespace.deletion)
 
     def finish() -> str | None:
+        namespace.deletion = ""
+        if store.services_of(identifier):
+            return f"INTERNAL_FAILURE: Namespace {identifier} has associated services."
         store.namespaces.pop(identifier, None)
         if namespace.zone:
             _route53(store.account).zones.pop(namespace.zone, None)
         return None
 
-    return {"OperationId": store.operation("DELETE_NAMESPACE", {"NAMESPACE": identifier},
-                                           "cloudmap.namespace", finish)}
+    namespace.deletion = store.operation("DELETE_NAMESPACE", {"NAMESPACE": identifier},
+                                         "cloudmap.namespace", finish)
+    return {"OperationId": namespace.deletion}
 
 
 def update_namespace(call: Call) -> dict[str, Any]:

@@ -6,6 +6,7 @@
   scheduler    the service scheduler: deployments, rolling replacement, the circuit breaker
   instances    container instances, and where there is room on them
   lifecycle    a task from PROVISIONING to STOPPED, its interface and its Cloud Map instance
+  logging      the log groups that come about by running tasks
 """
 
 from . import clusters, definitions, deployments, instances, services, tags, tasks  # noqa: F401

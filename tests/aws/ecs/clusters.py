@@ -7,6 +7,7 @@ from typing import Any
 from ..errors import AwsError
 from ..registry import Call, paged
 from .instances import instances_of
+from .logging import insights_watch
 from .model import ACTIONS, NAME, Cluster, Ecs, invalid
 from .tags import tags_check
 
@@ -107,6 +108,7 @@ def _update(call: Call) -> dict[str, Any]:
     for member in ("configuration", "serviceConnectDefaults"):
         if member in call.input:
             cluster.fields[member] = call.input[member]
+    insights_watch(ecs, cluster)
     return {"cluster": cluster_show(ecs, cluster, ["SETTINGS", "TAGS", "CONFIGURATIONS"])}
 
 

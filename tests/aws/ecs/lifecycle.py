@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from .. import cloudmap, ec2
-from . import scheduler, targets
+from . import logging, scheduler, targets
 from .model import Cluster, Definition, Deployment, Ecs, Service, Task
 
 # Stopped tasks stay visible for an hour:
@@ -105,6 +105,7 @@ def _running(ecs: Ecs, task: Task) -> None:
     task.fields.update(startedAt=ecs.now(), pullStoppedAt=ecs.now())
     for container in task.fields["containers"]:
         container.update(lastStatus="RUNNING", runtimeId=f"{task.id}-{ecs.world.digits(10)}")
+    logging.task_started(ecs, task)
     _register(ecs, task)
     targets.register(ecs, task, lambda: _target_healthy(ecs, task),
                      lambda why: _target_unhealthy(ecs, task, why))
@@ -197,6 +198,8 @@ def task_stop(ecs: Ecs, task: Task, code: str, reason: str, exit_code: int | Non
                     lambda: _stopped(ecs, task, exit_code, started))
 
     drain = targets.deregister(ecs, task)
+    if drain and task.service:
+        scheduler.event(ecs, task.service, "has begun draining connections on 1 tasks.")
     clock.after(clock.duration("task.deactivating") + drain, stopping)
 
 

@@ -38,6 +38,9 @@ def service_show(ecs: Ecs, service: Service, tags: bool = False) -> dict[str, An
     """A service as the API gives it."""
     live = [t for t in service.tasks if t.wanted]
     running = sum(t.status == "RUNNING" for t in live)
+    if service.status == "DRAINING":  # those whose connections end run meanwhile
+        live = [t for t in service.tasks if t.status in ("RUNNING", "DEACTIVATING")]
+        running = len(live)
     shown: dict[str, Any] = {
         "serviceArn": service.arn, "serviceName": service.name,
         "clusterArn": service.cluster.arn, "status": service.status,
@@ -321,6 +324,9 @@ def delete_service(call: Call) -> dict[str, Any]:
     if service.status == "ACTIVE":
         if service.desired > 0 and not call.input.get("force"):
             raise invalid("The service cannot be stopped while it is scaled above 0.")
+        if len(service.deployments) > 1 and not call.input.get("force"):
+            # terraform-provider-aws tries again as long as it is told so
+            raise invalid("The service cannot be stopped while deployments are active.")
         service.status = "DRAINING"
         service.fields["desiredCount"] = 0
         for task in service.tasks:

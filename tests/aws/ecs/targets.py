@@ -46,7 +46,9 @@ def _in_grace(ecs: Ecs, task: Task) -> bool:
 def deregister(ecs: Ecs, task: Task) -> float:
     """Have a task's targets drain; how long ECS waits for that before it stops the containers."""
     seconds = [0.0]
-    for arn, port in task.targets:
+    for (arn, port), state in task.targets.items():
         elb.target_deregister(ecs.world, ecs.account, ecs.region, arn, task.address, port)
+        if state == "unused":  # nothing sends it requests that would have to end
+            continue
         seconds.append(elb.drain_seconds(ecs.world, ecs.account, ecs.region, arn))
     return ecs.world.clock.span(max(seconds))

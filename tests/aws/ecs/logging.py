@@ -1,0 +1,46 @@
+"""The log groups that come about by running tasks: Container Insights' and those of awslogs."""
+
+from __future__ import annotations
+
+from ..logwriters import FOREVER, Writer, Writers
+from .model import Cluster, Ecs, Task
+
+INSIGHTS = "/aws/ecs/containerinsights/{}/performance"
+
+
+def task_started(ecs: Ecs, task: Task) -> None:
+    insights_watch(ecs, task.cluster)
+    for container in task.definition.containers:
+        log = container.get("logConfiguration", {})
+        options = log.get("options", {})
+        if log.get("logDriver") != "awslogs" or options.get("awslogs-create-group") != "true":
+            continue
+        writers = ecs.world.store(Writers, ecs.account,
+                                  options.get("awslogs-region", ecs.region))
+        writers.add(options["awslogs-group"], task.arn, Writer(
+            ecs.world.clock.duration("logs.write"),
+            lambda: FOREVER if task.status in ("RUNNING", "DEACTIVATING") else 0.0), at_once=True)
+
+
+def insights_watch(ecs: Ecs, cluster: Cluster) -> None:
+    """Have Container Insights tell of the cluster's tasks, if it is on and there are any."""
+    pause = ecs.world.clock.duration("insights.write")
+    if _watched(cluster) and _until(ecs, cluster, pause) == FOREVER:
+        ecs.world.store(Writers, ecs.account, ecs.region).add(
+            INSIGHTS.format(cluster.name), f"insights {id(cluster)}",
+            Writer(pause, lambda: _until(ecs, cluster, pause), retention=1))
+
+
+def _watched(cluster: Cluster) -> bool:
+    return any(s["name"] == "containerInsights" and s["value"] != "disabled"
+               for s in cluster.settings)
+
+
+def _until(ecs: Ecs, cluster: Cluster, pause: float) -> float:
+    """Of the last minute of the last task it tells a minute later."""
+    tasks = ecs.tasks_of(cluster)
+    if not _watched(cluster) or not tasks:
+        return 0.0
+    if any(task.status != "STOPPED" for task in tasks):
+        return FOREVER
+    return float(max(task.fields["stoppedAt"] for task in tasks)) + pause
