@@ -145,6 +145,9 @@ static int alb_want(struct graph *g, const cJSON *spec, struct err *err)
 }
 
 /* A removal goes backwards. */
+const struct tag_call alb_tag_call = { "elbv2", "AddTags", "ResourceArns", true,
+                                       "Tags",  "Key",     "Value" };
+
 static const struct resource_type *const alb_types[] = { &alb_group_type, &alb_balancer_type,
                                                          &alb_listener_type, &alb_rule_type, NULL };
 

@@ -93,4 +93,7 @@ int alb_rules_read(struct session *s, const char *listener, cJSON **ret, struct 
  */
 int alb_check_created(struct session *s, struct resource *r, const char *arn, struct err *err);
 
+/* How elbv2 is told tags. */
+extern const struct tag_call alb_tag_call;
+
 #endif

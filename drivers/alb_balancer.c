@@ -231,6 +231,11 @@ static const char *const balancer_stable[] = { "LoadBalancerArn", "DNSName",
                                                "CanonicalHostedZoneId", NULL };
 static const char *const balancer_sets[] = { "Subnets", "SecurityGroups", NULL };
 
+static int balancer_adopt(struct session *s, struct resource *r, struct err *err)
+{
+    return tags_give(s, r, &alb_tag_call, json_str(r->outputs, "LoadBalancerArn"), err);
+}
+
 const struct resource_type alb_balancer_type = {
     .name = "alb.load_balancer",
     .singular = "load balancer",
@@ -247,4 +252,5 @@ const struct resource_type alb_balancer_type = {
     .create = balancer_create,
     .update = balancer_update,
     .remove = balancer_remove,
+    .adopt = balancer_adopt,
 };

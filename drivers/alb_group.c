@@ -375,6 +375,11 @@ static const char *const after_network[] = { "ec2.vpc", "alb.load_balancer", NUL
 static const char *const group_gone_first[] = { "ecs.service", "alb.listener", "alb.rule",
                                                 "alb.load_balancer", NULL };
 
+static int group_adopt(struct session *s, struct resource *r, struct err *err)
+{
+    return tags_give(s, r, &alb_tag_call, json_str(r->outputs, "TargetGroupArn"), err);
+}
+
 const struct resource_type alb_group_type = {
     .name = "alb.target_group",
     .singular = "target group",
@@ -392,4 +397,5 @@ const struct resource_type alb_group_type = {
     .update = group_update,
     .remove = group_remove,
     .second_name = group_second_name,
+    .adopt = group_adopt,
 };

@@ -5,7 +5,8 @@
 /*
  * What the files of the driver share. cloudformation.c says what the spec wants,
  * cloudformation_stack.c is the type of an environment's own stacks, cloudformation_form.c how
- * their states and parameters are read, cloudformation_events.c why an operation failed,
+ * their states and parameters are read, cloudformation_adopt.c how others' become ours,
+ * cloudformation_events.c why an operation failed,
  * cloudformation_topic.c whether somebody still has to confirm a subscription.
  *
  * In `want` and `have` stand StackName, Template (a digest), Parameters (by name) and
@@ -48,6 +49,9 @@ char *stack_parameters_digest(const char *salt, const cJSON *parameters);
 int stack_read(struct session *s, const char *name, cJSON **ret, struct err *err);
 /* Sets `have` and the outputs from what DescribeStacks says of the stack. */
 void stack_form(struct resource *r, const cJSON *stack);
+
+/* The adopt() of the type: begins an update of the tags; the stack is ours once that is done. */
+int stack_adopt(struct session *s, struct resource *r, struct err *err);
 
 /*
  * The resources whose failure began the end of the stack's last operation, and AWS's reasons, from

@@ -494,4 +494,5 @@ const struct resource_type cloudformation_stack_type = {
     .create = stack_create,
     .update = stack_update,
     .remove = stack_remove,
+    .adopt = stack_adopt,
 };

@@ -63,6 +63,7 @@ static int namespace_take(struct session *s, struct resource *r, const cJSON *na
     resource_set_have(r, have);
     resource_set_output(r, "Id", json_str(namespace, "Id"));
     resource_set_output(r, "Name", r->name);
+    resource_set_output(r, "Arn", json_str(namespace, "Arn"));
     return 0;
 }
 
@@ -358,6 +359,15 @@ static const char *const namespace_immutable[] = { "Name", "Vpc", NULL };
 static const char *const namespace_stable[] = { "Id", "Name", NULL };
 static const char *const after_vpc[] = { "ec2.vpc", NULL };
 
+static const struct tag_call tag_call = {
+    "servicediscovery", "TagResource", "ResourceARN", false, "Tags", "Key", "Value"
+};
+
+static int namespace_adopt(struct session *s, struct resource *r, struct err *err)
+{
+    return tags_give(s, r, &tag_call, json_str(r->outputs, "Arn"), err);
+}
+
 const struct resource_type cloudmap_namespace_type = {
     .name = "cloudmap.namespace",
     .singular = "namespace",
@@ -375,6 +385,7 @@ const struct resource_type cloudmap_namespace_type = {
     .create = namespace_create,
     .update = namespace_update,
     .remove = namespace_remove,
+    .adopt = namespace_adopt,
 };
 
 static const struct resource_type *const cloudmap_types[] = { &cloudmap_namespace_type,

@@ -34,6 +34,8 @@ int cloudwatch_check_owner(struct session *s, struct resource *r, struct err *er
 /* Brings r's tags to what they should be, where they are not: what writes r does not change them.
  */
 int cloudwatch_repair_tags(struct session *s, struct resource *r, struct err *err);
+/* Whether r is only taken for ours. */
+bool cloudwatch_is_assumed(const struct resource *r);
 /* After r was created with its tags. */
 void cloudwatch_set_tags(struct resource *r);
 

@@ -210,4 +210,5 @@ const struct resource_type cloudwatch_alarm_type = {
     .create = alarm_create,
     .update = alarm_update,
     .remove = alarm_remove,
+    .adopt = cloudwatch_repair_tags,
 };

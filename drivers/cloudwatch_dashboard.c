@@ -190,4 +190,5 @@ const struct resource_type cloudwatch_dashboard_type = {
     .create = dashboard_create,
     .update = dashboard_update,
     .remove = dashboard_remove,
+    .adopt = cloudwatch_repair_tags,
 };

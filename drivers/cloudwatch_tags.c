@@ -44,6 +44,11 @@ void cloudwatch_assume_owner(struct resource *r)
     json_put_bool(r->memo, ASSUMED, true);
 }
 
+bool cloudwatch_is_assumed(const struct resource *r)
+{
+    return json_get(r->memo, ASSUMED) != NULL;
+}
+
 static int tags_read(struct session *s, struct resource *r, struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
@@ -86,7 +91,7 @@ int cloudwatch_read_tags(struct session *s, struct resource *const *r, size_t n,
 
 int cloudwatch_check_owner(struct session *s, struct resource *r, struct err *err)
 {
-    if (json_get(r->memo, ASSUMED) == NULL)
+    if (!cloudwatch_is_assumed(r))
         return 0;
     if (tags_read(s, r, err) < 0)
         return -1;

@@ -98,3 +98,24 @@ void set_order(cJSON *set, const cJSON *wanted)
     while (ordered->child != NULL)
         json_push(set, cJSON_DetachItemViaPointer(ordered, ordered->child));
 }
+
+int tags_give(struct session *s, struct resource *r, const struct tag_call *call, const char *id,
+              struct err *err)
+{
+    _cleanup_json_ cJSON *tags = tags_wanted(r->graph, r->label);
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    if (call->list)
+        json_push_str(json_put_array(input, call->member), id);
+    else
+        json_put_str(input, call->member, id);
+    json_put(input, call->tags,
+             call->key != NULL ? tags_to_list(tags, call->key, call->value) : json_dup(tags));
+    if (aws_call(s, call->service, call->action, input, NULL, err) < 0)
+        return -1;
+    if (r->tags == NULL)
+        r->tags = cJSON_CreateObject();
+    const cJSON *tag;
+    cJSON_ArrayForEach (tag, tags)
+        json_copy(r->tags, tags, tag->string);
+    return 0;
+}

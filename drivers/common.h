@@ -45,4 +45,15 @@ cJSON *json_pick(const cJSON *from, const char *const *members);
  * and `wanted` may be NULL. */
 void set_order(cJSON *set, const cJSON *wanted);
 
+/* How a service is told tags: the call, the member that names the resource (the only one of a list,
+ * if it takes one), and how it writes a tag; key NULL: as members of one object. */
+struct tag_call {
+    const char *service, *action, *member;
+    bool list;
+    const char *tags, *key, *value;
+};
+/* Gives a resource the tags of tags_wanted(), and notes them in r->tags; for a type's adopt(). */
+int tags_give(struct session *s, struct resource *r, const struct tag_call *call, const char *id,
+              struct err *err);
+
 #endif

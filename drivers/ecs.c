@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/ecs.h"
 
+#include "drivers/common.h"
 #include "drivers/driver.h"
 #include "drivers/ecs_secrets.h"
 
@@ -41,6 +42,13 @@ static int ecs_want(struct graph *g, const cJSON *spec, struct err *err)
  * gone no longer tells which family was its own. Tasks that run are not touched by that
  * (DeregisterTaskDefinition: "existing tasks and services ... continue to run without disruption").
  */
+int ecs_adopt(struct session *s, struct resource *r, struct err *err)
+{
+    static const struct tag_call call = { "ecs",  "TagResource", "resourceArn", false,
+                                          "tags", "key",         "value" };
+    return tags_give(s, r, &call, json_str(r->outputs, "Arn"), err);
+}
+
 static const struct resource_type *const ecs_types[] = { &ecs_cluster_type, &ecs_service_type,
                                                          &ecs_task_definition_type, NULL };
 

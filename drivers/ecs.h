@@ -20,6 +20,9 @@ extern const struct resource_type ecs_cluster_type;
 extern const struct resource_type ecs_task_definition_type;
 extern const struct resource_type ecs_service_type;
 
+/* The adopt() of all three. */
+int ecs_adopt(struct session *s, struct resource *r, struct err *err);
+
 int ecs_cluster_want(struct graph *g, const cJSON *spec, struct err *err);
 int ecs_task_definition_want(struct graph *g, const cJSON *spec, const cJSON *service,
                              struct err *err);

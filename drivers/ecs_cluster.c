@@ -223,4 +223,5 @@ const struct resource_type ecs_cluster_type = {
     .create = cluster_create,
     .update = cluster_update,
     .remove = cluster_remove,
+    .adopt = ecs_adopt,
 };

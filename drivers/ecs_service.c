@@ -320,4 +320,5 @@ const struct resource_type ecs_service_type = {
     .remove = service_remove,
     .lets_go_of = service_lets_go_of,
     .let_go = service_let_go,
+    .adopt = ecs_adopt,
 };

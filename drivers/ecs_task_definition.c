@@ -304,4 +304,5 @@ const struct resource_type ecs_task_definition_type = {
     .create = definition_register,
     .update = definition_register,
     .remove = definition_remove,
+    .adopt = ecs_adopt,
 };

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 
+#include "drivers/common.h"
 #include "drivers/driver.h"
 #include "drivers/ec2.h"
 #include "drivers/security_group.h"
@@ -193,6 +194,14 @@ static int elasticache_want(struct graph *g, const cJSON *spec, struct err *err)
 }
 
 static const char *const elasticache_aliases[] = { "redis", NULL };
+int elasticache_adopt(struct session *s, struct resource *r, struct err *err)
+{
+    static const struct tag_call call = {
+        "elasticache", "AddTagsToResource", "ResourceName", false, "Tags", "Key", "Value"
+    };
+    return tags_give(s, r, &call, json_str(r->outputs, "Arn"), err);
+}
+
 static const struct resource_type *const elasticache_types[] = { &elasticache_token_type,
                                                                  &elasticache_subnet_group_type,
                                                                  &elasticache_cluster_type,

@@ -72,6 +72,9 @@ int node_move_error(struct err *err, struct err *failure);
 int node_remove(struct session *s, struct resource *r, const char *action, const char *member,
                 struct err *err);
 
+/* The adopt() of what ElastiCache tags. */
+int elasticache_adopt(struct session *s, struct resource *r, struct err *err);
+
 /* The lookup of the version of the secret that redis.authToken names. */
 int token_want(struct graph *g, const char *secret, struct err *err);
 /* The secret's value, known to the redactor from then on, and what the tag is to say of it. The

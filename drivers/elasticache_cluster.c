@@ -151,4 +151,5 @@ const struct resource_type elasticache_cluster_type = {
     .create = cluster_create,
     .update = cluster_update,
     .remove = cluster_remove,
+    .adopt = elasticache_adopt,
 };

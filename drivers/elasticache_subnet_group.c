@@ -131,4 +131,5 @@ const struct resource_type elasticache_subnet_group_type = {
     .create = group_create,
     .update = group_update,
     .remove = group_remove,
+    .adopt = elasticache_adopt,
 };

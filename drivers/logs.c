@@ -247,6 +247,14 @@ static const char *const group_stable[] = { "LogGroupName", "Arn", NULL };
 static const char *const after_group[] = { "logs.group", NULL };
 static const char *const group_gone_first[] = { "ecs.service", "ecs.cluster", NULL };
 
+static const struct tag_call tag_call = { "logs", "TagResource", "resourceArn", false,
+                                          "tags", NULL,          NULL };
+
+static int group_adopt(struct session *s, struct resource *r, struct err *err)
+{
+    return tags_give(s, r, &tag_call, json_str(r->outputs, "Arn"), err);
+}
+
 static const struct resource_type group_type = {
     .name = "logs.group",
     .singular = "log group",
@@ -260,6 +268,7 @@ static const struct resource_type group_type = {
     .create = group_create,
     .update = group_update,
     .remove = group_remove,
+    .adopt = group_adopt,
 };
 
 static const struct resource_type filter_type = {

@@ -156,6 +156,11 @@ struct resource_type {
     /* REPLACE_CREATE_FIRST: the name of the new one, made from the immutable fields in r->target,
      * so that every run finds the same. Pure; the caller owns it. */
     char *(*second_name)(const struct resource *r);
+    /*
+     * Makes ours what is there under the name of a wanted resource and has nobody's ownership tags:
+     * writes those of tags_wanted(), beside what tags it has. NULL: it is nobody's in that sense.
+     */
+    int (*adopt)(struct session *s, struct resource *r, struct err *err);
 };
 
 /* What a run is about. Strings live as long as the graph. */
@@ -167,13 +172,13 @@ struct context {
     const char *ref;         /* the branch */
     const char *region;
     const char *account;
-    int64_t project;     /* GitLab's project id */
-    int64_t pipeline;    /* 0: none (the command line) */
+    int64_t project;      /* GitLab's project id */
+    int64_t pipeline;     /* 0: none (the command line) */
     int64_t time_to_live; /* seconds that the environment lives without a deploy; 0: no limit */
-    bool update_account; /* shared resources may be updated: basic-infra on production */
-    bool teardown;       /* nothing is wanted: all that is ours goes; there may be no spec */
-    const cJSON *limits; /* the host config's, for this kind; or NULL */
-    int spec_dir;        /* descriptor of the directory the spec lies in; -1: none */
+    bool update_account;  /* shared resources may be updated: basic-infra on production */
+    bool teardown;        /* nothing is wanted: all that is ours goes; there may be no spec */
+    const cJSON *limits;  /* the host config's, for this kind; or NULL */
+    int spec_dir;         /* descriptor of the directory the spec lies in; -1: none */
 };
 
 enum need_kind {

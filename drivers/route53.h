@@ -69,6 +69,10 @@ char *route53_zone_label(const char *zone, const char *id, bool private);
  */
 cJSON *route53_batches(const struct resource *r, const char *zone, const cJSON *target);
 
+/* The changes, an array, that put the owner's record beside each of the records of these keys,
+ * which r wants. The caller owns it. */
+cJSON *route53_owner_changes(const struct resource *r, const char *zone, const cJSON *keys);
+
 /* --- owners --- */
 
 /* "8527fec8.example.net A". The caller frees it. */

@@ -160,3 +160,18 @@ cJSON *route53_batches(const struct resource *r, const char *zone, const cJSON *
         json_push(batches, batch_take(&name));
     return batches;
 }
+
+cJSON *route53_owner_changes(const struct resource *r, const char *zone, const cJSON *keys)
+{
+    const struct draft d = { .r = r, .zone = zone };
+    cJSON *changes = cJSON_CreateArray();
+    const cJSON *key;
+    cJSON_ArrayForEach (key, keys) {
+        const cJSON *record = json_get(json_get(r->want, "Records"), key->valuestring);
+        cJSON *change = json_push(changes, cJSON_CreateObject());
+        json_put_str(change, "Action", "CREATE");
+        json_put(change, "ResourceRecordSet",
+                 set_of_owner(&d, key->valuestring, json_str(record, "Owner")));
+    }
+    return changes;
+}

@@ -7,7 +7,8 @@
 
 #include "drivers/common.h"
 
-#define LISTED "100" /* records in one answer: few environments have more */
+#define UNOWNED "unowned"
+#define LISTED  "100" /* records in one answer: few environments have more */
 
 /* --- reading --- */
 
@@ -198,6 +199,13 @@ static void foreign_add(struct view *v, const char *key)
         json_push_str(foreign, line);
 }
 
+/* One that is just as wanted but for its owner's record, which it lacks: it can be adopted. */
+static void unowned_add(struct view *v, const char *key)
+{
+    cJSON *unowned = json_get(v->r->memo, UNOWNED);
+    json_push_str(unowned != NULL ? unowned : json_put_array(v->r->memo, UNOWNED), key);
+}
+
 /* Notes every record that is where a wanted one is to be, and not ours. */
 static void foreign_find(struct view *v, const char *wanted)
 {
@@ -211,6 +219,9 @@ static void foreign_find(struct view *v, const char *wanted)
         if (str_eq(name, other) && excludes(type, there) && (several || !view_owns(v, set->string)))
             foreign_add(v, set->string);
     }
+    if (json_get(v->sets, wanted) != NULL && json_get(v->owners, wanted) == NULL &&
+        json_get(json_get(v->sets, wanted), "SetIdentifier") == NULL)
+        unowned_add(v, wanted);
     if (json_get(v->owners, wanted) != NULL && !view_owns(v, wanted))
         foreign_add(v, wanted);
 }
@@ -219,6 +230,7 @@ static void records_judge_owner(struct view *v)
 {
     struct resource *r = v->r;
     cJSON_DeleteItemFromObjectCaseSensitive(r->memo, "foreign");
+    cJSON_DeleteItemFromObjectCaseSensitive(r->memo, UNOWNED);
     const cJSON *wanted;
     cJSON_ArrayForEach (wanted, json_get(r->want, "Records"))
         foreign_find(v, wanted->string);
@@ -432,6 +444,17 @@ static int records_remove(struct session *s, struct resource *r, struct err *err
     return records_write(s, r, NULL, err);
 }
 
+/* The owners' records alone: CREATE, so that what another has put there since we looked stays. */
+static int records_adopt(struct session *s, struct resource *r, struct err *err)
+{
+    _cleanup_free_ char *address = xasprintf("%s/%s", route53_zone_type.name, r->label);
+    cJSON *changes = route53_owner_changes(r, resource_output(r->graph, address, "Name"),
+                                           json_get(r->memo, UNOWNED));
+    if (batch_send(s, r, resource_output(r->graph, address, "Id"), changes, err) < 0)
+        return -1;
+    return records_read(s, r, err);
+}
+
 static const char *const after_targets[] = { "route53.zone", "alb.load_balancer",
                                              "elasticache.cluster", "elasticache.replication_group",
                                              NULL };
@@ -451,4 +474,5 @@ const struct resource_type route53_records_type = {
     .create = records_update,
     .update = records_update,
     .remove = records_remove,
+    .adopt = records_adopt,
 };

@@ -494,6 +494,14 @@ static const char *const group_gone_first[] = { "ecs.service", "alb.load_balance
                                                 "elasticache.cluster",
                                                 "elasticache.replication_group", NULL };
 
+static const struct tag_call tag_call = { "ec2",  "CreateTags", "Resources", true,
+                                          "Tags", "Key",        "Value" };
+
+static int group_adopt(struct session *s, struct resource *r, struct err *err)
+{
+    return tags_give(s, r, &tag_call, json_str(r->outputs, "GroupId"), err);
+}
+
 static const struct resource_type group_type = {
     .name = "security_group",
     .singular = "security group",
@@ -510,6 +518,7 @@ static const struct resource_type group_type = {
     .create = group_create,
     .update = group_update,
     .remove = group_remove,
+    .adopt = group_adopt,
 };
 
 static const struct resource_type *const security_group_types[] = { &group_type, NULL };
