@@ -18,7 +18,7 @@ static const struct cli_command commands[];
 static void print_help(void)
 {
     printf("usage: berth COMMAND [options]\n\n"
-           "Brings AWS environments of branches up to what their repository asks for.\n\n"
+           "Brings AWS environments of branches up to what their repository asks for, and down.\n\n"
            "commands:\n");
     for (const struct cli_command *c = commands; c->name != NULL; c++)
         printf("  %-10s %s\n", c->name, c->help);
@@ -91,6 +91,10 @@ int main(int argc, char **argv)
         "project", CLI_NUMBER, &asked.project, "N",                                                \
             "GitLab's id of the project; the host config's only one if absent"                     \
     }
+#define OPTION_YES                                                                                 \
+    {                                                                                              \
+        "yes", CLI_FLAG, &asked.yes, NULL, "does it; without it, only says what would be done"     \
+    }
 #define OPTION_VAR                                                                                 \
     {                                                                                              \
         "var", CLI_LIST, &asked.vars, "NAME=VALUE",                                                \
@@ -150,6 +154,16 @@ static const struct cli_option environment_options[] = {
     { .name = NULL },
 };
 
+static const struct cli_option destroy_options[] = {
+    { "ref", CLI_STRING, &asked.ref, "BRANCH", "the branch; it may be gone" },
+    OPTION_YES,
+    OPTION_PROJECT,
+    OPTION_CONFIG,
+    OPTION_JSON,
+    OPTION_HELP,
+    { .name = NULL },
+};
+
 static const struct cli_command commands[] = {
     { "name", "BRANCH", "Prints the name of a branch's environment.", name_options, command_name },
     { "check", "[DIR]",
@@ -159,6 +173,8 @@ static const struct cli_command commands[] = {
     { "apply", "", "Brings an environment up to its spec.", environment_options, command_apply },
     { "status", "", "Says how each resource is, what is wrong first.", environment_options,
       command_status },
+    { "destroy", "", "Removes all that is there of an environment.", destroy_options,
+      command_destroy },
     { "iam-policy", "", "Prints the least IAM policy that the jobs of a spec need.",
       iam_policy_options, command_iam_policy },
     { "capacity", "", "Says whether there is room for an environment, and what could go.",

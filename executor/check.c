@@ -72,12 +72,13 @@ int check_resolve(const struct hostconfig *host, int64_t project, int checkout, 
     struct lookup lookup = { .vars = vars, .check = ret };
     environment_of_kind(host, project, kind, ret_environment);
     const struct deploy_request request = {
-        .host = host,
-        .environment = ret_environment,
-        .checkout = checkout,
-        .project = project,
-        .pipeline = 1,
-        .ref = "a-branch",
+        .errand = {
+            .host = host,
+            .environment = ret_environment,
+            .project = project,
+            .pipeline = 1,
+            .ref = "a-branch",
+        },
         .sha = ANY_SHA,
         .lookup = find_variable,
         .variables = &lookup,
@@ -86,6 +87,7 @@ int check_resolve(const struct hostconfig *host, int64_t project, int checkout, 
     if (r == 0)
         r = deploy_resolve(ret_deploy, &request, err);
     ret_deploy->request = NULL;
+    ret_deploy->errand.request = NULL;
     const struct strlist *warnings = &ret_deploy->spec.warnings;
     for (size_t i = 0; i < warnings->n; i++)
         if (!strlist_has(&ret->warnings, warnings->v[i]))

@@ -10,13 +10,14 @@
 #include "executor/base/log.h"
 #include "executor/check.h"
 #include "executor/deploy.h"
+#include "executor/destroy.h"
 #include "executor/engine/planprint.h"
 #include "executor/exitcode.h"
 #include "executor/joblog.h"
 #include "executor/status.h"
 #include "executor/watch.h"
 
-enum verb { VERB_PLAN, VERB_APPLY, VERB_STATUS, VERB_CHECK, VERB_CAPACITY };
+enum verb { VERB_PLAN, VERB_APPLY, VERB_STATUS, VERB_CHECK, VERB_CAPACITY, VERB_DESTROY };
 
 static const char *var_value(void *context, const char *name)
 {
@@ -25,24 +26,14 @@ static const char *var_value(void *context, const char *name)
 
 static cJSON *results_to_json(const struct deploy *d, const struct err *err)
 {
-    static const char *const results[] = {
-        [PROGRESS_PENDING] = "none",     [PROGRESS_RUNNING] = "running",
-        [PROGRESS_SETTLING] = "running", [PROGRESS_DONE] = "done",
-        [PROGRESS_FAILED] = "failed",    [PROGRESS_SKIPPED] = "skipped",
-    };
     cJSON *json = plan_to_json(d->graph, &d->counts);
     json_put_str(json, "schema", "berth-apply/1");
     json_put_bool(json, "succeeded", err == NULL);
     if (err != NULL)
         json_put_str(json, "error", err->message);
     cJSON *item = json_get(json, "resources")->child;
-    for (size_t i = 0; i < d->graph->n && item != NULL; i++, item = item->next) {
-        const struct resource *r = d->graph->v[i];
-        json_put_str(item, "result", results[r->progress]);
-        json_put_str(item, "error", r->error.message);
-        if (r->started > 0 && r->ended > r->started)
-            json_put(item, "seconds", cJSON_CreateNumber(r->ended - r->started));
-    }
+    for (size_t i = 0; i < d->graph->n && item != NULL; i++, item = item->next)
+        plan_put_result(item, d->graph->v[i]);
     return json;
 }
 
@@ -53,7 +44,7 @@ static int print_status(struct deploy *d, const struct selection *selection, str
     _cleanup_status_ struct status status = STATUS_INIT;
     _cleanup_err_ struct err refused = ERR_INIT;
     int r = deploy_plan(d, selection, &refused);
-    if (status_make(d->session, d->graph, &status, err) < 0)
+    if (status_make(d->errand.session, d->graph, &status, err) < 0)
         return -1;
     deploy_say_warnings(d);
     if (asked.json) {
@@ -76,12 +67,12 @@ static int show_status(struct deploy *d, const struct selection *selection, stru
     return print_status(d, selection, err);
 }
 
-static void print_plan(const struct deploy *d)
+static void print_plan(const struct graph *g, const struct plan_counts *counts)
 {
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-    plan_to_text(d->graph, &text);
+    plan_to_text(g, &text);
     strbuf_adds(&text, "plan: ");
-    plan_counts_to_text(&d->counts, &text);
+    plan_counts_to_text(counts, &text);
     strbuf_addc(&text, '\n');
     command_print_text(&text);
 }
@@ -90,7 +81,7 @@ static int apply(struct deploy *d, struct err *err)
 {
     deploy_renew(d);
     int r = deploy_has_work(d) ? deploy_apply(d, err) : 0;
-    report_table(&d->report, d->session);
+    errand_say_table(&d->errand);
     if (asked.json)
         command_print_json(results_to_json(d, r < 0 ? err : NULL));
     asked.json = false; /* a program gets one JSON text: the error is in it */
@@ -110,7 +101,7 @@ static void show_plan(enum verb verb, const struct deploy *d)
     if (verb == VERB_APPLY)
         deploy_say_plan(d, false);
     else if (!asked.json)
-        print_plan(d);
+        print_plan(d->graph, &d->counts);
 }
 
 /* A program gets one JSON text: what there is not enough of is in it. */
@@ -138,7 +129,7 @@ static int work(enum verb verb, struct deploy *d, struct err *err)
         return err_wrap(err, "--only");
     if (verb == VERB_STATUS)
         return show_status(d, &part.selection, err);
-    if ((verb == VERB_APPLY && deploy_lock(d, err) < 0) || deploy_observe(d, err) < 0)
+    if ((verb == VERB_APPLY && errand_lock(&d->errand, err) < 0) || deploy_observe(d, err) < 0)
         return -1;
     if (verb == VERB_CAPACITY)
         return print_capacity(d, err);
@@ -156,38 +147,77 @@ static int work(enum verb verb, struct deploy *d, struct err *err)
     return 0;
 }
 
+static int with_spec(enum verb verb, const struct errand_request *errand, struct err *err)
+{
+    _cleanup_close_ int dir = -1;
+    _cleanup_deploy_ struct deploy d = DEPLOY_INIT;
+    if (file_open_dir(asked.dir != NULL ? asked.dir : ".", &dir, err) < 0 ||
+        deploy_read_spec(&d, errand->host, dir, err) < 0)
+        return -1;
+    const struct deploy_request request = {
+        .errand = *errand,
+        .lookup = var_value,
+        .variables = &asked.vars,
+    };
+    if (deploy_resolve(&d, &request, err) < 0)
+        return -1;
+    return work(verb, &d, err);
+}
+
+static int show_removals(struct destroy *d, const struct errand_request *errand, struct err *err)
+{
+    if (destroy_look(d, errand, err) < 0)
+        return -1;
+    if (asked.json) {
+        command_print_json(plan_to_json(d->graph, &d->counts));
+    } else {
+        print_plan(d->graph, &d->counts);
+    }
+    if (destroy_has_work(d))
+        log_info("nothing is removed without '--yes'");
+    else
+        destroy_say_verdict(d);
+    return 0;
+}
+
+static int destroy(const struct errand_request *errand, struct err *err)
+{
+    _cleanup_destroy_ struct destroy d = DESTROY_INIT;
+    if (!asked.yes)
+        return show_removals(&d, errand, err);
+    if (destroy_check(errand->host, errand->project, errand->environment, err) < 0)
+        return -1;
+    int r = destroy_environment(&d, errand, true, err);
+    if (!asked.json || d.graph == NULL)
+        return r;
+    command_print_json(destroy_to_json(&d, r < 0 ? err : NULL));
+    asked.json = false; /* a program gets one JSON text: the error is in it */
+    return r;
+}
+
 static int with_environment(enum verb verb, struct cancel *cancel, struct err *err)
 {
     _cleanup_hostconfig_ struct hostconfig h = HOSTCONFIG_INIT;
     _cleanup_environment_ struct environment e = ENVIRONMENT_INIT;
-    _cleanup_close_ int dir = -1;
-    _cleanup_deploy_ struct deploy d = DEPLOY_INIT;
     int64_t project;
     if (asked.ref == NULL)
         return err_set(err, ERR_USER, "a branch is needed: '--ref BRANCH'");
     if (command_read_host(&h, err) < 0 || command_find_project(&h, &project, err) < 0 ||
-        environment_of_branch(project, asked.ref, &h, &e, err) < 0 ||
-        file_open_dir(asked.dir != NULL ? asked.dir : ".", &dir, err) < 0 ||
-        deploy_read_spec(&d, &h, dir, err) < 0)
+        environment_of_branch(project, asked.ref, &h, &e, err) < 0)
         return -1;
     _cleanup_free_ char *who = xasprintf("a 'berth' on the command line (process %d)", getpid());
     _cleanup_free_ char *session_name = xasprintf("berth-%lld-cli", (long long)project);
-    const struct deploy_request request = {
+    const struct errand_request errand = {
         .host = &h,
         .environment = &e,
-        .checkout = dir,
         .project = project,
         .pipeline = asked.pipeline,
         .ref = asked.ref,
         .who = who,
         .session_name = session_name,
-        .lookup = var_value,
-        .variables = &asked.vars,
         .cancel = cancel,
     };
-    if (deploy_resolve(&d, &request, err) < 0)
-        return -1;
-    int r = work(verb, &d, err);
+    int r = verb == VERB_DESTROY ? destroy(&errand, err) : with_spec(verb, &errand, err);
     if (r == 0 && cancel_is_set(cancel))
         return err_set(err, ERR_CANCELLED, "cancelled: run the command again to go on");
     return r;
@@ -274,4 +304,9 @@ int command_status(const struct strlist *arguments)
 int command_capacity(const struct strlist *arguments)
 {
     return run_verb(VERB_CAPACITY, arguments);
+}
+
+int command_destroy(const struct strlist *arguments)
+{
+    return run_verb(VERB_DESTROY, arguments);
 }

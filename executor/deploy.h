@@ -3,64 +3,49 @@
 #define BERTH_DEPLOY_H
 
 /*
- * One run on one environment, from its spec to its verdict; what a job (drive) and a person (berth)
- * share. The steps are called in the order in which they stand here; each fails with an error
- * that is ready to be shown. Nothing is written to AWS but by deploy_apply().
+ * One deploy of one environment, from its spec to its verdict; what a job (drive) and a person
+ * (berth) share. The steps are called in the order in which they stand here; each fails with an
+ * error that is ready to be shown. Nothing is written to AWS but by deploy_apply().
  */
 
 #include "executor/engine/limits.h"
-#include "executor/engine/report.h"
 #include "executor/engine/spec.h"
-#include "executor/environment.h"
-#include "executor/hostconfig.h"
-#include "executor/lock.h"
+#include "executor/errand.h"
 
 /* What a run is to do. Everything is the caller's and outlives the run. */
 struct deploy_request {
-    const struct hostconfig *host;
-    const struct environment *environment;
-    int checkout; /* descriptor of the project's directory */
-    int64_t project;
-    int64_t pipeline; /* 0: none */
-    const char *ref;
-    const char *sha;          /* or NULL */
-    const char *who;          /* for those who wait for the lock: "job 12 of pipeline 34" */
-    const char *session_name; /* of the assumed role */
-    bool update_account;      /* shared resources may be updated */
+    struct errand_request errand;
+    const char *sha;     /* or NULL */
+    bool update_account; /* shared resources may be updated */
     /* The job's variables, as in struct spec_variables. */
     const char *(*lookup)(void *context, const char *name);
     bool (*is_masked)(void *context, const char *name);
     void *variables;
     const struct strlist *names; /* of these variables; or NULL */
-    struct cancel *cancel;
 };
 
 struct deploy {
     const struct deploy_request *request;
+    struct errand errand;
     struct spec spec;
-    struct lock lock;
-    char *account; /* a guess until there is a session */
-    struct session *session;
     struct graph *graph;
     struct plan_counts counts;
-    struct report report;
     size_t warned_spec, warned_graph; /* how many of their warnings have been said */
 };
 #define DEPLOY_INIT                                                                                \
     {                                                                                              \
-        .spec = SPEC_INIT, .lock = LOCK_INIT, .report = REPORT_INIT                                \
+        .errand = ERRAND_INIT, .spec = SPEC_INIT                                                   \
     }
 #define _cleanup_deploy_ _cleanup_(deploy_release)
 
-/* The spec as it is written. Nothing of the request but `host` and `checkout` is needed. */
+/* The spec as it is written; `checkout` is the descriptor of the project's directory. */
 int deploy_read_spec(struct deploy *d, const struct hostconfig *host, int checkout,
                      struct err *err);
 /* Resolves the spec, checks it against the limits and makes the graph of what is wanted: all that
  * can be found wrong with it without a call. */
 int deploy_resolve(struct deploy *d, const struct deploy_request *request, struct err *err);
-/* Takes the environment's lock. For a run that will write; before deploy_observe(). */
-int deploy_lock(struct deploy *d, struct err *err);
-/* Opens a session, and reads what is there. */
+/* Opens a session, and reads what is there. Before it, a run that will write takes the lock:
+ * errand_lock(). */
 int deploy_observe(struct deploy *d, struct err *err);
 int deploy_plan(struct deploy *d, const struct selection *selection, struct err *err);
 /*

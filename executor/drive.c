@@ -11,6 +11,7 @@
 #include "executor/base/version.h"
 #include "executor/checkout.h"
 #include "executor/deploy.h"
+#include "executor/destroy.h"
 #include "executor/exitcode.h"
 #include "executor/joblog.h"
 #include "executor/jobuser.h"
@@ -25,6 +26,7 @@ struct drive {
     bool by_spec; /* only the spec could say what the job is */
     int checkout;
     struct deploy deploy;
+    struct destroy destroy;
     struct cancel cancel;
 };
 
@@ -61,6 +63,9 @@ static int decide_environment(struct drive *d, struct err *err)
         return 0;
     if (environment_of_job(&d->job, &d->dispatch, &d->host, &d->environment, err) < 0)
         return -1;
+    if (d->dispatch.act == ACT_DESTROY && !d->dispatch.plan &&
+        destroy_check(&d->host, d->job.project_id, &d->environment, err) < 0)
+        return -1;
     if (!str_eq(d->environment.kind, "production") ||
         json_bool(d->host.json, "allowUnisolatedProduction", false))
         return 0;
@@ -89,6 +94,7 @@ static int check_act(const struct drive *d, struct err *err)
 {
     switch (d->dispatch.act) {
     case ACT_DEPLOY:
+    case ACT_DESTROY:
     case ACT_BASIC_INFRA:
     case ACT_CAPACITY:
         return 0;
@@ -106,7 +112,8 @@ static int check_act(const struct drive *d, struct err *err)
 }
 
 /* What the job is, whose environment it acts on, and the spec: in this order, so that a job that
- * may not act at all hears that first. */
+ * may not act at all hears that first. An environment ends without a spec: the branch may be gone,
+ * and with it the checkout. */
 static int prepare(struct drive *d, struct err *err)
 {
     if (read_job(d, err) < 0 || dispatch_job(d->job.name, &d->host, NULL, &d->dispatch, err) < 0)
@@ -114,6 +121,8 @@ static int prepare(struct drive *d, struct err *err)
     d->by_spec = d->dispatch.act == ACT_SCRIPT;
     if (!d->by_spec && (check_act(d, err) < 0 || decide_environment(d, err) < 0))
         return -1;
+    if (d->dispatch.act == ACT_DESTROY)
+        return 0;
     if (checkout_open(&d->host, &d->checkout, err) < 0 ||
         deploy_read_spec(&d->deploy, &d->host, d->checkout, err) < 0)
         return -1;
@@ -200,7 +209,7 @@ static int work(struct drive *d, struct err *err)
         return check_capacity(d, err);
     struct part part;
     bool writes = !d->dispatch.plan;
-    if (select_part(d, &part, err) < 0 || (writes && deploy_lock(deploy, err) < 0) ||
+    if (select_part(d, &part, err) < 0 || (writes && errand_lock(&deploy->errand, err) < 0) ||
         deploy_observe(deploy, err) < 0)
         return -1;
     say_shadowed(d);
@@ -220,6 +229,29 @@ static int work(struct drive *d, struct err *err)
     return outputs_write(outputs, d->checkout, err);
 }
 
+static int deploy(struct drive *d, const struct errand_request *errand, struct err *err)
+{
+    bool production = str_eq(d->environment.kind, "production");
+    _cleanup_strlist_ struct strlist names = STRLIST_INIT;
+    list_variables(&d->job, &names);
+    const struct deploy_request request = {
+        .errand = *errand,
+        .sha = d->job.sha,
+        .update_account = d->dispatch.act == ACT_BASIC_INFRA && production,
+        .lookup = variable_value,
+        .is_masked = variable_is_masked,
+        .variables = &d->job,
+        .names = &names,
+    };
+    if (deploy_resolve(&d->deploy, &request, err) < 0)
+        return -1;
+    int r = work(d, err);
+    errand_say_table(&d->deploy.errand);
+    if (r == 0)
+        say_done(d);
+    return r;
+}
+
 static int run(struct drive *d, struct err *err)
 {
     if (prepare(d, err) < 0)
@@ -228,42 +260,29 @@ static int run(struct drive *d, struct err *err)
     if (d->by_spec) /* else check() has said them */
         say_contradictions(&d->job);
     const struct job *job = &d->job;
-    bool production = str_eq(d->environment.kind, "production");
     _cleanup_free_ char *who = xasprintf("job %lld ('%s') of pipeline %lld", (long long)job->id,
                                          job->name, (long long)job->pipeline_id);
     _cleanup_free_ char *session_name =
         xasprintf("berth-%lld-%lld", (long long)job->project_id, (long long)job->id);
-    _cleanup_strlist_ struct strlist names = STRLIST_INIT;
-    list_variables(job, &names);
-    const struct deploy_request request = {
+    const struct errand_request errand = {
         .host = &d->host,
         .environment = &d->environment,
-        .checkout = d->checkout,
         .project = job->project_id,
         .pipeline = job->pipeline_id,
         .ref = job->ref,
-        .sha = job->sha,
         .who = who,
         .session_name = session_name,
-        .update_account = d->dispatch.act == ACT_BASIC_INFRA && production,
-        .lookup = variable_value,
-        .is_masked = variable_is_masked,
-        .variables = &d->job,
-        .names = &names,
         .cancel = &d->cancel,
     };
-    if (deploy_resolve(&d->deploy, &request, err) < 0)
-        return -1;
-    int r = work(d, err);
-    report_table(&d->deploy.report, d->deploy.session);
-    if (r == 0)
-        say_done(d);
-    return r;
+    if (d->dispatch.act == ACT_DESTROY)
+        return destroy_environment(&d->destroy, &errand, !d->dispatch.plan, err);
+    return deploy(d, &errand, err);
 }
 
 static void drive_release(struct drive *d)
 {
     deploy_release(&d->deploy);
+    destroy_release(&d->destroy);
     environment_release(&d->environment);
     dispatch_release(&d->dispatch);
     hostconfig_release(&d->host);
@@ -287,7 +306,8 @@ int main(int argc, char **argv)
                        .dispatch = DISPATCH_INIT,
                        .environment = ENVIRONMENT_INIT,
                        .checkout = -1,
-                       .deploy = DEPLOY_INIT };
+                       .deploy = DEPLOY_INIT,
+                       .destroy = DESTROY_INIT };
     cancel_init(&d.cancel);
     struct watch *watch = watch_start(&d.cancel, exitcode_system_failure());
     int r = str_eq(mode, "check") ? check(&d, &err) : run(&d, &err);

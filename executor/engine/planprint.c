@@ -174,6 +174,31 @@ void plan_types_to_text(const struct graph *g, struct strbuf *out)
     }
 }
 
+void plan_removals_to_text(const struct graph *g, struct strbuf *out)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        unsigned n = 0;
+        if (type_seen(g, i))
+            continue;
+        for (size_t j = i; j < g->n; j++)
+            n += g->v[j]->type == g->v[i]->type && g->v[j]->action == ACTION_REMOVE;
+        add_count(out, n, n == 1 ? g->v[i]->type->singular : g->v[i]->type->plural);
+    }
+}
+
+void plan_put_result(cJSON *item, const struct resource *r)
+{
+    static const char *const results[] = {
+        [PROGRESS_PENDING] = "none",     [PROGRESS_RUNNING] = "running",
+        [PROGRESS_SETTLING] = "running", [PROGRESS_DONE] = "done",
+        [PROGRESS_FAILED] = "failed",    [PROGRESS_SKIPPED] = "skipped",
+    };
+    json_put_str(item, "result", results[r->progress]);
+    json_put_str(item, "error", r->error.message);
+    if (r->started > 0 && r->ended > r->started)
+        json_put(item, "seconds", cJSON_CreateNumber(r->ended - r->started));
+}
+
 cJSON *plan_changes_to_json(const struct resource *r)
 {
     cJSON *changes = cJSON_CreateArray();

@@ -22,6 +22,8 @@ void plan_to_text(const struct graph *g, struct strbuf *out);
 void plan_counts_to_text(const struct plan_counts *counts, struct strbuf *out);
 /* One line per type that has something to do: "  task definitions  14 to create". */
 void plan_types_to_text(const struct graph *g, struct strbuf *out);
+/* What is to be removed, by type: "14 services, 1 cluster, 16 security groups". */
+void plan_removals_to_text(const struct graph *g, struct strbuf *out);
 /* Schema "berth-plan/1", documented in docs/json.md; the caller owns it. */
 cJSON *plan_to_json(const struct graph *g, const struct plan_counts *counts);
 
@@ -29,6 +31,8 @@ cJSON *plan_to_json(const struct graph *g, const struct plan_counts *counts);
 cJSON *plan_head_to_json(const struct graph *g, const char *schema);
 cJSON *plan_resource_to_json(const struct resource *r);
 cJSON *plan_changes_to_json(const struct resource *r);
+/* After an apply: "result", and "error" and "seconds" where there are any. */
+void plan_put_result(cJSON *item, const struct resource *r);
 
 const char *action_name(enum action action); /* "create", ... */
 

@@ -73,12 +73,13 @@ static void resolve(struct deploy *d, const char *kind, const cJSON *limits, str
         .limits = limits,
     };
     const struct deploy_request request = {
-        .host = &host,
-        .environment = &e,
-        .checkout = checkout,
-        .project = PROJECT_ID,
-        .pipeline = 12,
-        .ref = "dev/feature/login",
+        .errand = {
+            .host = &host,
+            .environment = &e,
+            .project = PROJECT_ID,
+            .pipeline = 12,
+            .ref = "dev/feature/login",
+        },
         .sha = "0123456789012345678901234567890123456789",
         .lookup = variable,
         .is_masked = is_masked,

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+#include "executor/destroy.h"
+
+#include <inttypes.h>
+
+#include "executor/base/log.h"
+#include "executor/engine/planprint.h"
+
+/* How often what is there is removed: what comes back after that has somebody who makes it. */
+#define ROUNDS 2
+
+int destroy_check(const struct hostconfig *host, int64_t project, const struct environment *e,
+                  struct err *err)
+{
+    const cJSON *kind = json_get(hostconfig_project(host, project), e->kind);
+    if (!str_eq(e->kind, "production") || json_bool(kind, "allowDestroy", false))
+        return 0;
+    return err_set(err, ERR_REFUSED,
+                   "'%s' is production, and '%s' does not allow that it is destroyed: ask the "
+                   "administrator of this runner to set projects.%" PRId64
+                   ".production.allowDestroy to true, for as long as it takes",
+                   e->name, host->path, project);
+}
+
+static struct graph *graph_of(const struct destroy *d)
+{
+    struct context context = errand_context(&d->errand);
+    context.teardown = true;
+    struct graph *g = graph_new(&context);
+    engine_want_nothing(g, drivers);
+    return g;
+}
+
+/* Finds what is there, in a graph of its own: nothing that an earlier look saw counts. */
+static int look(struct destroy *d, struct graph **ret, struct plan_counts *ret_counts,
+                struct err *err)
+{
+    struct engine_options options = errand_engine_options(&d->errand);
+    options.on_progress = NULL;
+    struct graph *g = graph_of(d);
+    int r = engine_observe(d->errand.session, g, &options, err);
+    if (r == 0)
+        r = engine_plan(g, NULL, ret_counts, err);
+    if (r == 0)
+        *ret = g;
+    else
+        graph_free(g);
+    return r;
+}
+
+int destroy_look(struct destroy *d, const struct errand_request *request, struct err *err)
+{
+    errand_begin(&d->errand, request);
+    if (errand_open(&d->errand, err) < 0)
+        return -1;
+    report_phase(&d->errand.report, "observe");
+    int r = look(d, &d->graph, &d->counts, err);
+    report_phase(&d->errand.report, NULL);
+    if (r == 0)
+        errand_say_warnings(d->graph, &d->warned);
+    return r;
+}
+
+bool destroy_has_work(const struct destroy *d)
+{
+    return d->counts.remove > 0;
+}
+
+static void say_counts(const struct graph *g, const char *what)
+{
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    plan_removals_to_text(g, &text);
+    log_info("%s: %s", what, text.buf);
+}
+
+void destroy_say_plan(const struct destroy *d)
+{
+    if (!destroy_has_work(d))
+        return;
+    say_counts(d->graph, "to remove");
+    errand_say_plan(d->graph, true);
+}
+
+static void note_results(struct destroy *d)
+{
+    if (d->results == NULL)
+        d->results = cJSON_CreateArray();
+    for (size_t i = 0; i < d->graph->n; i++) {
+        const struct resource *r = d->graph->v[i];
+        if (r->action != ACTION_REMOVE)
+            continue;
+        d->removed += r->progress == PROGRESS_DONE;
+        cJSON *item = json_push(d->results, plan_resource_to_json(r));
+        plan_put_result(item, r);
+    }
+}
+
+/* Why it is there all the same: what became of its removal, if there was one. */
+static const char *why_left(const struct destroy *d, const struct resource *r)
+{
+    const struct resource *before = graph_find_name(d->graph, r->type, r->name);
+    if (before == NULL)
+        return "it was not there when this began: something made it meanwhile; run the job again";
+    if (before->error.message != NULL)
+        return before->error.message;
+    return "its removal went well, and it is there again: find out what makes it anew";
+}
+
+/* Says and notes what is left, a line for all of one type and one reason. */
+static void say_left(struct destroy *d, const struct graph *now)
+{
+    json_freep(&d->left);
+    d->left = cJSON_CreateArray();
+    _cleanup_free_ bool *said = xcalloc(now->n + 1, sizeof(bool));
+    for (size_t i = 0; i < now->n; i++) {
+        const struct resource *r = now->v[i];
+        if (said[i] || r->action != ACTION_REMOVE)
+            continue;
+        const char *why = why_left(d, r);
+        _cleanup_strbuf_ struct strbuf names = STRBUF_INIT;
+        size_t n = 0;
+        for (size_t j = i; j < now->n; j++) {
+            const struct resource *other = now->v[j];
+            if (other->type != r->type || other->action != ACTION_REMOVE ||
+                !str_eq(why_left(d, other), why))
+                continue;
+            said[j] = true;
+            strbuf_addf(&names, "%s'%s'", n++ > 0 ? ", " : "", other->name);
+            json_put_str(json_push(d->left, plan_resource_to_json(other)), "why", why);
+        }
+        log_info("left: %s %s: %s", n == 1 ? r->type->singular : r->type->plural, names.buf, why);
+    }
+}
+
+static int fail_left(const struct destroy *d, const struct err *failure, unsigned n,
+                     struct err *err)
+{
+    return err_set(err, failure->class != ERR_NONE ? failure->class : ERR_FAILED,
+                   "%u resource%s of '%s' %s left (%u removed): put right what the lines above "
+                   "say, and run the job again",
+                   n, n == 1 ? "" : "s", d->errand.request->environment->name,
+                   n == 1 ? "is" : "are", d->removed);
+}
+
+static int remove_all(struct destroy *d, struct err *failure)
+{
+    report_phase(&d->errand.report, "remove");
+    const struct engine_options options = errand_engine_options(&d->errand);
+    int r = engine_apply(d->errand.session, d->graph, &options, failure);
+    report_phase(&d->errand.report, NULL);
+    note_results(d);
+    errand_say_warnings(d->graph, &d->warned);
+    if (r < 0 && cancel_is_set(d->errand.request->cancel))
+        report_failures(d->graph);
+    return r;
+}
+
+static int look_again(struct destroy *d, struct graph **ret, struct plan_counts *ret_counts,
+                      struct err *err)
+{
+    report_phase(&d->errand.report, "look");
+    int r = look(d, ret, ret_counts, err);
+    report_phase(&d->errand.report, NULL);
+    if (r == 0)
+        return 0;
+    if (err->class == ERR_CANCELLED)
+        return err_set(err, ERR_CANCELLED,
+                       "cancelled after %u were removed, before it was seen whether anything of "
+                       "'%s' is left; run the job again",
+                       d->removed, d->errand.request->environment->name);
+    return err_wrap(err, "%u removed, but whether anything is left cannot be told", d->removed);
+}
+
+int destroy_carry_out(struct destroy *d, struct err *err)
+{
+    for (unsigned round = 1; destroy_has_work(d); round++) {
+        _cleanup_err_ struct err failure = ERR_INIT;
+        struct graph *now = NULL;
+        int r = remove_all(d, &failure);
+        if (cancel_is_set(d->errand.request->cancel))
+            return r < 0 ? err_move(err, &failure)
+                         : err_set(err, ERR_CANCELLED, "cancelled: run the job again to go on");
+        if (look_again(d, &now, &d->counts, err) < 0)
+            return -1;
+        if (destroy_has_work(d) && (r < 0 || round == ROUNDS)) {
+            say_left(d, now);
+            graph_free(now);
+            return fail_left(d, &failure, d->counts.remove, err);
+        }
+        if (r < 0) /* seen late, or removed by somebody else */
+            log_warn("gone all the same: %s", failure.message);
+        if (destroy_has_work(d))
+            say_counts(now, "came back, and is removed once more");
+        graph_free(d->graph);
+        d->graph = now;
+        d->warned = now->warnings.n; /* they are those of the first look */
+    }
+    d->left = cJSON_CreateArray();
+    return 0;
+}
+
+void destroy_say_verdict(const struct destroy *d)
+{
+    const char *name = d->errand.request->environment->name;
+    if (d->removed == 0)
+        log_info("there is nothing of %s", name);
+    else
+        log_info("nothing is left of %s: %u removed", name, d->removed);
+}
+
+int destroy_environment(struct destroy *d, const struct errand_request *request, bool writes,
+                        struct err *err)
+{
+    errand_begin(&d->errand, request);
+    if ((writes && errand_lock(&d->errand, err) < 0) || destroy_look(d, request, err) < 0)
+        return -1;
+    destroy_say_plan(d);
+    bool has_work = destroy_has_work(d);
+    int r = writes && has_work ? destroy_carry_out(d, err) : 0;
+    errand_say_table(&d->errand);
+    if (r < 0)
+        return -1;
+    /* The runner takes an end with 0 after SIGTERM for success (common/build.go). */
+    if (cancel_is_set(request->cancel))
+        return err_set(err, ERR_CANCELLED, "cancelled: run the job again to go on");
+    if (writes || !has_work)
+        destroy_say_verdict(d);
+    else
+        log_info("this was a plan of what goes with %s: nothing was changed",
+                 request->environment->name);
+    return 0;
+}
+
+cJSON *destroy_to_json(const struct destroy *d, const struct err *failure)
+{
+    cJSON *json = plan_head_to_json(d->graph, "berth-destroy/1");
+    json_put_bool(json, "succeeded", failure == NULL);
+    if (failure != NULL)
+        json_put_str(json, "error", failure->message);
+    json_put_int(json, "removed", d->removed);
+    json_put(json, "resources", d->results != NULL ? json_dup(d->results) : cJSON_CreateArray());
+    if (d->left != NULL)
+        json_put(json, "left", json_dup(d->left));
+    return json;
+}
+
+void destroy_release(struct destroy *d)
+{
+    graph_free(d->graph);
+    json_freep(&d->results);
+    json_freep(&d->left);
+    errand_release(&d->errand);
+    *d = (struct destroy)DESTROY_INIT;
+}

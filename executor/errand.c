@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "executor/errand.h"
+
+#include "executor/base/log.h"
+#include "executor/engine/planprint.h"
+#include "executor/joblog.h"
+
+/* Stands for the account where it is not known and nothing is asked of AWS: 12 digits. */
+#define NO_ACCOUNT "000000000000"
+
+/* The account of the role that will be assumed, from its ARN; the caller frees it. */
+static char *account_of_role(const struct environment *e)
+{
+    static const char service[] = ":iam::";
+    const char *at = e->role_arn != NULL ? strstr(e->role_arn, service) : NULL;
+    if (at == NULL)
+        return xstrdup(NO_ACCOUNT);
+    at += strlen(service);
+    return xstrndup(at, strcspn(at, ":"));
+}
+
+void errand_begin(struct errand *errand, const struct errand_request *request)
+{
+    errand->request = request;
+    free(errand->account);
+    errand->account = account_of_role(request->environment);
+}
+
+int errand_lock(struct errand *errand, struct err *err)
+{
+    const struct errand_request *q = errand->request;
+    report_phase(&errand->report, "lock");
+    _cleanup_free_ char *configured =
+        json_str(q->host->json, "lockDir") != NULL ? hostconfig_path(q->host, "lockDir", "") : NULL;
+    _cleanup_free_ char *directory = lock_directory(configured);
+    return lock_take(directory, q->environment->name, q->who, q->cancel, &errand->lock, err);
+}
+
+int errand_open(struct errand *errand, struct err *err)
+{
+    const struct errand_request *q = errand->request;
+    const struct session_options options = {
+        .region = q->environment->region,
+        .role_arn = q->environment->role_arn,
+        .session_name = q->session_name,
+        .rates = json_get(q->host->json, "rates"),
+        .cancel = q->cancel,
+    };
+    const char *account = NULL;
+    report_phase(&errand->report, "session");
+    if (session_open(&options, &errand->session, err) < 0 ||
+        session_account(errand->session, &account, err) < 0)
+        return err->class == ERR_CANCELLED
+                   ? err_set(err, ERR_CANCELLED, "cancelled before anything was read or changed")
+                   : -1;
+    if (!str_eq(account, errand->account)) {
+        free(errand->account);
+        errand->account = xstrdup(account);
+    }
+    return 0;
+}
+
+struct context errand_context(const struct errand *errand)
+{
+    const struct errand_request *q = errand->request;
+    return (struct context){
+        .environment = q->environment->name,
+        .subdomain = q->environment->subdomain,
+        .kind = q->environment->kind,
+        .prefix = q->environment->prefix,
+        .ref = q->ref,
+        .region = q->environment->region,
+        .account = errand->account,
+        .project = q->project,
+        .pipeline = q->pipeline,
+        .time_to_live = q->environment->time_to_live,
+        .limits = q->environment->limits,
+        .spec_dir = -1,
+    };
+}
+
+struct engine_options errand_engine_options(struct errand *errand)
+{
+    const struct errand_request *q = errand->request;
+    const cJSON *first = json_get(json_get(q->host->json, "poll"), "first");
+    const cJSON *max = json_get(json_get(q->host->json, "poll"), "max");
+    return (struct engine_options){
+        .workers = (unsigned)json_int(q->host->json, "workers", 0),
+        .poll_first = cJSON_IsNumber(first) ? first->valuedouble : 0,
+        .poll_max = cJSON_IsNumber(max) ? max->valuedouble : 0,
+        .cancel = q->cancel,
+        .on_progress = report_progress,
+        .on_progress_context = &errand->report,
+    };
+}
+
+void errand_say_warnings(const struct graph *g, size_t *said)
+{
+    for (; *said < g->warnings.n; ++*said)
+        log_warn("%s", g->warnings.v[*said]);
+}
+
+void errand_say_lines(const struct strbuf *text)
+{
+    for (const char *line = text->buf; *line != '\0';) {
+        size_t len = strcspn(line, "\n");
+        log_info("%.*s", (int)len, line);
+        line += len + (line[len] == '\n');
+    }
+}
+
+void errand_say_plan(const struct graph *g, bool folded)
+{
+    _cleanup_strbuf_ struct strbuf whole = STRBUF_INIT;
+    plan_to_text(g, &whole);
+    if (whole.len == 0)
+        return;
+    if (folded)
+        joblog_section_start("berth_plan", true, "the whole plan");
+    errand_say_lines(&whole);
+    if (folded)
+        joblog_section_end("berth_plan");
+}
+
+void errand_say_table(struct errand *errand)
+{
+    report_table(&errand->report, errand->session);
+}
+
+void errand_release(struct errand *errand)
+{
+    report_release(&errand->report);
+    session_free(errand->session);
+    free(errand->account);
+    lock_release(&errand->lock);
+    *errand = (struct errand)ERRAND_INIT;
+}
