@@ -31,6 +31,12 @@ struct driver {
      * created or changed, of its own or of others' types; or NULL. See drivers/preflight.h.
      */
     void (*preflight)(struct preflight *p);
+    /*
+     * Called once after a deploy that had something to do, unless it was cancelled; or NULL. Tidies
+     * up what is done (PROGRESS_DONE), also where something else failed. That is not what the run
+     * was for: what fails is a warning, graph_warn(). Adds to *ret_done, for the log, what it did.
+     */
+    void (*end)(struct session *s, struct graph *g, struct strlist *ret_done);
 };
 
 /* Every driver, NULL-ended; of several problems those of the first come first. */

@@ -60,4 +60,5 @@ const struct driver ecs_driver = {
     .want = ecs_want,
     .begin = ecs_begin,
     .preflight = ecs_secrets_preflight,
+    .end = ecs_end,
 };

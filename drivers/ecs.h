@@ -8,8 +8,8 @@
  * their containers, ecs_normalise.c brings wanted and registered ones into one form), services
  * (ecs_service_want.c, ecs_service.c; ecs_service_form.c brings wanted and observed ones into one
  * form), until when an environment lives (ecs_expiry.c), whether a service's deployment is done
- * (ecs_judge.c) and its targets are healthy (ecs_targets.c), and why tasks have stopped
- * (ecs_stopped.c).
+ * (ecs_judge.c) and its targets are healthy (ecs_targets.c), why tasks have stopped
+ * (ecs_stopped.c), and old revisions (ecs_revision.c).
  */
 
 #include "drivers/resource.h"
@@ -104,5 +104,17 @@ bool ecs_service_is_replaced(const struct resource *r);
  * [{"task", "at" (seconds since 1970), "reason", "times"}]. The caller owns *ret.
  */
 int ecs_service_stops(struct session *s, const struct resource *r, cJSON **ret, struct err *err);
+/* Describes, and takes out of the list, as many tasks as one call takes. The caller owns *ret. */
+int ecs_tasks_describe(struct session *s, const char *cluster, cJSON *arns, cJSON **ret,
+                       struct err *err);
+
+/* Remembers which revision the service ran when this run saw it first: DescribeServices' answer, or
+ * NULL where there is none. */
+void ecs_revision_note(struct resource *r, const cJSON *service);
+/* Deregisters a revision, by ARN or "family:7"; one that is gone is no error. */
+int ecs_revision_deregister(struct session *s, const char *revision, struct err *err);
+/* struct driver's end: of each service whose new revision this run has seen complete, deregisters
+ * what is older than the one that ran before. */
+void ecs_end(struct session *s, struct graph *g, struct strlist *ret_done);
 
 #endif

@@ -89,6 +89,7 @@ static int service_observe(struct session *s, struct resource *const *r, size_t 
     for (size_t i = 0; i < n; i++) {
         const cJSON *service = json_find(services, "serviceName", r[i]->name);
         r[i]->observed = true;
+        ecs_revision_note(r[i], service);
         if (service == NULL || !service_is_there(r[i], service)) {
             resource_set_have(r[i], NULL);
             continue;

@@ -67,8 +67,8 @@ static void add_stop(cJSON *stops, const cJSON *task)
     json_put_int(stop, "times", 1);
 }
 
-static int tasks_describe(struct session *s, const char *cluster, cJSON *arns, cJSON **ret,
-                          struct err *err)
+int ecs_tasks_describe(struct session *s, const char *cluster, cJSON *arns, cJSON **ret,
+                       struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put_str(input, "cluster", cluster);
@@ -93,7 +93,7 @@ int ecs_service_stops(struct session *s, const struct resource *r, cJSON **ret, 
     if (aws_call_all(s, "ecs", "ListTasks", input, "taskArns", &arns, err) < 0)
         return -1;
     _cleanup_json_ cJSON *stops = cJSON_CreateArray();
-    if (json_count(arns) > 0 && tasks_describe(s, cluster, arns, &tasks, err) < 0)
+    if (json_count(arns) > 0 && ecs_tasks_describe(s, cluster, arns, &tasks, err) < 0)
         return -1;
     while (json_count(tasks) > 0) {
         _cleanup_json_ cJSON *task = take_newest(tasks);

@@ -194,6 +194,10 @@ int deploy_apply(struct deploy *d, struct err *err)
     report_phase(&d->errand.report, "apply");
     struct engine_options options = errand_engine_options(&d->errand);
     int r = engine_apply(d->errand.session, d->graph, &options, err);
+    _cleanup_strlist_ struct strlist done = STRLIST_INIT;
+    engine_end(d->errand.session, d->graph, &options, &done);
+    for (size_t i = 0; i < done.n; i++)
+        log_info("%s", done.v[i]);
     report_phase(&d->errand.report, NULL);
     deploy_say_warnings(d);
     if (r == 0)

@@ -84,6 +84,13 @@ int engine_apply(struct session *s, struct graph *g, const struct engine_options
                  struct err *err);
 
 /*
+ * After engine_apply(), whether it failed or not: has every driver tidy up. Nothing if the run was
+ * cancelled. What fails are warnings of the graph; what was done is added to *ret_done.
+ */
+void engine_end(struct session *s, struct graph *g, const struct engine_options *o,
+                struct strlist *ret_done);
+
+/*
  * What differs between two values as [{"path","from","to"}], paths as in json.h; members of `have`
  * that `want` lacks count only if `whole`. "from" or "to" is missing where there is nothing. Arrays
  * of one length are compared item by item, others whole. A reference in `want` differs: "to" is

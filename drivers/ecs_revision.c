@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Old revisions of task definitions. Two of each family stay: the one that runs, and the one that
+ * ran before it, for whoever wants to go back. What is older is deregistered once the deployment of
+ * a newer one is complete. Until then a rollback needs what ran before: "rolls back to the last
+ * completed deployment",
+ * https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html
+ *
+ * Which they are is computed, since revisions are numbered one by one: the one before that which
+ * ran, and those between that and the new one, which are of deployments that failed or of
+ * RegisterTaskDefinition calls whose answers were lost.
+ */
+#include <inttypes.h>
+
+#include "drivers/aws/together.h"
+#include "drivers/ecs.h"
+
+#define REVISIONS_AT_ONCE 32 /* of one family: the newest; a teardown finds the rest */
+
+static double created_at(const cJSON *deployment)
+{
+    const cJSON *when = json_get(deployment, "createdAt");
+    return cJSON_IsNumber(when) ? when->valuedouble : 0;
+}
+
+/* What a rollback would go back to; where no deployment tells how far it is, what runs. */
+static const cJSON *last_complete(const cJSON *deployments)
+{
+    const cJSON *deployment, *newest = NULL;
+    cJSON_ArrayForEach (deployment, deployments)
+        if (str_eq(json_str(deployment, "rolloutState"), "COMPLETED") &&
+            (newest == NULL || created_at(deployment) > created_at(newest)))
+            newest = deployment;
+    return newest != NULL ? newest : json_find(deployments, "status", "PRIMARY");
+}
+
+void ecs_revision_note(struct resource *r, const cJSON *service)
+{
+    const char *ran = json_str(last_complete(json_get(service, "deployments")), "taskDefinition");
+    if (json_get(r->memo, "ran") == NULL)
+        json_put_str(r->memo, "ran", ran != NULL ? ran : "none");
+}
+
+/* 7 of "...:task-definition/family:7"; 0 if it is of another family. */
+static int64_t number_of(const char *arn, const char *family)
+{
+    const char *slash = arn != NULL ? strrchr(arn, '/') : NULL;
+    size_t len = strlen(family);
+    int64_t number = 0;
+    if (slash == NULL || strncmp(slash + 1, family, len) != 0 || slash[1 + len] != ':' ||
+        str_to_int64(slash + len + 2, 1, INT64_MAX, &number) < 0)
+        return 0;
+    return number;
+}
+
+/* Whether nothing would be rolled back any more; as in ecs_judge.c, not every deployment tells. */
+static bool is_complete(const cJSON *deployment)
+{
+    const char *rollout = json_str(deployment, "rolloutState");
+    return rollout == NULL || str_eq(rollout, "COMPLETED");
+}
+
+/* The newest first. A service that this run has created ran nothing before. */
+static void add_old(const struct resource *r, struct strlist *old)
+{
+    const cJSON *primary = json_find(json_at(r->memo, "state/deployments"), "status", "PRIMARY");
+    int64_t runs = number_of(json_str(primary, "taskDefinition"), r->name);
+    int64_t ran = number_of(json_str(r->memo, "ran"), r->name);
+    if (ran == 0 || runs <= ran || !is_complete(primary))
+        return;
+    int64_t oldest = ran > 1 ? ran - 1 : 1;
+    if (oldest < runs - REVISIONS_AT_ONCE)
+        oldest = runs - REVISIONS_AT_ONCE;
+    for (int64_t number = runs - 1; number >= oldest; number--)
+        if (number != ran)
+            strlist_addf(old, "%s:%" PRId64, r->name, number);
+}
+
+static void collect_old(const struct graph *g, struct strlist *old)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        const struct resource *r = g->v[i];
+        if (r->type == &ecs_service_type && r->want != NULL && r->progress == PROGRESS_DONE)
+            add_old(r, old);
+    }
+}
+
+static void add_used(struct strlist *used, const cJSON *what, const char *member)
+{
+    const char *arn = json_str(what, member);
+    const char *slash = arn != NULL ? strrchr(arn, '/') : NULL;
+    if (slash != NULL)
+        strlist_add(used, slash + 1);
+}
+
+/* Of every service that this run has seen, as it was seen last. */
+static void collect_deployed(const struct graph *g, struct strlist *used)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        const cJSON *deployment;
+        if (g->v[i]->type != &ecs_service_type)
+            continue;
+        cJSON_ArrayForEach (deployment, json_at(g->v[i]->memo, "state/deployments"))
+            add_used(used, deployment, "taskDefinition");
+    }
+}
+
+/* Of every task in the cluster, whoever has started it. */
+static int collect_running(struct session *s, const struct graph *g, struct strlist *used,
+                           struct err *err)
+{
+    const char *cluster = g->context.environment;
+    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *arns = NULL;
+    json_put_str(input, "cluster", cluster);
+    if (aws_call_all(s, "ecs", "ListTasks", input, "taskArns", &arns, err) < 0)
+        return -1;
+    while (json_count(arns) > 0) {
+        _cleanup_json_ cJSON *tasks = NULL;
+        const cJSON *task;
+        if (ecs_tasks_describe(s, cluster, arns, &tasks, err) < 0)
+            return -1;
+        cJSON_ArrayForEach (task, tasks)
+            add_used(used, task, "taskDefinitionArn");
+    }
+    return 0;
+}
+
+/* One revision to be deregistered. */
+struct old_revision {
+    struct session *session;
+    const char *name; /* "family:7" */
+    bool gone;
+    struct err failure;
+};
+
+int ecs_revision_deregister(struct session *s, const char *revision, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "taskDefinition", revision);
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (aws_call(s, "ecs", "DeregisterTaskDefinition", input, NULL, &failure) < 0 &&
+        failure.class != ERR_NOT_FOUND)
+        return err_move(err, &failure);
+    return 0;
+}
+
+static int old_deregister(void *context, struct err *err)
+{
+    struct old_revision *one = context;
+    (void)err; /* the others are tried all the same, and all is told at once */
+    one->gone = ecs_revision_deregister(one->session, one->name, &one->failure) == 0;
+    return 0;
+}
+
+static void tell(struct graph *g, struct old_revision *all, size_t n, struct strlist *ret_done)
+{
+    size_t gone = 0;
+    const struct old_revision *failed = NULL;
+    for (size_t i = 0; i < n; i++) {
+        gone += all[i].gone;
+        if (!all[i].gone && failed == NULL)
+            failed = &all[i];
+    }
+    if (gone > 0)
+        strlist_addf(ret_done, "%zu old revision%s of task definitions deregistered", gone,
+                     gone == 1 ? "" : "s");
+    if (failed != NULL && failed->failure.class != ERR_CANCELLED)
+        graph_warn(g,
+                   "%zu old revision%s of task definitions could not be deregistered, and will "
+                   "stay until the environment is destroyed: '%s': %s",
+                   n - gone, n - gone == 1 ? "" : "s", failed->name, failed->failure.message);
+}
+
+static void deregister_all(struct session *s, struct graph *g, const struct strlist *old,
+                           struct strlist *ret_done)
+{
+    _cleanup_free_ struct old_revision *all = xcalloc(old->n + 1, sizeof(*all));
+    _cleanup_free_ struct together_task *tasks = xcalloc(old->n + 1, sizeof(*tasks));
+    for (size_t i = 0; i < old->n; i++) {
+        all[i] = (struct old_revision){ .session = s, .name = old->v[i], .failure = ERR_INIT };
+        tasks[i] = (struct together_task){ old_deregister, &all[i] };
+    }
+    _cleanup_err_ struct err none = ERR_INIT;
+    together_run(tasks, old->n, &none);
+    tell(g, all, old->n, ret_done);
+    for (size_t i = 0; i < old->n; i++)
+        err_release(&all[i].failure);
+}
+
+void ecs_end(struct session *s, struct graph *g, struct strlist *ret_done)
+{
+    _cleanup_strlist_ struct strlist found = STRLIST_INIT, used = STRLIST_INIT, old = STRLIST_INIT;
+    _cleanup_err_ struct err err = ERR_INIT;
+    collect_old(g, &found);
+    if (found.n == 0)
+        return;
+    collect_deployed(g, &used);
+    if (collect_running(s, g, &used, &err) < 0) {
+        if (err.class != ERR_CANCELLED)
+            graph_warn(g,
+                       "no old revision of a task definition is deregistered, since berth cannot "
+                       "see which ones still run: %s",
+                       err.message);
+        return;
+    }
+    for (size_t i = 0; i < found.n; i++)
+        if (!strlist_has(&used, found.v[i]))
+            strlist_add(&old, found.v[i]);
+    if (old.n > 0)
+        deregister_all(s, g, &old, ret_done);
+}

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""Old revisions of task definitions go: after a deploy all but the two newest that have run.
+
+boto3 is the witness of what is still active, and the endpoint's record of what that took.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from world import ENVIRONMENT, World
+
+FAMILY = f"{ENVIRONMENT}-notifier"
+
+
+@pytest.fixture
+def small(ready: World) -> World:
+    """One service, deployed: revision 1."""
+    ready.keep_services("notifier")
+    ready.deploy()
+    return ready
+
+
+def revisions(world: World, status: str = "ACTIVE", family: str = FAMILY) -> list[int]:
+    arns = world.aws.client("ecs").list_task_definitions(
+        familyPrefix=family, status=status)["taskDefinitionArns"]
+    return sorted(int(arn.rpartition(":")[2]) for arn in arns)
+
+
+def change(world: World, number: int, **service: object) -> None:
+    """Whatever it is, it takes another revision."""
+    spec = world.spec()
+    spec["services"]["notifier"].setdefault("environment", {})["NUMBER"] = str(number)
+    spec["services"]["notifier"] |= service
+    world.write_spec(spec)
+
+
+def deploy(world: World, number: int) -> str:
+    change(world, number)
+    return world.deploy().log
+
+
+def calls(world: World, *actions: str) -> list[str]:
+    return [c["action"] for c in world.aws.calls() if c["action"] in actions]
+
+
+def test_two_revisions_stay(small: World) -> None:
+    log = deploy(small, 2)
+    assert revisions(small) == [1, 2] and "deregistered" not in log
+    small.aws.record_clear()
+    log = deploy(small, 3)
+    small.aws.expect("ecs", "DeregisterTaskDefinition", times=1)
+    assert calls(small, "ListTaskDefinitions") == []
+    assert revisions(small) == [2, 3] and revisions(small, "INACTIVE") == [1]
+    assert "1 old revision of task definitions deregistered" in log
+    small.aws.record_clear()
+    small.deploy()
+    assert small.writes() == []
+    assert calls(small, "ListTasks", "DescribeTasks", "ListTaskDefinitions") == []
+
+
+def test_all_services_at_once(ready: World) -> None:
+    for number in range(3):
+        spec = ready.spec()
+        spec["serviceDefaults"].setdefault("environment", {})["NUMBER"] = str(number)
+        for service in spec["services"].values():
+            service.setdefault("environment", {})["NUMBER"] = str(number)
+        ready.write_spec(spec)
+        ready.aws.record_clear()
+        ready.deploy()
+    ready.aws.expect("ecs", "DeregisterTaskDefinition", times=14)
+    ready.aws.expect("ecs", "ListTasks", times=1)
+    ready.aws.expect("ecs", "DescribeTasks", times=1)
+    for name in ready.spec()["services"]:
+        assert revisions(ready, family=f"{ENVIRONMENT}-{name}") == [2, 3]
+
+
+def test_what_a_rollback_goes_back_to_stays(small: World) -> None:
+    """The third is rolled back by ECS to the second, which is what runs when the fourth comes."""
+    deploy(small, 2)
+    breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
+    small.aws.fault(fault="unhealthy", service="ecs", match={"serviceName": FAMILY})
+    change(small, 3, deployment=breaker)
+    assert small.job().exit_code == 1
+    assert revisions(small) == [1, 2, 3]
+    small.aws.clear_faults()
+    change(small, 4)
+    small.deploy()
+    assert revisions(small) == [2, 4]
+    assert small.definition("notifier")["revision"] == 4
+
+
+def test_one_that_nobody_waited_for_goes_too(small: World) -> None:
+    """RegisterTaskDefinition was carried out, and its answer came too late."""
+    deploy(small, 2)
+    ecs = small.aws.client("ecs")
+    late = ecs.describe_task_definition(taskDefinition=FAMILY, include=["TAGS"])
+    ecs.register_task_definition(
+        family=FAMILY, tags=late["tags"],
+        containerDefinitions=[{"name": "late", "image": "busybox", "memory": 64}])
+    deploy(small, 4)
+    assert revisions(small) == [2, 4] and revisions(small, "INACTIVE") == [1, 3]
+
+
+def test_what_somebody_runs_by_hand_stays(small: World) -> None:
+    deploy(small, 2)
+    service = small.service("notifier")
+    small.aws.client("ecs").run_task(
+        cluster=ENVIRONMENT, taskDefinition=f"{FAMILY}:1", launchType="FARGATE",
+        networkConfiguration=service["networkConfiguration"])
+    deploy(small, 3)
+    assert revisions(small) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("action", ["DeregisterTaskDefinition", "ListTasks"])
+def test_a_failure_is_a_warning(small: World, action: str) -> None:
+    deploy(small, 2)
+    small.aws.fault(fault="error", code="AccessDeniedException", status=400, service="ecs",
+                    action=action)
+    change(small, 3)
+    result = small.deploy()
+    assert any("WARNING" in line and f"ecs:{action}" in line for line in result.log.splitlines())
+    assert revisions(small) == [1, 2, 3]
