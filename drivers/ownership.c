@@ -43,27 +43,36 @@ cJSON *tags_wanted(const struct graph *g, const char *label)
     return tags;
 }
 
+static bool are_of_environment(const struct graph *g, const cJSON *tags)
+{
+    static const char *const keys[] = { "Environment", "berth:project", "berth:ref" };
+    _cleanup_json_ cJSON *ours = tags_wanted(g, "");
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+        if (!str_eq(json_str(ours, keys[i]), json_str(tags, keys[i])))
+            return false;
+    return true;
+}
+
 /*
  * CloudFormation passes the tags of a stack on to what the stack holds, and adds its own: that is
  * the stack's, though it bears our tags. Not every service takes tags that begin with "aws:".
  * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html
  */
-static bool is_held_by_stack(const struct resource *r)
+static bool are_of_stack(const cJSON *tags, bool is_stack)
 {
-    return json_get(r->tags, "aws:cloudformation:stack-id") != NULL ||
-           (json_get(r->tags, STACK_TEMPLATE_TAG) != NULL && r->type != &cloudformation_stack_type);
+    return json_get(tags, "aws:cloudformation:stack-id") != NULL ||
+           (json_get(tags, STACK_TEMPLATE_TAG) != NULL && !is_stack);
+}
+
+bool tags_are_ours(const struct graph *g, const cJSON *tags)
+{
+    return are_of_environment(g, tags) && !are_of_stack(tags, false);
 }
 
 bool resource_is_ours(const struct resource *r)
 {
-    if (is_held_by_stack(r))
-        return false;
-    static const char *const keys[] = { "Environment", "berth:project", "berth:ref" };
-    _cleanup_json_ cJSON *ours = tags_wanted(r->graph, r->label);
-    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-        if (!str_eq(json_str(ours, keys[i]), json_str(r->tags, keys[i])))
-            return false;
-    return true;
+    return are_of_environment(r->graph, r->tags) &&
+           !are_of_stack(r->tags, r->type == &cloudformation_stack_type);
 }
 
 cJSON *tags_to_list(const cJSON *tags, const char *key_name, const char *value_name)

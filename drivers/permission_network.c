@@ -101,7 +101,7 @@ const struct permission security_group_permissions[] = {
       .names = vpc_any },
     { .sid = "FirewallChange",
       .actions = "ec2:AuthorizeSecurityGroupIngress ec2:RevokeSecurityGroupIngress "
-                 "ec2:DeleteSecurityGroup",
+                 "ec2:RevokeSecurityGroupEgress ec2:DeleteSecurityGroup",
       .resources = "ec2:security-group/*",
       .flags = PERMIT_OURS,
       .when = "security_group" },

@@ -349,5 +349,7 @@ cJSON *tags_from_list(const cJSON *list, const char *key_name, const char *value
 /* Whether r->tags are those of this graph's environment, project and ref, and not passed on by a
  * CloudFormation stack that holds it. */
 bool resource_is_ours(const struct resource *r);
+/* The same of tags alone, of something other than a stack that is no resource of the graph's. */
+bool tags_are_ours(const struct graph *g, const cJSON *tags);
 
 #endif

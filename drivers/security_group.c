@@ -192,19 +192,22 @@ static int groups_read(struct session *s, cJSON *filters, cJSON **ret, struct er
 /*
  * A group's name is taken once in each VPC. When an environment moves to another VPC, its groups in
  * the old one are no longer wanted, and told by VPC: "automation-8527fec8-notifier in vpc-0a1b2c".
- * NULL for one in the environment's VPC. The caller owns it.
+ * NULL for one in the environment's VPC, which a teardown does not know: there the first of a name
+ * has it. The caller owns it.
  */
-static char *name_elsewhere(const cJSON *group, const char *vpc)
+static char *name_elsewhere(const struct graph *g, const cJSON *group, const char *vpc)
 {
-    const char *its = json_str(group, "VpcId");
-    return str_eq(its, vpc) ? NULL : xasprintf("%s in %s", json_str(group, "GroupName"), its);
+    const char *its = json_str(group, "VpcId"), *name = json_str(group, "GroupName");
+    bool here = vpc != NULL ? str_eq(its, vpc) : graph_find_name(g, &group_type, name) == NULL;
+    return here ? NULL : xasprintf("%s in %s", name, its);
 }
 
+/* By name: no group of ours has another, and names do not change. In a teardown in every VPC. */
 static int group_discover(struct session *s, struct graph *g, struct err *err)
 {
     resources_mark_observed(g, &group_type);
     const char *vpc = resource_output(g, EC2_VPC, "VpcId");
-    if (vpc == NULL)
+    if (vpc == NULL && !g->context.teardown)
         return 0;
     cJSON *filters = cJSON_CreateArray();
     _cleanup_free_ char *pattern = xasprintf("%s-*", g->context.environment);
@@ -216,12 +219,12 @@ static int group_discover(struct session *s, struct graph *g, struct err *err)
     cJSON_ArrayForEach (group, groups) {
         const char *name = json_str(group, "GroupName");
         const char *label = name + strlen(g->context.environment) + 1;
-        _cleanup_free_ char *elsewhere = name_elsewhere(group, vpc);
+        _cleanup_free_ char *elsewhere = name_elsewhere(g, group, vpc);
         group_take(graph_found(g, &group_type, elsewhere ? elsewhere : label,
                                elsewhere ? elsewhere : name),
                    group);
     }
-    return 0;
+    return g->context.teardown ? security_group_find_references(s, g, &group_type, err) : 0;
 }
 
 /* Which of the groups that were read is r: of several with its name, the one with its id or VPC. */
@@ -324,54 +327,6 @@ static int group_update(struct session *s, struct resource *r, struct err *err)
     }
     resource_set_have(r, json_dup(r->target));
     return 0;
-}
-
-/* Names what keeps a group from being deleted: a network interface, else another group's rule. */
-static int group_blocker(struct session *s, const struct resource *r, const char *id,
-                         struct err *err)
-{
-    _cleanup_json_ cJSON *input = cJSON_CreateObject();
-    filter_add(json_put_array(input, "Filters"), "group-id", id);
-    _cleanup_json_ cJSON *interfaces = NULL;
-    if (aws_call_all(s, "ec2", "DescribeNetworkInterfaces", input, "NetworkInterfaces", &interfaces,
-                     err) < 0)
-        return -1;
-    const cJSON *first = interfaces->child;
-    if (first != NULL) {
-        const char *description = json_str(first, "Description");
-        return err_set(err, ERR_BUSY,
-                       "security group '%s' is in use by network interface '%s' (%s, %s)%s",
-                       r->name, json_str(first, "NetworkInterfaceId"),
-                       description != NULL && *description != '\0' ? description : "no description",
-                       json_str(first, "Status"), first->next != NULL ? " and others" : "");
-    }
-    json_put_array(input, "Filters");
-    filter_add(json_get(input, "Filters"), "ip-permission.group-id", id);
-    _cleanup_json_ cJSON *groups = NULL;
-    if (aws_call_all(s, "ec2", "DescribeSecurityGroups", input, "SecurityGroups", &groups, err) < 0)
-        return -1;
-    const char *other = json_str(groups->child, "GroupName");
-    if (other != NULL)
-        return err_set(err, ERR_BUSY,
-                       "a rule of security group '%s' (%s) refers to '%s'; remove it", other,
-                       json_str(groups->child, "GroupId"), r->name);
-    return err_set(err, ERR_BUSY, "security group '%s' is still in use", r->name);
-}
-
-static int group_remove(struct session *s, struct resource *r, struct err *err)
-{
-    const char *id = json_str(r->outputs, "GroupId");
-    if (id == NULL)
-        return 0;
-    _cleanup_json_ cJSON *input = cJSON_CreateObject();
-    json_put_str(input, "GroupId", id);
-    _cleanup_err_ struct err failure = ERR_INIT;
-    if (aws_call(s, "ec2", "DeleteSecurityGroup", input, NULL, &failure) == 0 ||
-        failure.class == ERR_NOT_FOUND)
-        return 0;
-    if (failure.class == ERR_BUSY)
-        return group_blocker(s, r, id, err);
-    return err_move(err, &failure);
 }
 
 int security_group_want(struct graph *g, const cJSON *spec, const char *label, const char *suffix,
@@ -490,9 +445,12 @@ static int security_group_want_services(struct graph *g, const cJSON *spec, stru
 static const char *const after_network[] = { "ec2.vpc", "ec2.subnets", NULL };
 static const char *const group_stable[] = { "GroupId", NULL };
 static const char *const group_immutable[] = { "GroupName", "VpcId", NULL };
-static const char *const group_gone_first[] = { "ecs.service", "alb.load_balancer",
+static const char *const group_gone_first[] = { "ecs.service",
+                                                "ecs.task",
+                                                "alb.load_balancer",
                                                 "elasticache.cluster",
-                                                "elasticache.replication_group", NULL };
+                                                "elasticache.replication_group",
+                                                NULL };
 
 static const struct tag_call tag_call = { "ec2",  "CreateTags", "Resources", true,
                                           "Tags", "Key",        "Value" };
@@ -517,7 +475,7 @@ static const struct resource_type group_type = {
     .observe = group_observe,
     .create = group_create,
     .update = group_update,
-    .remove = group_remove,
+    .remove = security_group_remove,
     .adopt = group_adopt,
 };
 

@@ -37,4 +37,14 @@ cJSON *security_group_tuples(const cJSON *rules);
 /* Those of `rules` that `others` lacks. Both are single tuples. The caller owns them. */
 cJSON *security_group_missing(const cJSON *rules, const cJSON *others);
 
+/* security_group_remove.c: the type's remove(). What keeps the group is named; rules of our own
+ * groups that do are taken out. */
+int security_group_remove(struct session *s, struct resource *r, struct err *err);
+/*
+ * For a teardown, once our groups are read: notes in the memo ("referred") which of them rules of
+ * other groups name, and warns of rules that are not ours to take out.
+ */
+int security_group_find_references(struct session *s, struct graph *g,
+                                   const struct resource_type *type, struct err *err);
+
 #endif

@@ -92,6 +92,41 @@ void script_open(struct script *t, const char *spec, const struct script_row *ro
         fail_msg("%s", t->err.message);
 }
 
+void script_open_teardown(struct script *t, const struct script_row *rows)
+{
+    struct context context = login;
+    context.teardown = true;
+    *t = (struct script){ .rows = rows, .calls = cJSON_CreateArray() };
+    cancel_init(&t->cancel);
+    assert_int_equal(session_open_fake("us-east-1", "123456789012", &t->cancel, answer, t, &t->s),
+                     0);
+    t->g = graph_new(&context);
+    engine_want_nothing(t->g, drivers);
+}
+
+static const struct resource_type *type_named(const char *name)
+{
+    for (const struct driver *const *d = drivers; *d != NULL; d++)
+        for (const struct resource_type *const *type = (*d)->types; *type != NULL; type++)
+            if (strcmp((*type)->name, name) == 0)
+                return *type;
+    fail_msg("there is no type %s", name);
+    return NULL;
+}
+
+void script_find(struct script *t, const char *type_name)
+{
+    const struct resource_type *type = type_named(type_name);
+    if (type->discover(t->s, t->g, &t->err) < 0)
+        fail_msg("%s", t->err.message);
+    size_t n = t->g->n;
+    for (size_t i = 0; i < n; i++) {
+        struct resource *r = t->g->v[i];
+        if (r->type == type && !r->observed && type->observe(t->s, &r, 1, &t->err) < 0)
+            fail_msg("%s", t->err.message);
+    }
+}
+
 char *script_refused(const char *spec)
 {
     _cleanup_err_ struct err err = ERR_INIT;

@@ -38,7 +38,12 @@ extern const char script_spec[];
 
 /* Opens the session and wants `spec` (JSON text); fails the test if a driver refuses it. */
 void script_open(struct script *t, const char *spec, const struct script_row *rows);
-/* The same, but answers what the drivers say of the spec: NULL if nothing. The caller frees it. */
+/* The same for a teardown: nothing is wanted, and the graph is empty. */
+void script_open_teardown(struct script *t, const struct script_row *rows);
+/* A type's discover(), and observe() of what that left unread. */
+void script_find(struct script *t, const char *type_name);
+/* The same as script_open(), but answers what the drivers say of the spec: NULL if nothing. The
+ * caller frees it. */
 char *script_refused(const char *spec);
 void script_close(struct script *t);
 

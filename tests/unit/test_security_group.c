@@ -223,12 +223,20 @@ static void a_rule_from_several_subnets_is_one_rule_each(void **state)
                         "6379,\"CidrIp\":\"10.0.2.0/24\"}]");
 }
 
-static void check_blocker(const char *interfaces, const char *groups, const char *message)
+#define NO_RULES "{\"SecurityGroups\":[]}"
+#define ENI(id, description, managed)                                                              \
+    "{\"NetworkInterfaceId\":\"" id "\",\"Description\":\"" description                            \
+    "\",\"Status\":\"in-use\",\"InterfaceType\":\"interface\",\"RequesterManaged\":" managed "}"
+
+/* What remove() says of a group that AWS does not delete. */
+static void check_blocker(const char *interfaces, const char *ingress, const char *egress,
+                          enum err_class class, const char *message)
 {
     const struct script_row rows[] = {
         { .call = "ec2:DeleteSecurityGroup", .class = ERR_BUSY, .code = "DependencyViolation" },
         { .call = "ec2:DescribeNetworkInterfaces", .answer = interfaces },
-        { .call = "ec2:DescribeSecurityGroups", .answer = groups },
+        { .call = "ec2:DescribeSecurityGroups", .answer = ingress },
+        { .call = "ec2:DescribeSecurityGroups", .answer = egress },
         { 0 },
     };
     struct script t;
@@ -236,23 +244,79 @@ static void check_blocker(const char *interfaces, const char *groups, const char
     struct resource *r = script_resource(&t, ADDRESS);
     resource_set_output(r, "GroupId", "sg-1");
     assert_int_equal(r->type->remove(t.s, r, &t.err), -1);
-    assert_int_equal(t.err.class, ERR_BUSY);
+    assert_int_equal(t.err.class, class);
     assert_string_equal(t.err.message, message);
+    assert_int_equal(script_count(&t, "ec2:DeleteSecurityGroup"), 1);
     script_close(&t);
 }
 
 static void what_keeps_a_group_is_named(void **state)
 {
     (void)state;
-    check_blocker("{\"NetworkInterfaces\":[{\"NetworkInterfaceId\":\"eni-1\",\"Description\":"
-                  "\"a task's\",\"Status\":\"in-use\"}]}",
-                  "{}",
-                  "security group 'automation-8527fec8-api' is in use by network interface "
-                  "'eni-1' (a task's, in-use)");
-    check_blocker("{\"NetworkInterfaces\":[]}",
-                  "{\"SecurityGroups\":[{\"GroupName\":\"other\",\"GroupId\":\"sg-9\"}]}",
-                  "a rule of security group 'other' (sg-9) refers to 'automation-8527fec8-api'; "
-                  "remove it");
+    check_blocker("{\"NetworkInterfaces\":[" ENI("eni-1", "a task's", "true") "]}", NO_RULES,
+                  NO_RULES, ERR_BUSY, "held by eni-1 \"a task's\"");
+    check_blocker("{\"NetworkInterfaces\":[" ENI("eni-1", "ELB app/x",
+                                                 "true") "," ENI("eni-2", "ELB app/x", "true") "]}",
+                  NO_RULES, NO_RULES, ERR_BUSY, "held by eni-1 \"ELB app/x\" and 1 more");
+    check_blocker("{\"NetworkInterfaces\":[]}", NO_RULES, NO_RULES, ERR_BUSY,
+                  "AWS says that it is in use, and not by what");
+}
+
+/* Waiting would not help: the run says so at once, whatever else there is. */
+static void what_somebody_has_to_take_away_is_not_waited_for(void **state)
+{
+    (void)state;
+    check_blocker("{\"NetworkInterfaces\":[" ENI("eni-1", "a task's",
+                                                 "true") "," ENI("eni-2", "mine", "false") "]}",
+                  NO_RULES, NO_RULES, ERR_CONFLICT,
+                  "security group 'automation-8527fec8-api' is held by eni-2 \"mine\", which AWS "
+                  "does not take away: remove that network interface or its group, and run the job "
+                  "again");
+    static const char *const rule =
+        "a rule of security group 'sg-9' (other), which is not this environment's, refers to "
+        "'automation-8527fec8-api' and keeps it: remove that rule, and run the job again";
+    static const char *const other =
+        "{\"SecurityGroups\":[{\"GroupName\":\"other\",\"GroupId\":\"sg-9\"}]}";
+    check_blocker("{\"NetworkInterfaces\":[]}", other, NO_RULES, ERR_CONFLICT, rule);
+    check_blocker("{\"NetworkInterfaces\":[]}", NO_RULES, other, ERR_CONFLICT, rule);
+}
+
+/* In groups of our own nobody else has a say. */
+static void rules_of_our_own_groups_are_taken_out(void **state)
+{
+    (void)state;
+    static const char *const naming =
+        "{\"SecurityGroups\":[{\"GroupName\":\"automation-8527fec8-b\",\"GroupId\":\"sg-2\","
+        "\"IpPermissions\":[],\"IpPermissionsEgress\":[" PORT(
+            1, "0.0.0.0/0") ",{\"IpProtocol\":\"tcp\",\"FromPort\":5,\"ToPort\":6,"
+                            "\"IpRanges\":[{\"CidrIp\":\"10.0.0.0/8\"}],\"UserIdGroupPairs\":["
+                            "{\"GroupId\":\"sg-1\",\"UserId\":\"123456789012\","
+                            "\"Description\":\"x\"},{\"GroupId\":\"sg-7\"}]}],"
+                            "\"Tags\":" OUR_TAGS("Key", "Value") "}]}";
+    const struct script_row rows[] = {
+        { .call = "ec2:DeleteSecurityGroup", .class = ERR_BUSY, .code = "DependencyViolation" },
+        { .call = "ec2:DeleteSecurityGroup", .answer = "{}" },
+        { .call = "ec2:DescribeNetworkInterfaces", .answer = "{\"NetworkInterfaces\":[]}" },
+        { .call = "ec2:DescribeSecurityGroups", .answer = NO_RULES },
+        { .call = "ec2:DescribeSecurityGroups", .answer = naming },
+        { .call = "ec2:RevokeSecurityGroupEgress", .answer = "{\"Return\":true}" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    struct resource *r = script_resource(&t, ADDRESS);
+    resource_set_output(r, "GroupId", "sg-1");
+    assert_int_equal(r->type->remove(t.s, r, &t.err), 0);
+    assert_json(script_input(&t, "ec2:RevokeSecurityGroupEgress", 0),
+                "{\"GroupId\":\"sg-2\",\"IpPermissions\":[{\"IpProtocol\":\"tcp\",\"FromPort\":5,"
+                "\"ToPort\":6,\"UserIdGroupPairs\":[{\"GroupId\":\"sg-1\",\"UserId\":"
+                "\"123456789012\"}]}]}");
+    script_close(&t);
+}
+
+static void a_group_that_is_gone_is_removed(void **state)
+{
+    (void)state;
     static const struct script_row gone[] = {
         { .call = "ec2:DeleteSecurityGroup",
           .class = ERR_NOT_FOUND,
@@ -264,6 +328,45 @@ static void what_keeps_a_group_is_named(void **state)
     struct resource *r = script_resource(&t, ADDRESS);
     resource_set_output(r, "GroupId", "sg-1");
     assert_int_equal(r->type->remove(t.s, r, &t.err), 0);
+    script_close(&t);
+}
+
+/* Nothing tells the VPC then, and no spec: groups are found in all, and who refers to them. */
+static void a_teardown_finds_the_groups_of_every_vpc(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        GROUPS(GROUP("automation-8527fec8-api", "sg-1",
+                     PING) ","
+                           "{\"GroupName\":\"automation-8527fec8-api\",\"GroupId\":\"sg-2\","
+                           "\"VpcId\":\"vpc-2\","
+                           "\"IpPermissions\":[],\"Tags\":" OUR_TAGS(
+                               "Key", "Value") "},"
+                                               "{\"GroupName\":\"automation-8527fec8-x\","
+                                               "\"GroupId\":\"sg-3\",\"VpcId\":\"vpc-2\","
+                                               "\"IpPermissions\":[],\"Tags\":[]}"),
+        GROUPS("{\"GroupName\":\"other\",\"GroupId\":\"sg-9\",\"IpPermissions\":[{\"IpProtocol\":"
+               "\"-1\",\"UserIdGroupPairs\":[{\"GroupId\":\"sg-2\"},{\"GroupId\":\"sg-3\"}]}]}"),
+        GROUPS(""),
+        { 0 },
+    };
+    struct script t;
+    script_open_teardown(&t, rows);
+    script_find(&t, "security_group");
+    assert_int_equal(t.g->n, 3);
+    assert_string_equal(t.g->v[0]->name, "automation-8527fec8-api");
+    assert_string_equal(t.g->v[1]->name, "automation-8527fec8-api in vpc-2");
+    assert_true(resource_is_ours(t.g->v[1]));
+    assert_false(resource_is_ours(t.g->v[2]));
+    assert_json(json_at(script_input(&t, "ec2:DescribeSecurityGroups", 1), "Filters"),
+                "[{\"Name\":\"ip-permission.group-id\",\"Values\":[\"sg-1\",\"sg-2\"]}]");
+    assert_int_equal(t.g->warnings.n, 1);
+    assert_string_equal(t.g->warnings.v[0],
+                        "a rule of security group 'sg-9' (other), which is not this environment's, "
+                        "refers to 'automation-8527fec8-api in vpc-2' and keeps it: remove that "
+                        "rule, and run the job again");
+    assert_null(json_get(t.g->v[0]->memo, "referred"));
+    assert_true(json_bool(t.g->v[1]->memo, "referred", false));
     script_close(&t);
 }
 
@@ -279,6 +382,10 @@ int main(void)
         cmocka_unit_test(a_group_is_created_with_its_tags_and_rules),
         cmocka_unit_test(a_rule_from_several_subnets_is_one_rule_each),
         cmocka_unit_test(what_keeps_a_group_is_named),
+        cmocka_unit_test(what_somebody_has_to_take_away_is_not_waited_for),
+        cmocka_unit_test(rules_of_our_own_groups_are_taken_out),
+        cmocka_unit_test(a_group_that_is_gone_is_removed),
+        cmocka_unit_test(a_teardown_finds_the_groups_of_every_vpc),
     };
     return cmocka_run_group_tests_name("security_group", tests, NULL, NULL);
 }
