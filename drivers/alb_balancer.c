@@ -4,6 +4,8 @@
 #include "drivers/common.h"
 #include "drivers/single.h"
 
+#define PROTECTION "deletion_protection.enabled"
+
 /*
  * The load balancer itself: found by its name, which is the environment's. It takes minutes until
  * it is active; what only needs its ARN does not wait for that.
@@ -116,6 +118,22 @@ static int find_groups(void *context, struct err *err)
     return alb_groups_read(found->s, found->g, &found->groups, err);
 }
 
+static bool is_protected(const cJSON *attributes)
+{
+    return str_eq(json_str(attributes, PROTECTION), "true");
+}
+
+/* Said in time, so that a plan tells it. */
+static void warn_protected(const struct resource *r)
+{
+    if (r->graph->context.teardown && is_protected(json_get(r->have, "Attributes")) &&
+        resource_is_ours(r))
+        graph_warn(r->graph,
+                   "load balancer '%s' is protected against deletion, as its spec wanted it: to "
+                   "destroy the environment takes the protection away",
+                   r->name);
+}
+
 /* Finds the load balancer, and the target groups for their own discover(): one call tells the tags
  * of all of them. */
 static int balancer_discover(struct session *s, struct graph *g, struct err *err)
@@ -129,9 +147,12 @@ static int balancer_discover(struct session *s, struct graph *g, struct err *err
         json_push(all, found.balancer);
     if (status < 0 || alb_details_read(s, all, err) < 0)
         return -1;
-    if (found.balancer != NULL)
-        balancer_fill(graph_found(g, &alb_balancer_type, "loadBalancer", g->context.environment),
-                      found.balancer);
+    if (found.balancer != NULL) {
+        struct resource *r =
+            graph_found(g, &alb_balancer_type, "loadBalancer", g->context.environment);
+        balancer_fill(r, found.balancer);
+        warn_protected(r);
+    }
     size_t n = json_count(all) - (found.balancer != NULL);
     for (size_t i = 0; i < n; i++)
         alb_group_leave(g, cJSON_DetachItemFromArray(all, 0));
@@ -209,13 +230,27 @@ static int balancer_update(struct session *s, struct resource *r, struct err *er
     return 0;
 }
 
+/* What a spec may set, and each deploy brings back to what the spec says, is no obstacle to a
+ * teardown: there may be no spec any more to take it out of. */
+static int protection_lift(struct session *s, const struct resource *r, struct err *err)
+{
+    const cJSON *attributes = json_get(r->have, "Attributes");
+    if (!r->graph->context.teardown || !is_protected(attributes))
+        return 0;
+    _cleanup_json_ cJSON *want = json_dup(attributes);
+    json_put_str(want, PROTECTION, "false");
+    return alb_attributes_write(s, &alb_balancer_attributes,
+                                json_str(r->outputs, "LoadBalancerArn"), want, attributes, err);
+}
+
 /* "If it does not exist or has already been deleted, the call succeeds." Listeners go with it. */
 static int balancer_remove(struct session *s, struct resource *r, struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put_str(input, "LoadBalancerArn", json_str(r->outputs, "LoadBalancerArn"));
     _cleanup_err_ struct err failure = ERR_INIT;
-    if (aws_call(s, "elbv2", "DeleteLoadBalancer", input, NULL, &failure) == 0 ||
+    if ((protection_lift(s, r, &failure) == 0 &&
+         aws_call(s, "elbv2", "DeleteLoadBalancer", input, NULL, &failure) == 0) ||
         failure.class == ERR_NOT_FOUND)
         return 0;
     if (str_eq(failure.aws_code, "OperationNotPermitted"))
@@ -223,6 +258,12 @@ static int balancer_remove(struct session *s, struct resource *r, struct err *er
                        "load balancer '%s' is protected against deletion: set its attribute "
                        "'deletion_protection.enabled' to false first",
                        r->name);
+    /* "The load balancer is associated with another service": such a thing is not berth's. */
+    if (str_eq(failure.aws_code, "ResourceInUse"))
+        return err_set(err, ERR_CONFLICT,
+                       "load balancer '%s' is used by something that is not this environment's: "
+                       "%s; end that, and run the job again",
+                       r->name, failure.message);
     return err_move(err, &failure);
 }
 

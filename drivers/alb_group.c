@@ -53,7 +53,7 @@ static void group_take(struct resource *r, const cJSON *group)
     cJSON *have = json_pick(group, group_immutable);
     for (const char *const *m = group_checks; *m != NULL; m++)
         json_copy(have, group, *m);
-    if (r->want != NULL)
+    if (r->want != NULL || r->graph->context.teardown)
         json_copy(have, group, "Attributes");
     resource_set_have(r, have);
     resource_set_output(r, "TargetGroupArn", json_str(group, "TargetGroupArn"));
@@ -219,12 +219,62 @@ static int group_update(struct session *s, struct resource *r, struct err *err)
     return 0;
 }
 
-/* ERR_BUSY, ResourceInUse, while a listener or rule uses it, and for a moment after that. */
+/*
+ * So that services end when their tasks do: what is deregistered else drains for five minutes,
+ * AWS's default. https://docs.aws.amazon.com/elasticloadbalancing/latest/application/
+ * edit-target-group-attributes.html#deregistration-delay
+ */
+static int group_wind_down(struct session *s, struct resource *r, struct err *err)
+{
+    static const char delay[] = "deregistration_delay.timeout_seconds";
+    _cleanup_json_ cJSON *want = cJSON_CreateObject();
+    json_put_str(want, delay, "0");
+    if (alb_attributes_write(s, &alb_group_attributes, json_str(r->outputs, "TargetGroupArn"), want,
+                             json_get(r->have, "Attributes"), err) == 0)
+        return 0;
+    if (err->class != ERR_NOT_FOUND)
+        return -1;
+    err_release(err);
+    resource_set_have(r, NULL);
+    return 0;
+}
+
+/* "...:loadbalancer/app/name/0123456789abcdef" -> "name". */
+static char *balancer_name(const char *arn)
+{
+    const char *at = strstr(arn, "/app/");
+    return at != NULL ? xstrndup(at + 5, strcspn(at + 5, "/")) : xstrdup(arn);
+}
+
+/* Says which load balancer forwards to the group: if it is not our own, that does not end. */
+static int group_user(struct session *s, const struct resource *r, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *output = NULL;
+    json_push_str(json_put_array(input, "TargetGroupArns"), json_str(r->outputs, "TargetGroupArn"));
+    if (aws_call(s, "elbv2", "DescribeTargetGroups", input, &output, err) < 0)
+        return -1;
+    const cJSON *arn;
+    cJSON_ArrayForEach (arn, json_at(output, "TargetGroups/0/LoadBalancerArns")) {
+        _cleanup_free_ char *name = balancer_name(arn->valuestring);
+        if (str_eq(name, r->graph->context.environment))
+            continue;
+        return err_set(err, ERR_CONFLICT,
+                       "load balancer '%s', which is not this environment's, forwards to target "
+                       "group '%s': remove that rule or listener, and run the job again",
+                       name, r->name);
+    }
+    return err_set(err, ERR_BUSY, "AWS takes it for still in use by the environment's listeners");
+}
+
+/* ResourceInUse while a listener or rule uses it, and for a moment after that. */
 static int group_remove(struct session *s, struct resource *r, struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put_str(input, "TargetGroupArn", json_str(r->outputs, "TargetGroupArn"));
-    return aws_call(s, "elbv2", "DeleteTargetGroup", input, NULL, err);
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (aws_call(s, "elbv2", "DeleteTargetGroup", input, NULL, &failure) == 0)
+        return 0;
+    return failure.class == ERR_BUSY ? group_user(s, r, err) : err_move(err, &failure);
 }
 
 static char *group_second_name(const struct resource *r)
@@ -396,6 +446,7 @@ const struct resource_type alb_group_type = {
     .create = group_create,
     .update = group_update,
     .remove = group_remove,
+    .wind_down = group_wind_down,
     .second_name = group_second_name,
     .adopt = group_adopt,
 };

@@ -160,6 +160,177 @@ static void dual_stack_is_open_to_both(void **state)
     }
 }
 
+#define LB                    "arn:aws:elasticloadbalancing:us-east-1:1:loadbalancer/app/automation-8527fec8/1"
+#define WEB                   "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/automation-8527fec8-web/2"
+#define NEW                   "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/automation-8527fec8-0a1b2c/3"
+#define OTHER                 "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/automation-8527fec8-x-web/4"
+#define TAGGED(arn)           "{\"ResourceArn\":\"" arn "\",\"Tags\":" OUR_TAGS("Key", "Value") "}"
+#define GROUP(arn, name)      "{\"TargetGroupArn\":\"" arn "\",\"TargetGroupName\":\"" name "\"}"
+#define ATTRIBUTE(key, value) "{\"Attributes\":[{\"Key\":\"" key "\",\"Value\":\"" value "\"}]}"
+#define DELAY(seconds)        ATTRIBUTE("deregistration_delay.timeout_seconds", seconds)
+
+/* A load balancer and two groups, one under its second name; and a look-alike's. */
+#define THERE(balancer_attributes)                                                                        \
+    { .call = "elbv2:DescribeLoadBalancers",                                                              \
+      .answer = "{\"LoadBalancers\":[{\"LoadBalancerName\":\"automation-8527fec8\","                      \
+                "\"LoadBalancerArn\":\"" LB "\",\"State\":{\"Code\":\"provisioning\"}}]}" },              \
+        { .call = "elbv2:DescribeTargetGroups",                                                           \
+          .answer = "{\"TargetGroups\":[" GROUP(WEB, "automation-8527fec8-web") "," GROUP(                \
+              NEW,                                                                                        \
+              "automation-8527fec8-0a1b2c") "," GROUP(OTHER,                                              \
+                                                      "automation-8527fec8-x-web") "," GROUP("arn"        \
+                                                                                             ":o",        \
+                                                                                             "aut"        \
+                                                                                             "oma"        \
+                                                                                             "tio"        \
+                                                                                             "n-"         \
+                                                                                             "9") "]}" }, \
+        { .call = "elbv2:DescribeTags",                                                                   \
+          .answer = "{\"TagDescriptions\":[" TAGGED(LB) "," TAGGED(WEB) "," TAGGED(                       \
+              NEW) ",{\"ResourceArn\":\"" OTHER "\",\"Tags\":[]}]}" },                                    \
+        { .call = "elbv2:DescribeLoadBalancerAttributes", .answer = balancer_attributes },                \
+    {                                                                                                     \
+        .call = "elbv2:DescribeTargetGroupAttributes", .answer = DELAY("30")                              \
+    }
+
+static void a_teardown_finds_groups_under_any_name(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = { THERE("{}"), { 0 } };
+    struct script t;
+    script_open_teardown(&t, rows);
+    script_find(&t, "alb.load_balancer");
+    script_find(&t, "alb.target_group");
+    assert_int_equal(t.g->n, 4);
+    const struct resource *balancer =
+        graph_find_name(t.g, &alb_balancer_type, "automation-8527fec8");
+    assert_true(balancer != NULL && balancer->have != NULL && resource_is_ours(balancer));
+    static const char *const own[] = { "automation-8527fec8-web", "automation-8527fec8-0a1b2c" };
+    for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
+        const struct resource *r = graph_find_name(t.g, &alb_group_type, own[i]);
+        assert_true(r != NULL && r->have != NULL && resource_is_ours(r));
+    }
+    const struct resource *other =
+        graph_find_name(t.g, &alb_group_type, "automation-8527fec8-x-web");
+    assert_false(resource_is_ours(other));
+    assert_int_equal(t.g->warnings.n, 0);
+    script_close(&t);
+}
+
+static struct resource *group_found(struct script *t, const struct script_row *rows)
+{
+    script_open_teardown(t, rows);
+    script_find(t, "alb.load_balancer");
+    script_find(t, "alb.target_group");
+    return graph_find_name(t->g, &alb_group_type, "automation-8527fec8-web");
+}
+
+static void targets_do_not_drain_in_a_teardown(void **state)
+{
+    (void)state;
+    const struct script_row rows[] = {
+        THERE("{}"),
+        { .call = "elbv2:ModifyTargetGroupAttributes", .answer = "{}" },
+        { .call = "elbv2:ModifyTargetGroupAttributes",
+          .class = ERR_NOT_FOUND,
+          .code = "TargetGroupNotFound" },
+        { 0 },
+    };
+    struct script t;
+    struct resource *r = group_found(&t, rows);
+    assert_int_equal(r->type->wind_down(t.s, r, &t.err), 0);
+    assert_json(script_input(&t, "elbv2:ModifyTargetGroupAttributes", 0),
+                "{\"TargetGroupArn\":\"" WEB "\",\"Attributes\":[{\"Key\":"
+                "\"deregistration_delay.timeout_seconds\",\"Value\":\"0\"}]}");
+    /* One that is gone by now needs no removal; one that has no delay no call. */
+    assert_int_equal(r->type->wind_down(t.s, r, &t.err), 0);
+    assert_null(r->have);
+    resource_set_have(r,
+                      parse("{\"Attributes\":{\"deregistration_delay.timeout_seconds\":\"0\"}}"));
+    assert_int_equal(r->type->wind_down(t.s, r, &t.err), 0);
+    assert_int_equal(script_count(&t, "elbv2:ModifyTargetGroupAttributes"), 2);
+    script_close(&t);
+}
+
+static void check_user(const char *balancer, enum err_class class, const char *message)
+{
+    _cleanup_free_ char *answer =
+        xasprintf("{\"TargetGroups\":[{\"LoadBalancerArns\":[\"%s\"]}]}", balancer);
+    const struct script_row rows[] = {
+        THERE("{}"),
+        { .call = "elbv2:DeleteTargetGroup", .class = ERR_BUSY, .code = "ResourceInUse" },
+        { .call = "elbv2:DescribeTargetGroups", .answer = answer },
+        { 0 },
+    };
+    struct script t;
+    struct resource *r = group_found(&t, rows);
+    assert_int_equal(r->type->remove(t.s, r, &t.err), -1);
+    assert_int_equal(t.err.class, class);
+    assert_string_equal(t.err.message, message);
+    script_close(&t);
+}
+
+static void who_forwards_to_a_group_is_named(void **state)
+{
+    (void)state;
+    check_user(LB, ERR_BUSY, "AWS takes it for still in use by the environment's listeners");
+    check_user("arn:aws:elasticloadbalancing:us-east-1:1:loadbalancer/app/shared/9", ERR_CONFLICT,
+               "load balancer 'shared', which is not this environment's, forwards to target group "
+               "'automation-8527fec8-web': remove that rule or listener, and run the job again");
+}
+
+/* A spec may have set it, and there is none any more to take it out of. */
+static void a_teardown_takes_protection_away(void **state)
+{
+    (void)state;
+    const struct script_row rows[] = {
+        THERE(ATTRIBUTE("deletion_protection.enabled", "true")),
+        { .call = "elbv2:ModifyLoadBalancerAttributes", .answer = "{}" },
+        { .call = "elbv2:DeleteLoadBalancer", .answer = "{}" },
+        { .call = "elbv2:DeleteLoadBalancer",
+          .class = ERR_INVALID,
+          .code = "OperationNotPermitted" },
+        { 0 },
+    };
+    struct script t;
+    script_open_teardown(&t, rows);
+    script_find(&t, "alb.load_balancer");
+    struct resource *r = graph_find_name(t.g, &alb_balancer_type, "automation-8527fec8");
+    assert_string_equal(t.g->warnings.v[0],
+                        "load balancer 'automation-8527fec8' is protected against deletion, as its "
+                        "spec wanted it: to destroy the environment takes the protection away");
+    assert_int_equal(r->type->remove(t.s, r, &t.err), 0);
+    assert_json(json_get(script_input(&t, "elbv2:ModifyLoadBalancerAttributes", 0), "Attributes"),
+                "[{\"Key\":\"deletion_protection.enabled\",\"Value\":\"false\"}]");
+    /* A deploy that no longer wants it leaves it, and says so. */
+    t.g->context.teardown = false;
+    assert_int_equal(r->type->remove(t.s, r, &t.err), -1);
+    assert_int_equal(t.err.class, ERR_REFUSED);
+    assert_int_equal(script_count(&t, "elbv2:ModifyLoadBalancerAttributes"), 1);
+    script_close(&t);
+}
+
+static void a_load_balancer_that_others_use_is_not_waited_for(void **state)
+{
+    (void)state;
+    const struct script_row rows[] = {
+        THERE("{}"),
+        { .call = "elbv2:DeleteLoadBalancer",
+          .class = ERR_BUSY,
+          .code = "ResourceInUse",
+          .message = "associated with another service" },
+        { 0 },
+    };
+    struct script t;
+    script_open_teardown(&t, rows);
+    script_find(&t, "alb.load_balancer");
+    struct resource *r = graph_find_name(t.g, &alb_balancer_type, "automation-8527fec8");
+    assert_int_equal(r->type->remove(t.s, r, &t.err), -1);
+    assert_int_equal(t.err.class, ERR_CONFLICT);
+    assert_non_null(strstr(t.err.message, "associated with another service; end that"));
+    script_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +340,11 @@ int main(void)
         cmocka_unit_test(a_second_name_is_made_of_the_immutable_fields),
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(dual_stack_is_open_to_both),
+        cmocka_unit_test(a_teardown_finds_groups_under_any_name),
+        cmocka_unit_test(targets_do_not_drain_in_a_teardown),
+        cmocka_unit_test(who_forwards_to_a_group_is_named),
+        cmocka_unit_test(a_teardown_takes_protection_away),
+        cmocka_unit_test(a_load_balancer_that_others_use_is_not_waited_for),
     };
     return cmocka_run_group_tests_name("alb", tests, NULL, NULL);
 }
