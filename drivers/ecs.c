@@ -38,10 +38,6 @@ static int ecs_want(struct graph *g, const cJSON *spec, struct err *err)
     return 0;
 }
 
-/* A removal goes backwards: a family's revisions go before its service, since a service that is
- * gone no longer tells which family was its own. Tasks that run are not touched by that
- * (DeregisterTaskDefinition: "existing tasks and services ... continue to run without disruption").
- */
 int ecs_adopt(struct session *s, struct resource *r, struct err *err)
 {
     static const struct tag_call call = { "ecs",  "TagResource", "resourceArn", false,
@@ -49,7 +45,8 @@ int ecs_adopt(struct session *s, struct resource *r, struct err *err)
     return tags_give(s, r, &call, json_str(r->outputs, "Arn"), err);
 }
 
-static const struct resource_type *const ecs_types[] = { &ecs_cluster_type, &ecs_service_type,
+static const struct resource_type *const ecs_types[] = { &ecs_cluster_type, &ecs_task_type,
+                                                         &ecs_service_type,
                                                          &ecs_task_definition_type, NULL };
 
 extern const struct driver ecs_driver;

@@ -9,7 +9,8 @@
  * (ecs_service_want.c, ecs_service.c; ecs_service_form.c brings wanted and observed ones into one
  * form), until when an environment lives (ecs_expiry.c), whether a service's deployment is done
  * (ecs_judge.c) and its targets are healthy (ecs_targets.c), why tasks have stopped
- * (ecs_stopped.c), and old revisions (ecs_revision.c).
+ * (ecs_stopped.c), and old revisions (ecs_revision.c); and what a teardown stops first, tasks that
+ * no service has started (ecs_task.c).
  */
 
 #include "drivers/resource.h"
@@ -19,6 +20,7 @@
 extern const struct resource_type ecs_cluster_type;
 extern const struct resource_type ecs_task_definition_type;
 extern const struct resource_type ecs_service_type;
+extern const struct resource_type ecs_task_type;
 
 /* The adopt() of all three. */
 int ecs_adopt(struct session *s, struct resource *r, struct err *err);
@@ -32,6 +34,12 @@ int ecs_service_want(struct graph *g, const cJSON *spec, const cJSON *service, s
 int ecs_begin(struct session *s, struct graph *g, struct err *err);
 /* The pipeline that the cluster is marked with now; 0 if none. */
 int ecs_cluster_pipeline(struct session *s, const struct graph *g, int64_t *ret, struct err *err);
+
+/* The cluster's remove(), which names what it holds, and leaving() (ecs_cluster_remove.c). */
+int ecs_cluster_remove(struct session *s, struct resource *r, struct err *err);
+void ecs_cluster_leaving(const struct resource *r, struct strbuf *why);
+/* Stops every task in the cluster that is to run; *ret_n is how many there were (ecs_task.c). */
+int ecs_tasks_stop(struct session *s, const struct graph *g, size_t *ret_n, struct err *err);
 
 /*
  * Until when an environment lives without a deploy: a date in UTC, which counts only where the host
@@ -83,6 +91,8 @@ void ecs_service_want_rollout(cJSON *want);
  * The caller owns it. */
 cJSON *ecs_service_have(const struct resource *r, const cJSON *service);
 
+/* Adds a service that nobody wants, by its name, for observe() to read. */
+void ecs_service_found(struct graph *g, const char *name);
 /* Keeps what judging a service takes from DescribeServices' answer in the resource's memo. */
 void ecs_service_remember(struct resource *r, const cJSON *service);
 /* Remembers the deployment that a write has begun: it must be the primary one in the end. */

@@ -135,17 +135,6 @@ static int cluster_update(struct session *s, struct resource *r, struct err *err
     return 0;
 }
 
-static int cluster_remove(struct session *s, struct resource *r, struct err *err)
-{
-    _cleanup_json_ cJSON *input = cJSON_CreateObject();
-    json_put_str(input, "cluster", r->name);
-    _cleanup_err_ struct err failure = ERR_INIT;
-    if (aws_call(s, "ecs", "DeleteCluster", input, NULL, &failure) < 0 &&
-        failure.class != ERR_NOT_FOUND)
-        return err_move(err, &failure);
-    return 0;
-}
-
 int ecs_cluster_want(struct graph *g, const cJSON *spec, struct err *err)
 {
     const char *name = g->context.environment;
@@ -222,6 +211,7 @@ const struct resource_type ecs_cluster_type = {
     .judge = cluster_judge,
     .create = cluster_create,
     .update = cluster_update,
-    .remove = cluster_remove,
+    .remove = ecs_cluster_remove,
+    .leaving = ecs_cluster_leaving,
     .adopt = ecs_adopt,
 };

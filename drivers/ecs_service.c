@@ -161,6 +161,13 @@ static bool are_all(const struct graph *g, const struct resource *cluster)
            json_int(counts, "pendingTasksCount", -1) == pending;
 }
 
+void ecs_service_found(struct graph *g, const char *name)
+{
+    size_t prefix = strlen(g->context.environment);
+    bool named = str_starts(name, g->context.environment) && name[prefix] == '-';
+    graph_found(g, &ecs_service_type, named ? name + prefix + 1 : name, name);
+}
+
 /* Adds those that nobody wants, for observe() to read. */
 static int others_find(struct session *s, struct graph *g, struct err *err)
 {
@@ -171,21 +178,21 @@ static int others_find(struct session *s, struct graph *g, struct err *err)
     _cleanup_err_ struct err failure = ERR_INIT;
     if (aws_call_all(s, "ecs", "ListServices", input, "serviceArns", &arns, &failure) < 0)
         return failure.class == ERR_NOT_FOUND ? 0 : err_move(err, &failure);
-    size_t prefix = strlen(g->context.environment);
     const cJSON *arn;
     cJSON_ArrayForEach (arn, arns) {
         const char *slash = strrchr(cJSON_GetStringValue(arn), '/');
-        const char *name = slash != NULL ? slash + 1 : cJSON_GetStringValue(arn);
-        bool named = str_starts(name, g->context.environment) && name[prefix] == '-';
-        graph_found(g, &ecs_service_type, named ? name + prefix + 1 : name, name);
+        ecs_service_found(g, slash != NULL ? slash + 1 : cJSON_GetStringValue(arn));
     }
     return 0;
 }
 
-/* The wanted ones are read by their names; a list of all is asked for only where there are more. */
+/* The wanted ones are read by their names; a list of all is asked for only where there are more. In
+ * a teardown, where none is wanted, tasks have told of those that no list has. */
 static int service_discover(struct session *s, struct graph *g, struct err *err)
 {
     const struct resource *cluster = graph_find_name(g, &ecs_cluster_type, g->context.environment);
+    if (g->context.teardown && cluster != NULL && cluster->have != NULL)
+        return others_find(s, g, err);
     resources_mark_observed(g, &ecs_service_type);
     if (cluster == NULL || cluster->have == NULL)
         return 0;
@@ -271,11 +278,17 @@ static int service_let_go(struct session *s, struct resource *r, const struct re
     return 0;
 }
 
+static int64_t tasks_of(const cJSON *state)
+{
+    return json_int(state, "runningCount", 0) + json_int(state, "pendingCount", 0);
+}
+
 /* `force` stops the tasks too; what is active or draining already goes on going. */
 static int service_remove(struct session *s, struct resource *r, struct err *err)
 {
     const cJSON *state = json_get(r->memo, "state");
     json_put_bool(r->memo, "removing", true);
+    json_put_int(r->memo, "tasks", tasks_of(state));
     if (str_eq(json_str(state, "status"), "DRAINING"))
         return 0;
     _cleanup_json_ cJSON *input = service_input(r, "service");
@@ -292,11 +305,21 @@ static int service_remove(struct session *s, struct resource *r, struct err *err
     return err_move(err, &failure);
 }
 
+static void service_leaving(const struct resource *r, struct strbuf *why)
+{
+    const cJSON *state = json_get(r->memo, "state");
+    int64_t left = tasks_of(state), all = json_int(r->memo, "tasks", left);
+    strbuf_addf(why, "%s, %" PRId64 " of %" PRId64 " tasks left", json_str(state, "status"), left,
+                all);
+}
+
 static const char *const service_immutable[] = { "serviceName", "cluster", "launchType",
                                                  "schedulingStrategy", NULL };
 static const char *const service_stable[] = { "ServiceName", "Arn", NULL };
-/* Task definitions, because an unwanted service adds its family to them. */
-static const char *const service_after[] = { "ecs.cluster", "ecs.task_definition", NULL };
+/* Task definitions, because an unwanted service adds its family to them; tasks, because in a
+ * teardown they tell of services. */
+static const char *const service_after[] = { "ecs.cluster", "ecs.task", "ecs.task_definition",
+                                             NULL };
 
 /* Cloud Map refuses to delete a service that has instances. A load balancer and its listeners go
  * whether or not tasks are behind them. */
@@ -319,6 +342,7 @@ const struct resource_type ecs_service_type = {
     .create = service_create,
     .update = service_update,
     .remove = service_remove,
+    .leaving = service_leaving,
     .lets_go_of = service_lets_go_of,
     .let_go = service_let_go,
     .adopt = ecs_adopt,

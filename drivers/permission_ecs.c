@@ -149,6 +149,11 @@ const struct permission ecs_permissions[] = {
       .actions = "ecs:ListServices",
       .resources = "*",
       .condition = "ArnLike ecs:cluster arn:${P}:ecs:${R}:${A}:cluster/${E}" },
+    /* What is in the cluster beside services, and keeps it; capacity.c lists tasks, too. */
+    { .sid = "ClusterEmpty",
+      .actions = "ecs:StopTask ecs:ListContainerInstances",
+      .resources = "ecs:task/${E}/* ecs:cluster/${E}",
+      .when = "ecs.cluster" },
     { .sid = PERMIT_LOOK, .actions = "ecs:ListTaskDefinitionFamilies", .resources = "*" },
     { .sid = PERMIT_LOOK,
       .actions = "ecs:DescribeTaskDefinition ecs:ListTaskDefinitions "
