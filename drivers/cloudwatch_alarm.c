@@ -188,6 +188,15 @@ static int alarm_remove(struct session *s, struct resource *r, struct err *err)
     return cloudwatch_alarm_delete(s, r->name, err);
 }
 
+/* First of all: an alarm of the tasks that run would tell everybody that none does any more. */
+static int alarm_wind_down(struct session *s, struct resource *r, struct err *err)
+{
+    if (alarm_remove(s, r, err) < 0)
+        return -1;
+    resource_set_have(r, NULL);
+    return 0;
+}
+
 static const char *const alarm_immutable[] = { "AlarmName", NULL };
 /* What an alarm is likely to refer to: topics, and dimensions of the load balancer's metrics. */
 static const char *const alarm_after[] = { "cloudformation.stack", "alb.load_balancer",
@@ -210,5 +219,6 @@ const struct resource_type cloudwatch_alarm_type = {
     .create = alarm_create,
     .update = alarm_update,
     .remove = alarm_remove,
+    .wind_down = alarm_wind_down,
     .adopt = cloudwatch_repair_tags,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "drivers/resource.h"
+#include "drivers/driver.h"
 
 #include "executor/base/near.h"
 
@@ -201,9 +201,34 @@ struct resource *graph_split(struct resource *r, char *second_name)
     return old;
 }
 
+static size_t type_rank(const struct graph *g, const struct resource_type *type)
+{
+    size_t rank = 0;
+    for (size_t i = 0; g->drivers != NULL && g->drivers[i] != NULL; i++)
+        for (const struct resource_type *const *t = g->drivers[i]->types; *t != NULL; t++, rank++)
+            if (*t == type)
+                return rank;
+    return rank;
+}
+
+/* What is wanted stands in the order in which it was added. */
+static int compare_found(const void *a, const void *b)
+{
+    const struct resource *one = *(struct resource *const *)a;
+    const struct resource *other = *(struct resource *const *)b;
+    if (one->want != NULL || other->want != NULL)
+        return one->want != NULL && other->want != NULL ? (one->index > other->index) * 2 - 1
+                                                        : (one->want == NULL) * 2 - 1;
+    size_t rank = type_rank(one->graph, one->type), rank_other = type_rank(one->graph, other->type);
+    if (rank != rank_other)
+        return rank < rank_other ? -1 : 1;
+    return strcmp(one->name, other->name);
+}
+
 void graph_keep(struct graph *g, bool (*is_kept)(const struct resource *r))
 {
     size_t n = g->n;
+    qsort(g->v, n, sizeof(*g->v), compare_found);
     strmap_release(&g->by_address);
     strmap_release(&g->by_name);
     strmap_init(&g->by_address);

@@ -287,7 +287,9 @@ void graph_rename(struct resource *r, const char *name);
  * taken. Not while others use the graph.
  */
 struct resource *graph_split(struct resource *r, char *second_name);
-/* Drops, and frees, every resource that is not to be kept. Not while others use the graph. */
+/* Drops, and frees, every resource that is not to be kept; what is not wanted then stands behind
+ * the rest, in the drivers' order of types and by name, whoever found it first. Not while others
+ * use the graph. */
 void graph_keep(struct graph *g, bool (*is_kept)(const struct resource *r));
 /* By address ("ecs.service/notifier") or alias; NULL if there is none. */
 struct resource *graph_find(const struct graph *g, const char *address);

@@ -91,6 +91,45 @@ static void say_failure(struct report *r, const struct resource *changed)
     r->said = clock_now();
 }
 
+static bool is_under_way(const struct resource *r)
+{
+    return r->progress == PROGRESS_SETTLING || r->progress == PROGRESS_RUNNING;
+}
+
+static bool is_leaving(const struct resource *r)
+{
+    return r->action == ACTION_REMOVE && is_under_way(r) && r->waiting_for != NULL;
+}
+
+/* What keeps from going what is to go: a line for those of one type and for one reason. */
+static bool say_leaving(const struct graph *g)
+{
+    _cleanup_free_ bool *said = xcalloc(g->n + 1, sizeof(bool));
+    bool any = false;
+    for (size_t i = 0; i < g->n; i++) {
+        const struct resource *r = g->v[i];
+        if (said[i] || !is_leaving(r))
+            continue;
+        _cleanup_strbuf_ struct strbuf names = STRBUF_INIT;
+        size_t n = 0;
+        for (size_t j = i; j < g->n; j++) {
+            const struct resource *other = g->v[j];
+            if (other->type != r->type || !is_leaving(other) ||
+                !str_eq(other->waiting_for, r->waiting_for))
+                continue;
+            said[j] = true;
+            if (++n <= N_NAMED)
+                strbuf_addf(&names, "%s%s", n > 1 ? ", " : "", other->name);
+        }
+        if (n > N_NAMED)
+            strbuf_addf(&names, " and %zu more", n - N_NAMED);
+        log_info("awaiting the end of %s %s: %s", n == 1 ? r->type->singular : r->type->plural,
+                 names.buf, r->waiting_for);
+        any = true;
+    }
+    return any;
+}
+
 /* What is awaited and why, once in a while. */
 static void say_waiting(struct report *r, const struct graph *g)
 {
@@ -99,9 +138,11 @@ static void say_waiting(struct report *r, const struct graph *g)
         return;
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
     size_t n = 0;
+    if (say_leaving(g))
+        r->said = now;
     for (size_t i = 0; i < g->n; i++) {
         const struct resource *other = g->v[i];
-        if (other->progress != PROGRESS_SETTLING && other->progress != PROGRESS_RUNNING)
+        if (!is_under_way(other) || is_leaving(other))
             continue;
         if (++n > N_NAMED)
             continue;
@@ -141,7 +182,7 @@ void report_progress(void *context, const struct graph *g, const struct resource
         return;
     if (changed->progress == PROGRESS_FAILED && changed->error.class != ERR_CANCELLED)
         say_failure(r, changed);
-    if ((changed->type->flags & TYPE_APPLICATION) == 0)
+    if ((changed->type->flags & TYPE_APPLICATION) == 0 || g->context.teardown)
         say_type(r, g, changed);
     else if (changed->progress == PROGRESS_DONE)
         say_resource(r, changed);

@@ -274,6 +274,18 @@ int fake_let_go(struct session *s, struct resource *r, const struct resource *ot
     return write_end(event, t, 0);
 }
 
+int fake_wind_down(struct session *s, struct resource *r, struct err *err)
+{
+    (void)s;
+    struct fake_thing *t;
+    size_t event = write_begin(FAKE_WIND_DOWN, r, &t);
+    if (write_fails(t, err) < 0)
+        return write_end(event, t, -1);
+    t->there = !t->quick;
+    show(r, t);
+    return write_end(event, t, 0);
+}
+
 char *fake_second_name(const struct resource *r)
 {
     return xasprintf("E-%s-%s", r->label, json_str(r->target, "Kind"));

@@ -20,6 +20,7 @@ enum fake_op {
     FAKE_UPDATE,
     FAKE_REMOVE,
     FAKE_LET_GO,
+    FAKE_WIND_DOWN,
     FAKE_DISCOVER,
     FAKE_BEGIN
 };
@@ -51,6 +52,7 @@ struct fake_thing {
     int vanish;          /* at the n-th observe() it is gone for good; 0: never */
     int miss;            /* at the n-th observe() it is not found, once; 0: never */
     int observed;
+    bool quick;      /* winding it down removes it */
     bool lazy;       /* create() leaves `have` NULL */
     bool unreadable; /* observe() is denied */
     bool in_use;     /* a thread has it */
@@ -74,6 +76,7 @@ struct fake_thing *fake_thing(const char *name);
 /* For types that a test has replaced. Letting go of another takes the member "Uses" away. */
 int fake_let_go(struct session *s, struct resource *r, const struct resource *other,
                 struct err *err);
+int fake_wind_down(struct session *s, struct resource *r, struct err *err);
 /* "E-<label>-<Kind>" */
 char *fake_second_name(const struct resource *r);
 /* Puts a thing there: state as JSON text; ours or nobody's. */
