@@ -7,11 +7,13 @@ compilation of one file, the links, and its tests.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,16 +136,26 @@ class Workshop:
             raise Broken(f"does not build:\n{output[-2000:]}")
 
     def _bounded(self, command: list[str], seconds: float) -> tuple[int, str]:
-        """The exit code and the output; what takes too long ends, with all that it has started."""
-        child = subprocess.Popen(command, cwd=self.tree, stdout=subprocess.PIPE, text=True,
-                                 stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                 env=self._environ(), start_new_session=True, errors="replace")
-        try:
-            output = child.communicate(timeout=seconds)[0]
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            output = child.communicate()[0] + f"\nnot done after {seconds:.0f} s\n"
-        return child.returncode, output
+        """The exit code and the output; what takes too long ends. Nothing of it is left running."""
+        with tempfile.TemporaryFile("w+", errors="replace") as output:
+            child = subprocess.Popen(command, cwd=self.tree, stdout=output,
+                                     stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                     env=self._environ(), start_new_session=True)
+            try:
+                child.wait(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                output.write(f"\nnot done after {seconds:.0f} s\n")
+            self._end_all()
+            child.wait()
+            output.seek(0)
+            return child.returncode, output.read()
+
+    def _end_all(self) -> None:
+        """Mutated code may leave processes behind, in sessions of their own: all that work here."""
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if (entry / "cwd").resolve().is_relative_to(self.tree):
+                    os.kill(int(entry.name), signal.SIGKILL)
 
     @staticmethod
     def _environ() -> dict[str, str]:

@@ -413,10 +413,13 @@ static void the_end_of_a_job_waits_for_its_stages(void **state)
         _exit(0);
     }
     waitpid(stubborn, NULL, 0);
+    _cleanup_close_ int held = open(record, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(flock(held, LOCK_EX | LOCK_NB), -1);
     _cleanup_claims_ struct claims c = CLAIMS_INIT;
     open_claims("one", &c);
     if (claim_end(&c, claims_find(&c, job_a), &left, &err) < 0)
         fail_msg("%s", err.message);
+    assert_int_equal(flock(held, LOCK_EX | LOCK_NB), 0);
     assert_true(left.n >= 1);
     assert_int_equal(kill(stage, 0), -1);
     const struct process_user user = { .uid = UID, .gid = UID };
