@@ -68,9 +68,11 @@ int node_must_be_available(struct session *s, struct resource *r, struct err *er
 int node_make_way(struct session *s, struct resource *r, struct err *err);
 /* Passes on why a create failed: a service-linked role that is only just being made is ERR_BUSY. */
 int node_move_error(struct err *err, struct err *failure);
-/* Calls a Delete, unless it has been called already. */
+/* Calls a Delete, unless it has been called already. ERR_BUSY says what it is in that AWS does not
+ * delete it in. */
 int node_remove(struct session *s, struct resource *r, const char *action, const char *member,
                 struct err *err);
+void node_leaving(const struct resource *r, struct strbuf *why);
 
 /* The adopt() of what ElastiCache tags. */
 int elasticache_adopt(struct session *s, struct resource *r, struct err *err);

@@ -151,5 +151,6 @@ const struct resource_type elasticache_cluster_type = {
     .create = cluster_create,
     .update = cluster_update,
     .remove = cluster_remove,
+    .leaving = node_leaving,
     .adopt = elasticache_adopt,
 };

@@ -337,5 +337,6 @@ const struct resource_type elasticache_group_type = {
     .create = group_create,
     .update = group_update,
     .remove = group_remove,
+    .leaving = node_leaving,
     .adopt = elasticache_adopt,
 };

@@ -319,6 +319,17 @@ int node_move_error(struct err *err, struct err *failure)
     return err_move(err, failure);
 }
 
+/* AWS deletes what is "available" or has failed, and nothing that is in the making or being
+ * changed: https://github.com/hashicorp/terraform/issues/1331. What it is in now is looked up. */
+static int not_now(struct session *s, struct resource *r, struct err *err)
+{
+    if (r->type->observe(s, &r, 1, err) < 0)
+        return -1;
+    const char *status = json_str(r->memo, "status");
+    return err_set(err, ERR_BUSY, "%s: AWS deletes it once it is available",
+                   status != NULL ? status : "gone");
+}
+
 int node_remove(struct session *s, struct resource *r, const char *action, const char *member,
                 struct err *err)
 {
@@ -327,8 +338,14 @@ int node_remove(struct session *s, struct resource *r, const char *action, const
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put_str(input, member, r->name);
     _cleanup_err_ struct err failure = ERR_INIT;
-    if (aws_call(s, "elasticache", action, input, NULL, &failure) < 0 &&
-        failure.class != ERR_NOT_FOUND)
-        return err_move(err, &failure);
-    return 0;
+    if (aws_call(s, "elasticache", action, input, NULL, &failure) == 0 ||
+        failure.class == ERR_NOT_FOUND)
+        return 0;
+    return failure.class == ERR_BUSY ? not_now(s, r, err) : err_move(err, &failure);
+}
+
+void node_leaving(const struct resource *r, struct strbuf *why)
+{
+    const char *status = json_str(r->memo, "status");
+    strbuf_adds(why, status != NULL ? status : "");
 }

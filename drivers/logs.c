@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "drivers/logs.h"
+
 #include "drivers/common.h"
 #include "drivers/driver.h"
 #include "drivers/single.h"
@@ -55,7 +57,7 @@ static int group_take(struct session *s, struct resource *r, const cJSON *group,
 }
 
 /* DescribeLogGroups takes a prefix; only the very name is ours. */
-static int group_read(struct session *s, const char *name, cJSON **ret, struct err *err)
+int logs_group_read(struct session *s, const char *name, cJSON **ret, struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put_str(input, "logGroupNamePrefix", name);
@@ -67,7 +69,7 @@ static int group_read(struct session *s, const char *name, cJSON **ret, struct e
 }
 
 static const struct single group_single = {
-    .type = &group_type, .label = "logs", .read = group_read, .take = group_take
+    .type = &group_type, .label = "logs", .read = logs_group_read, .take = group_take
 };
 
 static int group_discover(struct session *s, struct graph *g, struct err *err)
@@ -125,11 +127,27 @@ static int remove_by(struct session *s, const char *action, const cJSON *input, 
     return 0;
 }
 
-static int group_remove(struct session *s, struct resource *r, struct err *err)
+int logs_group_delete(struct session *s, const char *name, struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
-    json_put_str(input, "logGroupName", r->name);
-    return remove_by(s, "DeleteLogGroup", input, err);
+    _cleanup_err_ struct err failure = ERR_INIT;
+    json_put_str(input, "logGroupName", name);
+    if (remove_by(s, "DeleteLogGroup", input, &failure) == 0)
+        return 0;
+    /* https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/
+     * protecting-log-groups-from-deletion.html */
+    if (failure.class == ERR_INVALID && strstr(failure.message, "deletion protection") != NULL)
+        return err_set(err, ERR_USER,
+                       "log group '%s' is protected from deletion, and stays: if it is to go, 'aws "
+                       "logs put-log-group-deletion-protection --no-deletion-protection-enabled "
+                       "--log-group-identifier %s' takes that away",
+                       name, name);
+    return err_move(err, &failure);
+}
+
+static int group_remove(struct session *s, struct resource *r, struct err *err)
+{
+    return logs_group_delete(s, r->name, err);
 }
 
 /* What AWS fills in for members that were left out goes, in what is wanted and in what is there. */
@@ -245,7 +263,7 @@ static int logs_want(struct graph *g, const cJSON *spec, struct err *err)
 
 static const char *const group_stable[] = { "LogGroupName", "Arn", NULL };
 static const char *const after_group[] = { "logs.group", NULL };
-static const char *const group_gone_first[] = { "ecs.service", "ecs.cluster", NULL };
+static const char *const group_gone_first[] = { "ecs.service", "ecs.task", "ecs.cluster", NULL };
 
 static const struct tag_call tag_call = { "logs", "TagResource", "resourceArn", false,
                                           "tags", NULL,          NULL };
@@ -286,7 +304,8 @@ static const struct resource_type filter_type = {
     .remove = filter_remove,
 };
 
-static const struct resource_type *const logs_types[] = { &group_type, &filter_type, NULL };
+static const struct resource_type *const logs_types[] = { &group_type, &filter_type,
+                                                          &logs_insights_type, NULL };
 
 extern const struct driver logs_driver;
 const struct driver logs_driver = {

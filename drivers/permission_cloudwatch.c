@@ -21,6 +21,11 @@ const struct permission logs_permissions[] = {
       .resources = "logs:log-group:${E}:*",
       .flags = PERMIT_OURS,
       .when = "logs.group" },
+    /* Container Insights' group has no tags, and goes with its cluster. */
+    { .sid = "LogInsights",
+      .actions = "logs:DeleteLogGroup",
+      .resources = "logs:log-group:/aws/ecs/containerinsights/${E}/performance:*",
+      .when = "ecs.cluster" },
     { .sid = "LogChange",
       .actions = "logs:PutMetricFilter logs:DeleteMetricFilter",
       .resources = "logs:log-group:${E}:*",

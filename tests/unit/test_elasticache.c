@@ -414,6 +414,51 @@ static void specs_are_refused(void **state)
     }
 }
 
+#define SUBNET_GROUP                                                                               \
+    {                                                                                              \
+        .call = "elasticache:DescribeCacheSubnetGroups",                                           \
+        .answer = "{\"CacheSubnetGroups\":[{\"CacheSubnetGroupName\":"                             \
+                  "\"automation-8527fec8-redis-subnet\",\"ARN\":\"sg\"}]}"                         \
+    }
+
+static void what_is_being_made_is_removed_once_it_is(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        SUBNET_GROUP,
+        TAGS,
+        { .call = "elasticache:DescribeCacheClusters", .answer = MEMBER("creating", "5.0.4", "") },
+        { .call = "elasticache:DescribeCacheClusters", .answer = MEMBER("creating", "5.0.4", "") },
+        { .call = "elasticache:DescribeCacheClusters",
+          .answer = MEMBER("deleting", "5.0.4", ENDPOINT) },
+        { .call = "elasticache:DeleteCacheCluster",
+          .class = ERR_BUSY,
+          .code = "InvalidCacheClusterState" },
+        { .call = "elasticache:DeleteCacheCluster", .answer = "{}" },
+        { 0 },
+    };
+    struct script t;
+    script_open_teardown(&t, rows);
+    script_find(&t, "elasticache.subnet_group");
+    script_find(&t, "elasticache.cluster");
+    struct resource *r = graph_find(t.g, CLUSTER);
+    /* It does not tell its tags yet: it is whose the subnet group is. */
+    assert_true(r != NULL && r->have != NULL && resource_is_ours(r));
+    assert_int_equal(r->type->remove(t.s, r, &t.err), -1);
+    assert_int_equal(t.err.class, ERR_BUSY);
+    assert_string_equal(t.err.message, "creating: AWS deletes it once it is available");
+    err_release(&t.err);
+    assert_int_equal(r->type->remove(t.s, r, &t.err), 0);
+    assert_int_equal(r->type->observe(t.s, &r, 1, &t.err), 0);
+    assert_non_null(r->have);
+    _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+    r->type->leaving(r, &why);
+    assert_string_equal(why.buf, "deleting");
+    assert_int_equal(r->type->remove(t.s, r, &t.err), 0);
+    assert_int_equal(script_count(&t, "elasticache:DeleteCacheCluster"), 2);
+    script_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -432,6 +477,7 @@ int main(void)
         cmocka_unit_test(a_token_that_cannot_be_one_is_not_sent),
         cmocka_unit_test(a_secret_is_the_one_that_is_named),
         cmocka_unit_test(specs_are_refused),
+        cmocka_unit_test(what_is_being_made_is_removed_once_it_is),
     };
     return cmocka_run_group_tests_name("elasticache", tests, NULL, NULL);
 }
