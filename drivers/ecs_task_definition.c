@@ -192,7 +192,7 @@ static int definition_discover(struct session *s, struct graph *g, struct err *e
     _cleanup_free_ char *prefix = xasprintf("%s-", g->context.environment);
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put_str(input, "familyPrefix", prefix);
-    json_put_str(input, "status", "ACTIVE");
+    json_put_str(input, "status", g->context.teardown ? "ALL" : "ACTIVE");
     json_put_int(input, "maxResults", 100);
     _cleanup_json_ cJSON *families = NULL;
     if (aws_call_all(s, "ecs", "ListTaskDefinitionFamilies", input, "families", &families, err) < 0)
@@ -208,9 +208,11 @@ static int definition_discover(struct session *s, struct graph *g, struct err *e
 static int definition_observe(struct session *s, struct resource *const *r, size_t n,
                               struct err *err)
 {
-    for (size_t i = 0; i < n; i++)
-        if (definition_look(s, r[i], err) < 0)
+    for (size_t i = 0; i < n; i++) {
+        bool wanted = r[i]->want != NULL;
+        if ((wanted ? definition_look(s, r[i], err) : ecs_family_look(s, r[i], err)) < 0)
             return -1;
+    }
     return 0;
 }
 
@@ -265,30 +267,6 @@ static int definition_register(struct session *s, struct resource *r, struct err
     return 0;
 }
 
-/* Every active revision: deregistering is all that makes a family go. */
-static int definition_remove(struct session *s, struct resource *r, struct err *err)
-{
-    _cleanup_json_ cJSON *input = cJSON_CreateObject();
-    json_put_str(input, "familyPrefix", r->name);
-    json_put_str(input, "status", "ACTIVE");
-    _cleanup_json_ cJSON *arns = NULL;
-    if (aws_call_all(s, "ecs", "ListTaskDefinitions", input, "taskDefinitionArns", &arns, err) < 0)
-        return -1;
-    _cleanup_free_ char *revision = xasprintf("task-definition/%s:", r->name);
-    const cJSON *arn;
-    cJSON_ArrayForEach (arn, arns) {
-        if (strstr(cJSON_GetStringValue(arn), revision) == NULL)
-            continue;
-        _cleanup_json_ cJSON *one = cJSON_CreateObject();
-        json_put(one, "taskDefinition", json_dup(arn));
-        _cleanup_err_ struct err failure = ERR_INIT;
-        if (aws_call(s, "ecs", "DeregisterTaskDefinition", one, NULL, &failure) < 0 &&
-            failure.class != ERR_NOT_FOUND)
-            return err_move(err, &failure);
-    }
-    return 0;
-}
-
 static const char *const definition_gone_first[] = { "ecs.service", NULL };
 
 const struct resource_type ecs_task_definition_type = {
@@ -303,6 +281,6 @@ const struct resource_type ecs_task_definition_type = {
     .observe = definition_observe,
     .create = definition_register,
     .update = definition_register,
-    .remove = definition_remove,
+    .remove = ecs_family_remove,
     .adopt = ecs_adopt,
 };

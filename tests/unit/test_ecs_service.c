@@ -627,27 +627,6 @@ static void a_service_that_wants_tasks_is_removed_by_force(void **state)
     script_close(&t);
 }
 
-static void every_revision_of_an_unwanted_family_goes(void **state)
-{
-    (void)state;
-    static const struct script_row rows[] = {
-        { .call = "ecs:ListTaskDefinitions",
-          .answer = "{\"taskDefinitionArns\":[\"" ARN "task-definition/" NAME ":1\",\"" ARN
-                    "task-definition/" NAME ":2\",\"" ARN "task-definition/" NAME "-x:1\"]}" },
-        { .call = "ecs:DeregisterTaskDefinition", .answer = "{}" },
-        { .call = "ecs:DescribeTaskDefinition", .class = ERR_NOT_FOUND, .code = "ClientException" },
-        { 0 },
-    };
-    struct script t;
-    script_open(&t, script_spec, rows);
-    struct resource *r = script_resource(&t, DEFINITION);
-    assert_int_equal(r->type->remove(t.s, r, &t.err), 0);
-    assert_int_equal(script_count(&t, "ecs:DeregisterTaskDefinition"), 2);
-    script_observe(&t, DEFINITION);
-    assert_null(r->have);
-    script_close(&t);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -669,7 +648,6 @@ int main(void)
         cmocka_unit_test(a_create_is_safe_to_repeat),
         cmocka_unit_test(draining_counts_for_removal_only),
         cmocka_unit_test(a_service_that_wants_tasks_is_removed_by_force),
-        cmocka_unit_test(every_revision_of_an_unwanted_family_goes),
     };
     return cmocka_run_group_tests_name("ecs_service", tests, NULL, NULL);
 }
