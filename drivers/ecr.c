@@ -54,8 +54,11 @@ static int repository_observe(struct session *s, struct resource *const *r, size
 
 static int repository_create(struct session *s, struct resource *r, struct err *err)
 {
+    _cleanup_json_ cJSON *input = json_dup(r->target), *tags = cJSON_CreateObject();
+    json_put_strf(tags, ECR_PROJECT_TAG, "%" PRId64, r->graph->context.project);
+    json_put(input, "tags", tags_to_list(tags, "Key", "Value"));
     _cleanup_json_ cJSON *output = NULL;
-    if (aws_call(s, "ecr", "CreateRepository", r->target, &output, err) < 0)
+    if (aws_call(s, "ecr", "CreateRepository", input, &output, err) < 0)
         return -1;
     repository_take(r, json_get(output, "repository"));
     return 0;
@@ -178,6 +181,11 @@ char *ecr_repository_of(const struct graph *g, const cJSON *module)
     return name ? xstrdup(name) : xasprintf("%s-%s", g->context.prefix, module->string);
 }
 
+char *ecr_shared_tag(const struct context *c)
+{
+    return xasprintf("%s-master", c->prefix);
+}
+
 static void tag_add(cJSON *ids, const char *tag)
 {
     if (json_find(ids, "imageTag", tag) == NULL)
@@ -193,8 +201,8 @@ static cJSON *image_ids(const struct context *c, const cJSON *module)
         tag_add(ids, built);
     }
     tag_add(ids, c->environment);
-    _cleanup_free_ char *production = xasprintf("%s-master", c->prefix);
-    tag_add(ids, production);
+    _cleanup_free_ char *shared = ecr_shared_tag(c);
+    tag_add(ids, shared);
     const cJSON *tag;
     cJSON_ArrayForEach (tag, json_get(module, "tags"))
         tag_add(ids, cJSON_GetStringValue(tag));
@@ -285,7 +293,8 @@ static const struct resource_type image_type = {
     .observe = image_observe,
 };
 
-static const struct resource_type *const ecr_types[] = { &repository_type, &image_type, NULL };
+static const struct resource_type *const ecr_types[] = { &repository_type, &image_type,
+                                                         &ecr_image_tags_type, NULL };
 
 extern const struct driver ecr_driver;
 const struct driver ecr_driver = {

@@ -4,6 +4,16 @@
 
 #include "drivers/preflight.h"
 
+/* A repository that berth has made says so by this tag: which of GitLab's projects it is for. */
+#define ECR_PROJECT_TAG "berth:project"
+
+/* What an environment's builds have tagged; found in a teardown alone (ecr_tags.c). */
+extern const struct resource_type ecr_image_tags_type;
+
+/* The tag of the images that every branch takes where it has none of its own: "<prefix>-master".
+ * The caller frees it. */
+char *ecr_shared_tag(const struct context *c);
+
 /* The repository of a module: what the spec says, else <prefix>-<module>. The caller frees it. */
 char *ecr_repository_of(const struct graph *g, const cJSON *module);
 

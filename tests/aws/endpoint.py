@@ -272,6 +272,16 @@ class Endpoint:
                 pass
         return "sha256:" + hashlib.sha256(manifest.encode()).hexdigest()
 
+    def put_list(self, repository: str, tags: list[str], digests: list[str]) -> None:
+        """Put a list of images that are there, as for several platforms."""
+        kind = "application/vnd.oci.image.index.v1+json"
+        item = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 1}
+        manifest = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": [
+            {**item, "digest": digest} for digest in digests]})
+        for tag in tags:
+            self.client("ecr").put_image(repositoryName=repository, imageManifest=manifest,
+                                         imageTag=tag)
+
     @staticmethod
     def _put_layer(ecr: Any, repository: str, blob: bytes) -> dict[str, Any]:
         digest = "sha256:" + hashlib.sha256(blob).hexdigest()

@@ -212,6 +212,21 @@ def test_digest_is_the_manifests_and_tags_move(endpoint: Endpoint) -> None:
         repositoryName="web")) == "RepositoryNotEmptyException"
 
 
+def test_ecr_keeps_what_a_list_of_images_refers_to(endpoint: Endpoint) -> None:
+    """https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageFailure.html"""
+    ecr = endpoint.client("ecr")
+    ecr.create_repository(repositoryName="web")
+    digest = endpoint.put_image("web", ["arm", "other"])
+    endpoint.put_list("web", ["all"], [digest])
+    delete = lambda *tags: [  # noqa: E731
+        f["failureCode"] for f in ecr.batch_delete_image(
+            repositoryName="web", imageIds=[{"imageTag": tag} for tag in tags])["failures"]]
+    assert delete("other") == []
+    assert delete("arm", "none") == ["ImageReferencedByManifestList", "ImageNotFound"]
+    assert delete("all", "arm") == []
+    assert ecr.list_images(repositoryName="web")["imageIds"] == []
+
+
 def test_ecr_pages_and_token(endpoint: Endpoint) -> None:
     ecr = endpoint.client("ecr")
     for i in range(3):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Old revisions of task definitions go: after a deploy all but the two newest that have run.
 
-boto3 is the witness of what is still active, and the endpoint's record of what that took.
+With the environment go all of them, and the tags of its images. boto3 is the witness of what is
+left, and the endpoint's record of what that took.
 """
 
 from __future__ import annotations
@@ -121,3 +122,96 @@ def test_a_failure_is_a_warning(small: World, action: str) -> None:
     result = small.deploy()
     assert any("WARNING" in line and f"ecs:{action}" in line for line in result.log.splitlines())
     assert revisions(small) == [1, 2, 3]
+
+
+# -- the end of the environment ------------------------------------------------------------------
+
+
+def destroy(world: World) -> str:
+    result = world.job("destroy-branches")
+    assert result.exit_code == 0, result.log
+    return result.log
+
+
+def families(world: World) -> set[str]:
+    """Of all states: a family whose last revision is deleted is listed no more."""
+    return set(world.aws.client("ecs").list_task_definition_families()["families"])
+
+
+def register(world: World, family: str, like: str | None = None) -> None:
+    """A revision by hand; with the tags of another family's newest, or without any."""
+    ecs = world.aws.client("ecs")
+    tags = {"tags": ecs.describe_task_definition(
+        taskDefinition=like, include=["TAGS"])["tags"]} if like else {}
+    ecs.register_task_definition(
+        family=family, **tags,
+        containerDefinitions=[{"name": "a", "image": "busybox", "memory": 64}])
+
+
+def test_a_destroy_leaves_no_revision(small: World) -> None:
+    """Of ours: one that is inactive goes too, and what others have registered stays."""
+    deploy(small, 2)
+    deploy(small, 3)
+    mixed, foreign, longer = f"{ENVIRONMENT}-mixed", f"{ENVIRONMENT}-tool", f"{ENVIRONMENT}9-x"
+    register(small, mixed, like=FAMILY)
+    register(small, mixed)
+    register(small, foreign)
+    register(small, longer)
+    log = destroy(small)
+    assert families(small) == {mixed, foreign, longer}
+    assert revisions(small, family=mixed) == [2]
+    assert f"left alone: task definition '{foreign}'" in log
+    small.aws.expect("ecs", "DeleteTaskDefinitions", times=2)
+    assert "there is nothing of" in destroy(small)
+
+
+def tags(world: World, repository: str = "automation-notifier") -> set[str]:
+    images = world.aws.client("ecr").list_images(repositoryName=repository)["imageIds"]
+    return {image["imageTag"] for image in images if "imageTag" in image}
+
+
+KEPT = {"latest", "automation-master", "automation-master-7", f"{ENVIRONMENT}9",
+        f"{ENVIRONMENT}9-1001", f"{ENVIRONMENT}-rc", f"{ENVIRONMENT}-1001-rc", "automation-8527fec"}
+
+
+def test_a_destroy_takes_the_branchs_tags_off(small: World) -> None:
+    ours = {ENVIRONMENT, f"{ENVIRONMENT}-1001", f"{ENVIRONMENT}-1002"}
+    small.aws.put_image("automation-notifier", sorted(ours | KEPT), content="shared")
+    digest = small.aws.put_image("automation-t7-bridge", [ENVIRONMENT], content="alone")
+    ecr = small.aws.client("ecr")
+    for repository in ("elsewhere", "automation-tools"):
+        ecr.create_repository(repositoryName=repository,
+                              tags=[{"Key": "berth:project", "Value": "78"}])
+        small.aws.put_image(repository, [ENVIRONMENT])
+    ecr.create_repository(repositoryName="tools/mine",
+                          tags=[{"Key": "berth:project", "Value": "77"}])
+    small.aws.put_image("tools/mine", [f"{ENVIRONMENT}-{n}" for n in range(1, 120)])
+    platform = small.aws.put_image("tools/mine", [f"{ENVIRONMENT}-1001"], content="arm64")
+    small.aws.put_list("tools/mine", [ENVIRONMENT], [platform])
+    plan = small.job("plan-destroy-branches")
+    assert plan.exit_code == 0 and tags(small) == ours | KEPT
+    assert "repository's image tags tools/mine" in plan.log
+    small.aws.record_clear()
+    destroy(small)
+    assert tags(small) == KEPT and tags(small, "tools/mine") == set()
+    assert tags(small, "elsewhere") == tags(small, "automation-tools") == {ENVIRONMENT}
+    # What no tag names any more AWS has deleted; nobody asked for that by digest.
+    digests = {i["imageDigest"] for i in ecr.list_images(
+        repositoryName="automation-t7-bridge")["imageIds"]}
+    assert digest not in digests
+    asked = [c["input"] for c in small.aws.calls(service="ecr", action="BatchDeleteImage")]
+    assert all(set(image) == {"imageTag"} for one in asked for image in one["imageIds"])
+    assert max(len(one["imageIds"]) for one in asked) == 100
+
+
+def test_a_repository_says_whose_it_is(ready: World) -> None:
+    ecr = ready.aws.client("ecr")
+    for repository in ecr.describe_repositories()["repositories"]:
+        assert ecr.list_tags_for_resource(resourceArn=repository["repositoryArn"])["tags"] == [
+            {"Key": "berth:project", "Value": "77"}]
+
+
+def test_a_deploy_looks_for_no_tags(small: World) -> None:
+    small.aws.record_clear()
+    deploy(small, 2)
+    assert calls(small, "ListImages", "BatchDeleteImage") == []

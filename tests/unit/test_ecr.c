@@ -92,7 +92,8 @@ static void one_missing_repository_does_not_hide_the_others(void **state)
     assert_int_equal(script_count(&t, "ecr:BatchGetImage"), 0);
     assert_int_equal(r->type->create(t.s, r, &t.err), 0);
     assert_json(script_input(&t, "ecr:CreateRepository", 0),
-                "{\"repositoryName\":\"automation-api\"}");
+                "{\"repositoryName\":\"automation-api\",\"tags\":[{\"Key\":\"berth:project\","
+                "\"Value\":\"77\"}]}");
     assert_string_equal(json_str(r->outputs, "RepositoryUri"), "r/automation-api");
     script_close(&t);
 }

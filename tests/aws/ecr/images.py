@@ -116,10 +116,21 @@ def batch_get_image(call: Call) -> dict[str, Any]:
     return {"images": images, "failures": failures}
 
 
+def _is_in_a_list(repository: Repository, image: Image) -> bool:
+    """Whether an image of several platforms is made of it."""
+    return any(image.digest == one["digest"] for other in repository.images.values()
+               if other.media_type in INDEXES for one in json.loads(other.manifest)["manifests"])
+
+
 @ACTIONS.action("BatchDeleteImage")
 def batch_delete_image(call: Call) -> dict[str, Any]:
-    """By tag: the tag goes, and the image if it was the last; by digest: the image goes."""
+    """By tag: the tag goes, and the image if it was the last; by digest: the image goes.
+
+    An image that a manifest list refers to stays, and its last tag with it.
+    """
     repository = repository_get(call)
+    if not 1 <= len(call.input["imageIds"]) <= 100:
+        raise refuse("imageIds must have 1 to 100 elements.")
     gone, failures = [], []
     for key in call.input["imageIds"]:
         failure = image_failure(repository, key)
@@ -129,6 +140,10 @@ def batch_delete_image(call: Call) -> dict[str, Any]:
         image = repository.image_find(key)
         assert image is not None
         tags = [key["imageTag"]] if "imageTag" in key else list(image.tags)
+        if set(tags) == set(image.tags) and _is_in_a_list(repository, image):
+            failures.append({"imageId": key, "failureCode": "ImageReferencedByManifestList",
+                             "failureReason": "Requested image referenced by manifest list"})
+            continue
         for tag in tags:
             image.tags.remove(tag)
             gone.append({"imageDigest": image.digest, "imageTag": tag})
