@@ -36,6 +36,9 @@ enum stack_state {
 /* What a StackStatus means; NULL is STACK_GONE. */
 enum stack_state stack_state(const char *status);
 
+/* Every status but that of what is gone, for ListStacks. The caller owns it. */
+cJSON *stack_statuses_there(void);
+
 /* The digest of a template's text. The caller frees it. */
 char *stack_digest(const char *text);
 /* Parameters as a call wants them, sorted by name: [{ParameterKey, ParameterValue}]. The caller
@@ -58,6 +61,10 @@ int stack_adopt(struct session *s, struct resource *r, struct err *err);
  * the stack's events. The caller frees *ret.
  */
 int stack_reason(struct session *s, const char *id, char **ret, struct err *err);
+
+/* Warns of what a stack that was deleted has left behind, one call: DELETE_SKIPPED is what its
+ * template retains. `id` is what it had for its id. */
+void stack_say_retained(struct session *s, struct resource *r, const char *id);
 
 /*
  * Warns of what an output of the stack that is an SNS topic has in the way of notifying anybody: no

@@ -32,8 +32,17 @@ static bool tells_reason(const cJSON *event, const char *id)
            !str_eq(json_str(event, "PhysicalResourceId"), id);
 }
 
+/* What stays when its stack goes: its template says so, or whoever deleted the stack. */
+static bool tells_retained(const cJSON *event, const char *id)
+{
+    (void)id;
+    return str_eq(json_str(event, "ResourceStatus"), "DELETE_SKIPPED");
+}
+
 /* Page by page, and no further than to where the last operation began. */
-static int failures_read(struct session *s, const char *id, cJSON *failures, struct err *err)
+static int events_read(struct session *s, const char *id,
+                       bool (*is_meant)(const cJSON *event, const char *id), cJSON *events,
+                       struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put_str(input, "StackName", id);
@@ -45,8 +54,8 @@ static int failures_read(struct session *s, const char *id, cJSON *failures, str
         cJSON_ArrayForEach (event, json_get(output, "StackEvents")) {
             if (begins_operation(event, id))
                 return 0;
-            if (tells_reason(event, id))
-                json_push(failures, json_dup(event));
+            if (is_meant(event, id))
+                json_push(events, json_dup(event));
         }
         const char *more = json_str(output, "NextToken");
         if (more == NULL)
@@ -55,10 +64,29 @@ static int failures_read(struct session *s, const char *id, cJSON *failures, str
     }
 }
 
+void stack_say_retained(struct session *s, struct resource *r, const char *id)
+{
+    _cleanup_json_ cJSON *events = cJSON_CreateArray();
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (events_read(s, id, tells_retained, events, &failure) < 0) {
+        graph_warn(r->graph,
+                   "cannot see whether stack '%s', which is deleted, has left anything: %s",
+                   r->name, failure.message);
+        return;
+    }
+    const cJSON *event;
+    cJSON_ArrayForEach (event, events)
+        graph_warn(r->graph,
+                   "stack '%s' is deleted, but not its %s '%s' (%s): its template retains it; "
+                   "remove it by hand if it is to go",
+                   r->name, json_str(event, "ResourceType"), json_str(event, "LogicalResourceId"),
+                   json_str(event, "PhysicalResourceId"));
+}
+
 int stack_reason(struct session *s, const char *id, char **ret, struct err *err)
 {
     _cleanup_json_ cJSON *failures = cJSON_CreateArray();
-    if (failures_read(s, id, failures, err) < 0)
+    if (events_read(s, id, tells_reason, failures, err) < 0)
         return -1;
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
     int n = (int)json_count(failures);

@@ -25,6 +25,32 @@ enum stack_state stack_state(const char *status)
     return str_ends(status, "_IN_PROGRESS") ? STACK_BUSY : STACK_STUCK;
 }
 
+/* "ListStacks: StackStatusFilter" takes no "all but". */
+cJSON *stack_statuses_there(void)
+{
+    static const char *const others[] = {
+        "CREATE_IN_PROGRESS",
+        "ROLLBACK_IN_PROGRESS",
+        "DELETE_IN_PROGRESS",
+        "UPDATE_IN_PROGRESS",
+        "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+        "UPDATE_ROLLBACK_IN_PROGRESS",
+        "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+        "IMPORT_IN_PROGRESS",
+        "IMPORT_ROLLBACK_IN_PROGRESS",
+        "UPDATE_FAILED",
+        "UPDATE_ROLLBACK_FAILED",
+        "IMPORT_ROLLBACK_FAILED",
+    };
+    cJSON *statuses = cJSON_CreateArray();
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        json_push_str(statuses, others[i]);
+    for (size_t i = 0; i < status_states_n; i++)
+        if (status_states[i].state != STACK_GONE)
+            json_push_str(statuses, status_states[i].status);
+    return statuses;
+}
+
 char *stack_digest(const char *text)
 {
     return digest_text(text, 16);

@@ -146,8 +146,12 @@ static int look(struct session *s, struct resource *r, struct err *err)
 static int stack_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
 {
     for (size_t i = 0; i < n; i++) {
+        const char *known = json_str(r[i]->memo, "id");
+        _cleanup_free_ char *id = known != NULL ? xstrdup(known) : NULL;
         if (look(s, r[i], err) < 0)
             return -1;
+        if (json_bool(r[i]->memo, "deleting", false) && status_of(r[i]) == NULL && id != NULL)
+            stack_say_retained(s, r[i], id);
         if (json_bool(r[i]->memo, "deleting", false) && str_eq(status_of(r[i]), "DELETE_FAILED"))
             return err_set(err, ERR_FAILED,
                            "%s '%s' could not be deleted: %s; remove what holds it and run the job "
@@ -163,6 +167,45 @@ static char *name_in(const char *arn)
 {
     const char *name = strchr(arn, '/');
     return name != NULL ? xstrndup(name + 1, strcspn(name + 1, "/")) : xstrdup("");
+}
+
+/* Adds a stack that nobody wants; one that is wanted observe() asks for. */
+static int stack_found(struct session *s, struct graph *g, const char *arn, struct err *err)
+{
+    _cleanup_free_ char *name = name_in(arn);
+    _cleanup_json_ cJSON *stack = NULL;
+    if (graph_find_name(g, &cloudformation_stack_type, name) != NULL)
+        return 0;
+    if (stack_read(s, arn, &stack, err) < 0)
+        return -1;
+    /* One within another has that one's tags, and goes with it. */
+    if (stack == NULL || json_get(stack, "ParentId") != NULL)
+        return 0;
+    _cleanup_json_ cJSON *tags = tags_from_list(json_get(stack, "Tags"), "Key", "Value");
+    struct resource *r =
+        graph_found(g, &cloudformation_stack_type, json_str(tags, "berth:name"), name);
+    return stack_take(s, r, stack, err);
+}
+
+/*
+ * The index of the tagging API is late. A teardown must not miss a stack that a killed job has only
+ * just asked for, and looks through the list of all that there are: those with the environment in
+ * their names, which are all but those that a spec calls otherwise.
+ */
+static int stacks_list(struct session *s, struct graph *g, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *stacks = NULL;
+    json_put(input, "StackStatusFilter", stack_statuses_there());
+    if (aws_call_all(s, "cloudformation", "ListStacks", input, "StackSummaries", &stacks, err) < 0)
+        return -1;
+    const cJSON *stack;
+    cJSON_ArrayForEach (stack, stacks) {
+        const char *name = json_str(stack, "StackName");
+        if (name != NULL && strstr(name, g->context.environment) != NULL &&
+            stack_found(s, g, json_str(stack, "StackId"), err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 /*
@@ -184,24 +227,10 @@ static int stack_discover(struct session *s, struct graph *g, struct err *err)
     const cJSON *one;
     cJSON_ArrayForEach (one, found) {
         const char *arn = json_str(one, "ResourceARN");
-        if (arn == NULL)
-            continue;
-        _cleanup_free_ char *name = name_in(arn);
-        _cleanup_json_ cJSON *stack = NULL;
-        if (graph_find_name(g, &cloudformation_stack_type, name) != NULL)
-            continue; /* observe() asks for it */
-        if (stack_read(s, arn, &stack, err) < 0)
-            return -1;
-        /* One within another has that one's tags, and goes with it. */
-        if (stack == NULL || json_get(stack, "ParentId") != NULL)
-            continue;
-        _cleanup_json_ cJSON *tags = tags_from_list(json_get(stack, "Tags"), "Key", "Value");
-        struct resource *r =
-            graph_found(g, &cloudformation_stack_type, json_str(tags, "berth:name"), name);
-        if (stack_take(s, r, stack, err) < 0)
+        if (arn != NULL && stack_found(s, g, arn, err) < 0)
             return -1;
     }
-    return 0;
+    return g->context.teardown ? stacks_list(s, g, err) : 0;
 }
 
 /* What a person has to do about it. */
@@ -477,6 +506,11 @@ static int stack_remove(struct session *s, struct resource *r, struct err *err)
     return 0;
 }
 
+static void stack_leaving(const struct resource *r, struct strbuf *why)
+{
+    strbuf_adds(why, status_of(r) != NULL ? status_of(r) : "");
+}
+
 static const char *const stack_immutable[] = { "StackName", NULL };
 
 const struct resource_type cloudformation_stack_type = {
@@ -494,5 +528,6 @@ const struct resource_type cloudformation_stack_type = {
     .create = stack_create,
     .update = stack_update,
     .remove = stack_remove,
+    .leaving = stack_leaving,
     .adopt = stack_adopt,
 };

@@ -36,6 +36,10 @@ static void topic_stacks(const struct graph *g, struct strlist *ret)
 const struct permission cloudformation_permissions[] = {
     /* Stacks that the spec has dropped: list_amazonresourcegrouptaggingapi.html. */
     { .sid = PERMIT_LOOK, .actions = "tag:GetResources", .resources = "*" },
+    { .sid = PERMIT_LOOK,
+      .actions = "cloudformation:ListStacks",
+      .resources = "*",
+      .when = "cloudformation.stack" },
     { .sid = "StackLook",
       .actions = "cloudformation:DescribeStacks",
       .resources = "cloudformation:stack/${NAME}/*",

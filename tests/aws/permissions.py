@@ -134,9 +134,12 @@ ROUTE53: Table = {
     **dict.fromkeys(("GetAccountLimit", "ListHostedZones", "ListHostedZonesByName"), "*"),
 }
 # .../list_awscloudformation.html
-CLOUDFORMATION: Table = dict.fromkeys(
-    ("CreateStack", "DeleteStack", "DescribeStackEvents", "DescribeStacks", "GetTemplate",
-     "ListStackResources", "UpdateStack", "UpdateTerminationProtection"), "stack/{StackName}/*")
+CLOUDFORMATION: Table = {
+    "ListStacks": "*",
+    **dict.fromkeys(("CreateStack", "DeleteStack", "DescribeStackEvents", "DescribeStacks",
+                     "GetTemplate", "ListStackResources", "UpdateStack",
+                     "UpdateTerminationProtection"), "stack/{StackName}/*"),
+}
 # .../list_amazoncloudwatch.html; dashboards are of no region.
 CLOUDWATCH: Table = {
     **dict.fromkeys(("DescribeAlarms", "ListDashboards"), "*"),

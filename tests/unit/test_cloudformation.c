@@ -396,9 +396,80 @@ static void a_shared_stack_is_looked_up(void **state)
     script_close(&t);
 }
 
+#define SUMMARY(name) "{\"StackName\":\"" name "\",\"StackId\":\"" ID "\"}"
+
+/* The index of tags is late, and without a spec nothing tells names. */
+static void a_teardown_finds_a_stack_that_has_only_just_been_made(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "tagging:GetResources", .answer = "{\"ResourceTagMappingList\":[]}" },
+        { .call = "cloudformation:ListStacks",
+          .answer = "{\"StackSummaries\":[" SUMMARY("automation-8527fec") "," SUMMARY(
+              NAME) "," SUMMARY("other") "]}" },
+        DESCRIBED("ROLLBACK_COMPLETE", "2", OUR_TAGS("Key", "Value"), ""),
+        EVENTS,
+        { .call = "cloudformation:DeleteStack", .answer = "{}" },
+        { 0 },
+    };
+    struct script t;
+    script_open_teardown(&t, rows);
+    script_find(&t, "cloudformation.stack");
+    assert_int_equal(t.g->n, 1);
+    struct resource *r = t.g->v[0];
+    assert_string_equal(r->name, NAME);
+    assert_true(r->have != NULL && resource_is_ours(r));
+    const cJSON *filter =
+        json_get(script_input(&t, "cloudformation:ListStacks", 0), "StackStatusFilter");
+    assert_true(json_array_has(filter, "DELETE_FAILED"));
+    assert_true(json_array_has(filter, "UPDATE_ROLLBACK_FAILED"));
+    assert_false(json_array_has(filter, "DELETE_COMPLETE"));
+    assert_int_equal(r->type->remove(t.s, r, &t.err), 0);
+    script_close(&t);
+}
+
+static void what_a_template_retains_is_said(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "tagging:GetResources", .answer = "{\"ResourceTagMappingList\":[]}" },
+        { .call = "cloudformation:ListStacks",
+          .answer = "{\"StackSummaries\":[" SUMMARY(NAME) "]}" },
+        DESCRIBED("CREATE_COMPLETE", "2", OUR_TAGS("Key", "Value"), ""),
+        DESCRIBED("DELETE_IN_PROGRESS", "2", OUR_TAGS("Key", "Value"), ""),
+        DESCRIBED("DELETE_COMPLETE", "2", OUR_TAGS("Key", "Value"), ""),
+        { .call = "cloudformation:DeleteStack", .answer = "{}" },
+        { .call = "cloudformation:DescribeStackEvents",
+          .answer = "{\"StackEvents\":[" EVENT("Bucket", "b-1", "DELETE_SKIPPED", "") "," EVENT(
+              "T", "t", "DELETE_COMPLETE",
+              "") "," EVENT(NAME, ID, "DELETE_IN_PROGRESS",
+                            "User Initiated") "," EVENT("Old", "o", "DELETE_SKIPPED", "") "]}" },
+        { 0 },
+    };
+    struct script t;
+    script_open_teardown(&t, rows);
+    script_find(&t, "cloudformation.stack");
+    struct resource *r = t.g->v[0];
+    assert_int_equal(r->type->remove(t.s, r, &t.err), 0);
+    assert_int_equal(r->type->observe(t.s, &r, 1, &t.err), 0);
+    _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+    r->type->leaving(r, &why);
+    assert_string_equal(why.buf, "DELETE_IN_PROGRESS");
+    assert_int_equal(t.g->warnings.n, 0);
+    assert_int_equal(r->type->observe(t.s, &r, 1, &t.err), 0);
+    assert_null(r->have);
+    assert_int_equal(t.g->warnings.n, 1);
+    assert_string_equal(t.g->warnings.v[0],
+                        "stack '" NAME "' is deleted, but not its T 'Bucket' (b-1): its template "
+                        "retains it; remove it by hand if it is to go");
+    script_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_teardown_finds_a_stack_that_has_only_just_been_made),
+        cmocka_unit_test(what_a_template_retains_is_said),
         cmocka_unit_test(what_may_not_be_asked_for),
         cmocka_unit_test(states_are_what_aws_calls_them),
         cmocka_unit_test(a_stack_is_made_and_awaited),
