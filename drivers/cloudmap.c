@@ -51,7 +51,7 @@ static int namespace_take(struct session *s, struct resource *r, const cJSON *na
     if (r->tags == NULL)
         r->tags = tags_from_list(json_get(output, "Tags"), "Key", "Value");
     cJSON *have = cJSON_CreateObject();
-    json_put_str(have, "Name", r->name);
+    json_copy(have, namespace, "Name");
     /* No call of Cloud Map's tells the VPC. A namespace without the tag is taken to be in ours. */
     const char *vpc = json_str(r->tags, VPC_TAG);
     if (vpc != NULL)
@@ -62,28 +62,53 @@ static int namespace_take(struct session *s, struct resource *r, const cJSON *na
     json_put_str(have, "Description", description != NULL ? description : "");
     resource_set_have(r, have);
     resource_set_output(r, "Id", json_str(namespace, "Id"));
-    resource_set_output(r, "Name", r->name);
+    resource_set_output(r, "Name", json_str(namespace, "Name"));
     resource_set_output(r, "Arn", json_str(namespace, "Arn"));
     return 0;
 }
 
+/*
+ * A name is taken once in each VPC, so that somebody else may have one of ours in another: what is
+ * found second has its id in its name. The wanted one is the one that is ours.
+ */
+static int namespace_found(struct session *s, struct graph *g, const cJSON *namespace,
+                           struct err *err)
+{
+    const char *name = json_str(namespace, "Name");
+    struct resource *r = graph_found(g, &cloudmap_namespace_type, name, name);
+    r->observed = true;
+    if (r->have == NULL)
+        return namespace_take(s, r, namespace, err);
+    _cleanup_free_ char *second = xasprintf("%s (%s)", name, json_str(namespace, "Id"));
+    struct resource *other = graph_found(g, &cloudmap_namespace_type, second, second);
+    other->observed = true;
+    if (namespace_take(s, other, namespace, err) < 0)
+        return -1;
+    if (r->want == NULL || resource_is_ours(r) || !resource_is_ours(other))
+        return 0;
+    cJSON_Delete(r->tags);
+    r->tags = steal_ptr(&other->tags);
+    resource_set_have(other, NULL);
+    return namespace_take(s, r, namespace, err);
+}
+
+/* Names that are not the environment's are the spec's: in a teardown tags tell of them. */
 static int namespace_discover(struct session *s, struct graph *g, struct err *err)
 {
     resources_mark_observed(g, &cloudmap_namespace_type);
-    _cleanup_json_ cJSON *namespaces = NULL;
-    if (namespaces_read(s, NULL, &namespaces, err) < 0)
+    _cleanup_json_ cJSON *namespaces = NULL, *tagged = NULL;
+    if (namespaces_read(s, NULL, &namespaces, err) < 0 ||
+        (g->context.teardown && cloudmap_tagged(s, g, &tagged, err) < 0))
         return -1;
     const cJSON *namespace;
     cJSON_ArrayForEach (namespace, namespaces) {
         const char *name = json_str(namespace, "Name");
-        if (graph_find_name(g, &cloudmap_namespace_type, name) == NULL && !name_is_ours(g, name))
-            continue;
-        struct resource *r = graph_found(g, &cloudmap_namespace_type, name, name);
-        r->observed = true;
-        if (namespace_take(s, r, namespace, err) < 0)
+        bool meant = graph_find_name(g, &cloudmap_namespace_type, name) != NULL ||
+                     name_is_ours(g, name) || json_array_has(tagged, json_str(namespace, "Arn"));
+        if (meant && namespace_found(s, g, namespace, err) < 0)
             return -1;
     }
-    return 0;
+    return g->context.teardown ? cloudmap_find_making(s, g, namespaces, err) : 0;
 }
 
 /* One that is being created or deleted is told by its operation alone. */
@@ -103,23 +128,31 @@ static int namespace_poll(struct session *s, struct resource *r, struct err *err
     return 0;
 }
 
+/* By id, once that is known; a wanted one may have been made anew since. */
+int cloudmap_namespace_look(struct session *s, struct resource *r, struct err *err)
+{
+    const char *id = json_str(r->outputs, "Id"), *name = json_str(r->outputs, "Name");
+    _cleanup_json_ cJSON *namespaces = NULL;
+    if (namespaces_read(s, id != NULL ? name : r->name, &namespaces, err) < 0)
+        return -1;
+    const cJSON *namespace = id != NULL ? json_find(namespaces, "Id", id) : NULL;
+    if (namespace == NULL && (id == NULL || r->want != NULL))
+    namespace = json_find(namespaces, "Name", r->name);
+    if (namespace != NULL)
+        return namespace_take(s, r, namespace, err);
+    resource_set_have(r, NULL);
+    return 0;
+}
+
 static int namespace_observe(struct session *s, struct resource *const *r, size_t n,
                              struct err *err)
 {
     for (size_t i = 0; i < n; i++) {
+        bool polled = json_str(r[i]->memo, "operation") != NULL;
         r[i]->observed = true;
-        if (json_str(r[i]->memo, "operation") != NULL) {
-            if (namespace_poll(s, r[i], err) < 0)
-                return -1;
-            continue;
-        }
-        _cleanup_json_ cJSON *namespaces = NULL;
-        if (namespaces_read(s, r[i]->name, &namespaces, err) < 0)
-            return -1;
-        const cJSON *namespace = json_find(namespaces, "Name", r[i]->name);
-        if (namespace == NULL)
+        if (cloudmap_is_forgotten(r[i]))
             resource_set_have(r[i], NULL);
-        else if (namespace_take(s, r[i], namespace, err) < 0)
+        else if ((polled ? namespace_poll : cloudmap_namespace_look)(s, r[i], err) < 0)
             return -1;
     }
     return 0;
@@ -142,23 +175,6 @@ static char *creator_request_id(const struct resource *r, bool again)
         clock_basic_date(time(NULL), stamp + 1, sizeof(stamp) - 1);
     }
     return xasprintf("berth-%" PRId64 "-%s%s", c->project, digest, stamp);
-}
-
-/* Whether any namespace is being created right now; the operations do not tell which. */
-static int creation_pending(struct session *s, bool *ret, struct err *err)
-{
-    _cleanup_json_ cJSON *input = cJSON_CreateObject();
-    cJSON *filters = json_put_array(input, "Filters");
-    filter_add(filters, "TYPE", "CREATE_NAMESPACE");
-    cJSON *status = filter_add(filters, "STATUS", "SUBMITTED");
-    json_push_str(json_get(status, "Values"), "PENDING");
-    json_put_str(status, "Condition", "IN");
-    _cleanup_json_ cJSON *operations = NULL;
-    if (aws_call_all(s, "servicediscovery", "ListOperations", input, "Operations", &operations,
-                     err) < 0)
-        return -1;
-    *ret = json_count(operations) > 0;
-    return 0;
 }
 
 static int namespace_call_create(struct session *s, struct resource *r, const cJSON *tags,
@@ -220,10 +236,10 @@ static int namespace_create(struct session *s, struct resource *r, struct err *e
     if (namespace_call_create(s, r, tags, false, &output, &failure) < 0) {
         if (!str_eq(failure.aws_code, "DuplicateRequest"))
             return err_move(err, &failure);
-        bool pending = false;
-        if (creation_pending(s, &pending, err) < 0)
+        _cleanup_json_ cJSON *pending = NULL; /* the operations do not tell which */
+        if (cloudmap_creations(s, &pending, err) < 0)
             return -1;
-        if (pending)
+        if (json_count(pending) > 0)
             return err_set(err, ERR_BUSY, "namespace '%s' is being created by an earlier request",
                            r->name);
         if (namespace_call_create(s, r, tags, true, &output, err) < 0)
@@ -253,19 +269,38 @@ static int namespace_update(struct session *s, struct resource *r, struct err *e
     return 0;
 }
 
+/* What AWS says of a namespace that it does not begin to delete. */
+static int refusal(const struct resource *r, struct err *failure, struct err *err)
+{
+    if (failure->class == ERR_NOT_FOUND)
+        return 0;
+    if (str_eq(failure->aws_code, "DuplicateRequest"))
+        return err_set(err, ERR_BUSY, "it is being deleted already, or changed");
+    if (str_eq(failure->aws_code, "ResourceInUse"))
+        return err_set(err, ERR_BUSY, "Cloud Map still counts services in '%s'", r->name);
+    return err_move(err, failure);
+}
+
 static int namespace_remove(struct session *s, struct resource *r, struct err *err)
 {
-    if (json_str(r->memo, "operation") != NULL)
-        return 0; /* asked for already */
+    if (cloudmap_is_making(r) && cloudmap_making_look(s, r, err) < 0)
+        return -1;
+    if (json_str(r->memo, "operation") != NULL || r->have == NULL)
+        return 0; /* asked for already, or not ours to ask for */
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put_str(input, "Id", json_str(r->outputs, "Id"));
     _cleanup_json_ cJSON *output = NULL;
     _cleanup_err_ struct err failure = ERR_INIT;
     if (aws_call(s, "servicediscovery", "DeleteNamespace", input, &output, &failure) < 0)
-        return failure.class == ERR_NOT_FOUND ? 0 : err_move(err, &failure);
+        return refusal(r, &failure, err);
     operation_begin(r, output, "the deletion of the namespace");
     json_put_bool(r->memo, "deleting", true);
     return 0;
+}
+
+static void namespace_leaving(const struct resource *r, struct strbuf *why)
+{
+    operation_judge(r, why);
 }
 
 bool cloudmap_is_wanted(const cJSON *service)
@@ -385,6 +420,7 @@ const struct resource_type cloudmap_namespace_type = {
     .create = namespace_create,
     .update = namespace_update,
     .remove = namespace_remove,
+    .leaving = namespace_leaving,
     .adopt = namespace_adopt,
 };
 

@@ -174,7 +174,8 @@ static int service_remove(struct session *s, struct resource *r, struct err *err
     size_t n = 0;
     if (instances_deregister(s, id, &n, err) < 0)
         return -1;
-    return err_set(err, ERR_BUSY, "Cloud Map service '%s' still has %zu instances", r->name, n);
+    return err_set(err, ERR_BUSY, "%zu instance%s in it %s being deregistered", n,
+                   n == 1 ? "" : "s", n == 1 ? "is" : "are");
 }
 
 static const char *const service_immutable[] = { "Name", "NamespaceId", "HealthCheckCustomConfig",

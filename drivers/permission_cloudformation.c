@@ -35,11 +35,9 @@ static void topic_stacks(const struct graph *g, struct strlist *ret)
  * https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html */
 const struct permission cloudformation_permissions[] = {
     /* Stacks that the spec has dropped: list_amazonresourcegrouptaggingapi.html. */
-    { .sid = PERMIT_LOOK, .actions = "tag:GetResources", .resources = "*" },
     { .sid = PERMIT_LOOK,
-      .actions = "cloudformation:ListStacks",
-      .resources = "*",
-      .when = "cloudformation.stack" },
+      .actions = "tag:GetResources cloudformation:ListStacks",
+      .resources = "*" },
     { .sid = "StackLook",
       .actions = "cloudformation:DescribeStacks",
       .resources = "cloudformation:stack/${NAME}/*",

@@ -44,14 +44,10 @@ static void record_names(const struct graph *g, struct strlist *ret)
 }
 
 const struct permission route53_permissions[] = {
-    { .sid = PERMIT_LOOK,
-      .actions = "route53:ListHostedZonesByName",
-      .resources = "*",
-      .when = "route53.zone" },
+    { .sid = PERMIT_LOOK, .actions = "route53:ListHostedZonesByName", .resources = "*" },
     { .sid = "HostedZone",
       .actions = "route53:ListResourceRecordSets",
-      .resources = "route53:::hostedzone/*",
-      .when = "route53.zone" },
+      .resources = "route53:::hostedzone/*" },
     { .sid = "HostedZone",
       .actions = "route53:GetHostedZone",
       .resources = "route53:::hostedzone/*",
@@ -75,12 +71,9 @@ const struct permission route53_permissions[] = {
 const struct permission cloudmap_permissions[] = {
     { .sid = PERMIT_LOOK,
       .actions = "servicediscovery:ListNamespaces servicediscovery:ListServices "
-                 "servicediscovery:ListTagsForResource",
+                 "servicediscovery:ListTagsForResource servicediscovery:GetOperation "
+                 "servicediscovery:ListOperations",
       .resources = "*" },
-    { .sid = PERMIT_LOOK,
-      .actions = "servicediscovery:GetOperation servicediscovery:ListOperations",
-      .resources = "*",
-      .when = "cloudmap.namespace" },
     { .sid = "DiscoveryCreate",
       .actions = "servicediscovery:CreatePrivateDnsNamespace servicediscovery:TagResource",
       .resources = "*",

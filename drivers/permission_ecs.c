@@ -141,19 +141,20 @@ static void task_secrets(const struct graph *g, struct strlist *ret)
     }
 }
 
+#define INSIDE  "ecs:cluster/${E} ecs:service/${E}/* ecs:task/${E}/*"
 #define ECS_ALL "ecs:cluster/${E} ecs:service/${E}/* ecs:task-definition/${E}-*:*"
 
 const struct permission ecs_permissions[] = {
-    { .sid = "ServiceLook", .actions = "ecs:DescribeServices", .resources = "ecs:service/${E}/*" },
+    { .sid = "Inside", .actions = "ecs:DescribeServices", .resources = INSIDE },
+    /* What is in the cluster beside services, and keeps it; capacity.c lists tasks, too. */
+    { .sid = "Inside",
+      .actions = "ecs:StopTask ecs:ListContainerInstances",
+      .resources = INSIDE,
+      .when = "ecs.cluster" },
     { .sid = "ServiceList",
       .actions = "ecs:ListServices",
       .resources = "*",
       .condition = "ArnLike ecs:cluster arn:${P}:ecs:${R}:${A}:cluster/${E}" },
-    /* What is in the cluster beside services, and keeps it; capacity.c lists tasks, too. */
-    { .sid = "ClusterEmpty",
-      .actions = "ecs:StopTask ecs:ListContainerInstances",
-      .resources = "ecs:task/${E}/* ecs:cluster/${E}",
-      .when = "ecs.cluster" },
     { .sid = PERMIT_LOOK, .actions = "ecs:ListTaskDefinitionFamilies", .resources = "*" },
     { .sid = PERMIT_LOOK,
       .actions = "ecs:DescribeTaskDefinition ecs:ListTaskDefinitions "

@@ -63,10 +63,7 @@ static void vpc_any(const struct graph *g, struct strlist *ret)
 }
 
 const struct permission security_group_permissions[] = {
-    { .sid = PERMIT_LOOK,
-      .actions = "ec2:DescribeSecurityGroups",
-      .resources = "*",
-      .when = "ec2.vpc" },
+    { .sid = PERMIT_LOOK, .actions = "ec2:DescribeSecurityGroups", .resources = "*" },
     /* Who holds a group that cannot be removed. */
     { .sid = PERMIT_LOOK,
       .actions = "ec2:DescribeNetworkInterfaces",

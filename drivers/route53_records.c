@@ -241,10 +241,30 @@ static void records_judge_owner(struct view *v)
         r->tags = tags_wanted(r->graph, r->label);
 }
 
+/* In a teardown: what stands beneath our own name and is not ours, to look at for whoever reads. */
+static void warn_foreign(const struct view *v)
+{
+    const cJSON *set;
+    cJSON_ArrayForEach (set, v->sets) {
+        _cleanup_free_ char *name = NULL, *type = NULL;
+        record_key_split(set->string, &name, &type);
+        _cleanup_free_ char *of_owner =
+            str_eq(type, "TXT") ? owner_key(v->r->graph, v->zone, name) : NULL;
+        if (of_owner == NULL && !view_owns(v, set->string))
+            graph_warn(
+                v->r->graph,
+                "not this environment's, and left alone: DNS record '%s' of zone '%s', which "
+                "has no TXT record of ours",
+                set->string, v->zone);
+    }
+}
+
 static void records_take(struct view *v)
 {
     struct resource *r = v->r;
     records_judge_owner(v);
+    if (r->graph->context.teardown)
+        warn_foreign(v);
     _cleanup_json_ cJSON *records = records_owned(v);
     cJSON *have = NULL;
     if (records->child != NULL || json_get(r->memo, "foreign") != NULL) {

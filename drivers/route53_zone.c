@@ -2,7 +2,8 @@
 /*
  * Hosted zones: looked up by name or id, never changed. Of the names that the limits list all zones
  * are found, public and private, whether the spec names them or not: there may be records in them
- * that it no longer has.
+ * that it no longer has. In a teardown of those that the limits' wildcards let be, too, and of all
+ * where there are no such limits.
  */
 #include "drivers/common.h"
 #include "drivers/route53.h"
@@ -136,13 +137,9 @@ static void zone_add(struct graph *g, const cJSON *zone, const char *name, bool 
     r->observed = true;
 }
 
-/* All zones of one name, in one answer: those that are wanted, then the others if `all`. */
-static int name_discover(struct session *s, struct graph *g, const char *name, bool all,
-                         struct err *err)
+/* All zones of one name: those that are wanted, then the others if `all`. */
+static void name_take(struct graph *g, const char *name, const cJSON *zones, bool all)
 {
-    _cleanup_json_ cJSON *zones = NULL;
-    if (zones_by_name(s, name, &zones, err) < 0)
-        return -1;
     _cleanup_json_ cJSON *public = zones_of_kind(zones, false);
     _cleanup_json_ cJSON *private = zones_of_kind(zones, true);
     const cJSON *const kinds[] = { public, private };
@@ -158,14 +155,86 @@ static int name_discover(struct session *s, struct graph *g, const char *name, b
     for (size_t i = 0; all && i < ARRAY_SIZE(kinds); i++)
         cJSON_ArrayForEach (zone, kinds[i])
             zone_add(g, zone, name, json_count(kinds[i]) == 1);
+}
+
+/* They come in one answer. */
+static int name_discover(struct session *s, struct graph *g, const char *name, bool all,
+                         struct err *err)
+{
+    _cleanup_json_ cJSON *zones = NULL;
+    if (zones_by_name(s, name, &zones, err) < 0)
+        return -1;
+    name_take(g, name, zones, all);
+    return 0;
+}
+
+/* Whether the limits list names alone, so that zones can be asked for by them. */
+static bool limits_are_names(const cJSON *limits)
+{
+    const cJSON *limit;
+    cJSON_ArrayForEach (limit, limits)
+        if (strchr(limit->valuestring, '*') != NULL)
+            return false;
+    return limits != NULL;
+}
+
+/* Where the limits do not forbid it, an environment may have records there. Not in the zone of a
+ * Cloud Map namespace, which nobody else may change:
+ * https://docs.aws.amazon.com/Route53/latest/APIReference/API_LinkedService.html */
+static bool is_allowed(const cJSON *zone, const char *name, const cJSON *limits)
+{
+    const cJSON *limit;
+    bool any = limits == NULL;
+    cJSON_ArrayForEach (limit, limits) {
+        _cleanup_free_ char *pattern = dns_name(limit->valuestring);
+        any = any || str_glob(pattern, name);
+    }
+    return any && json_get(zone, "LinkedService") == NULL;
+}
+
+/* Every zone in which the environment may have records, by name. */
+static int zones_allowed(struct session *s, const cJSON *limits, cJSON *by_name, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "MaxItems", SAME_NAME);
+    for (;;) {
+        _cleanup_json_ cJSON *output = NULL;
+        if (aws_call(s, "route53", "ListHostedZonesByName", input, &output, err) < 0)
+            return -1;
+        const cJSON *zone;
+        cJSON_ArrayForEach (zone, json_get(output, "HostedZones")) {
+            _cleanup_free_ char *name = dns_name(json_str(zone, "Name"));
+            if (!is_allowed(zone, name, limits))
+                continue;
+            cJSON *same = json_get(by_name, name);
+            json_push(same != NULL ? same : json_put_array(by_name, name), json_dup(zone));
+        }
+        if (!json_bool(output, "IsTruncated", false))
+            return 0;
+        json_put_str(input, "DNSName", json_str(output, "NextDNSName"));
+        json_put_str(input, "HostedZoneId", bare_id(json_str(output, "NextHostedZoneId")));
+    }
+}
+
+/* No spec says where there are records: they may be in every zone that the limits let be. */
+static int zone_discover_all(struct session *s, struct graph *g, struct err *err)
+{
+    _cleanup_json_ cJSON *by_name = cJSON_CreateObject();
+    if (zones_allowed(s, json_get(g->context.limits, "zones"), by_name, err) < 0)
+        return -1;
+    const cJSON *zones;
+    cJSON_ArrayForEach (zones, by_name)
+        name_take(g, zones->string, zones, true);
     return 0;
 }
 
 static int zone_discover(struct session *s, struct graph *g, struct err *err)
 {
+    const cJSON *limits = json_get(g->context.limits, "zones"), *limit, *name;
+    if (g->context.teardown && !limits_are_names(limits))
+        return zone_discover_all(s, g, err);
     _cleanup_json_ cJSON *names = cJSON_CreateObject(); /* whether the limits list it */
-    const cJSON *limit, *name;
-    cJSON_ArrayForEach (limit, json_get(g->context.limits, "zones")) {
+    cJSON_ArrayForEach (limit, limits) {
         _cleanup_free_ char *zone = dns_name(limit->valuestring);
         if (strchr(zone, '*') == NULL)
             json_put_bool(names, zone, true);

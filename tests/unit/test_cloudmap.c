@@ -287,9 +287,151 @@ static void names_follow_the_spec(void **state)
                         "most 63");
 }
 
+#define NAMESPACE(id, name) "{\"Id\":\"" id "\",\"Arn\":\"arn:" id "\",\"Name\":\"" name "\"}"
+#define NAMESPACES(list)                                                                           \
+    {                                                                                              \
+        .call = "servicediscovery:ListNamespaces", .answer = "{\"Namespaces\":[" list "]}"         \
+    }
+#define TAGGED(list)                                                                               \
+    {                                                                                              \
+        .call = "tagging:GetResources", .answer = "{\"ResourceTagMappingList\":[" list "]}"        \
+    }
+#define TAGS(tags)                                                                                 \
+    {                                                                                              \
+        .call = "servicediscovery:ListTagsForResource", .answer = "{\"Tags\":" tags "}"            \
+    }
+#define MAKING(list)                                                                               \
+    {                                                                                              \
+        .call = "servicediscovery:ListOperations", .answer = "{\"Operations\":[" list "]}"         \
+    }
+#define DELETED                                                                                    \
+    {                                                                                              \
+        .call = "servicediscovery:DeleteNamespace", .answer = "{\"OperationId\":\"op-2\"}"         \
+    }
+#define OURS OUR_TAGS("Key", "Value")
+
+/* Somebody else may have a namespace of our name in another VPC: it is not touched. */
+static void a_name_in_another_vpc_is_another_namespace(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        NAMESPACES(NAMESPACE("ns-1", "automation-8527fec8.local") "," NAMESPACE(
+            "ns-2",
+            "automation-8527fec8.local") "," NAMESPACE("ns-3",
+                                                       "prod.internal") "," NAMESPACE("ns-4",
+                                                                                      "other")),
+        TAGGED("{\"ResourceARN\":\"arn:ns-3\"}"),
+        TAGS(OURS),
+        TAGS("[]"),
+        TAGS(OURS),
+        MAKING(""),
+        DELETED,
+        { 0 },
+    };
+    struct script t;
+    script_open_teardown(&t, rows);
+    script_find(&t, "cloudmap.namespace");
+    assert_int_equal(t.g->n, 3);
+    struct resource *first = t.g->v[0];
+    assert_true(resource_is_ours(first));
+    assert_string_equal(t.g->v[1]->name, "automation-8527fec8.local (ns-2)");
+    assert_false(resource_is_ours(t.g->v[1]));
+    assert_string_equal(t.g->v[2]->name, "prod.internal");
+    assert_true(resource_is_ours(t.g->v[2]));
+    assert_int_equal(first->type->remove(t.s, first, &t.err), 0);
+    assert_string_equal(json_str(script_input(&t, "servicediscovery:DeleteNamespace", 0), "Id"),
+                        "ns-1");
+    script_close(&t);
+}
+
+/* Opens a teardown in which somebody's namespace is being made. */
+static struct resource *making_open(struct script *t, const struct script_row *rows)
+{
+    script_open_teardown(t, rows);
+    script_find(t, "cloudmap.namespace");
+    assert_int_equal(t->g->n, 1);
+    struct resource *r = t->g->v[0];
+    assert_true(resource_is_ours(r));
+    assert_int_equal(r->type->remove(t->s, r, &t->err), -1);
+    assert_int_equal(t->err.class, ERR_BUSY);
+    assert_string_equal(t->err.message,
+                        "a namespace is being made, and whose it is shows once it is there");
+    err_release(&t->err);
+    return r;
+}
+
+#define UNTIL_IT_IS_THERE                                                                          \
+    NAMESPACES(""), TAGGED(""), MAKING("{\"Id\":\"op-1\"}"), OPERATION("SUBMITTED"),               \
+        OPERATION("PENDING"), OPERATION("SUCCESS"),                                                \
+        NAMESPACES(NAMESPACE("ns-1", "automation-8527fec8.local"))
+
+static void a_namespace_that_is_being_made_is_awaited_and_removed(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = { UNTIL_IT_IS_THERE, TAGS(OURS), DELETED, { 0 } };
+    struct script t;
+    struct resource *r = making_open(&t, rows);
+    assert_int_equal(r->type->remove(t.s, r, &t.err), 0);
+    assert_int_equal(script_count(&t, "servicediscovery:DeleteNamespace"), 1);
+    _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+    r->type->leaving(r, &why);
+    assert_string_equal(why.buf, "the deletion of the namespace is going on");
+    assert_int_equal(r->type->observe(t.s, &r, 1, &t.err), 0);
+    assert_null(r->have);
+    script_close(&t);
+}
+
+static void a_namespace_that_turns_out_to_be_anothers_stays(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = { UNTIL_IT_IS_THERE, TAGS("[]"), { 0 } };
+    struct script t;
+    struct resource *r = making_open(&t, rows);
+    assert_int_equal(r->type->remove(t.s, r, &t.err), 0);
+    assert_int_equal(r->type->observe(t.s, &r, 1, &t.err), 0);
+    assert_null(r->have);
+    assert_int_equal(script_count(&t, "servicediscovery:DeleteNamespace"), 0);
+    assert_string_equal(t.g->warnings.v[0],
+                        "namespace 'automation-8527fec8.local' (ns-1), made meanwhile, is not this "
+                        "environment's, and is left alone");
+    script_close(&t);
+}
+
+static void a_namespace_that_is_being_deleted_is_waited_for(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        NAMESPACES(NAMESPACE("ns-1", "automation-8527fec8.local")),
+        TAGGED(""),
+        TAGS(OURS),
+        MAKING(""),
+        { .call = "servicediscovery:DeleteNamespace",
+          .class = ERR_BUSY,
+          .code = "DuplicateRequest" },
+        { .call = "servicediscovery:DeleteNamespace",
+          .class = ERR_NOT_FOUND,
+          .code = "NamespaceNotFound" },
+        { 0 },
+    };
+    struct script t;
+    script_open_teardown(&t, rows);
+    script_find(&t, "cloudmap.namespace");
+    struct resource *r = t.g->v[0];
+    assert_int_equal(r->type->remove(t.s, r, &t.err), -1);
+    assert_int_equal(t.err.class, ERR_BUSY);
+    assert_string_equal(t.err.message, "it is being deleted already, or changed");
+    err_release(&t.err);
+    assert_int_equal(r->type->remove(t.s, r, &t.err), 0);
+    script_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_name_in_another_vpc_is_another_namespace),
+        cmocka_unit_test(a_namespace_that_is_being_made_is_awaited_and_removed),
+        cmocka_unit_test(a_namespace_that_turns_out_to_be_anothers_stays),
+        cmocka_unit_test(a_namespace_that_is_being_deleted_is_waited_for),
         cmocka_unit_test(a_namespace_is_awaited),
         cmocka_unit_test(a_description_is_put_back),
         cmocka_unit_test(a_failed_operation_says_why),

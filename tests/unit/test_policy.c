@@ -23,7 +23,6 @@ static const char *const uncalled[] = {
     "ec2:DeleteTags",
     "ec2:DescribeAvailabilityZones",
     "ec2:DescribeSecurityGroupRules",
-    "ec2:RevokeSecurityGroupEgress",
     "ecr:BatchCheckLayerAvailability",
     "ecr:BatchDeleteImage",
     "ecr:DeleteLifecyclePolicy",
@@ -47,7 +46,6 @@ static const char *const uncalled[] = {
     "ecs:PutClusterCapacityProviders",
     "ecs:RunTask",
     "ecs:StopServiceDeployment",
-    "ecs:StopTask",
     "ecs:UntagResource",
     "ecs:UpdateCluster",
     "elasticache:RemoveTagsFromResource",
@@ -254,8 +252,9 @@ static void only_what_the_spec_has(void **state)
     (void)state;
     _cleanup_iampolicy_ struct iampolicy p = IAMPOLICY_INIT;
     make("{" SERVICE "}", "ephemeral", &p);
-    assert_int_equal(json_count(p.documents), 1);
-    assert_int_equal(p.warnings.n, 0);
+    assert_int_equal(json_count(p.documents), 2);
+    assert_int_equal(p.warnings.n, 1);
+    assert_non_null(strstr(p.warnings.v[0], "it takes 2 policies"));
     static const char *const absent[] = { "CacheCreate",    "CacheChange",  "CacheLinkedRole",
                                           "BalancerCreate", "RecordChange", "Repository" };
     for (size_t i = 0; i < ARRAY_SIZE(absent); i++)
@@ -272,7 +271,7 @@ static void only_what_the_spec_has(void **state)
     assert_statement(&p, "FirewallChange",
                      "{\"Sid\":\"FirewallChange\",\"Effect\":\"Allow\",\"Action\":"
                      "[\"ec2:AuthorizeSecurityGroupIngress\",\"ec2:RevokeSecurityGroupIngress\","
-                     "\"ec2:DeleteSecurityGroup\"],"
+                     "\"ec2:RevokeSecurityGroupEgress\",\"ec2:DeleteSecurityGroup\"],"
                      "\"Resource\":\"arn:aws:ec2:us-east-1:123456789012:security-group/*\","
                      "\"Condition\":" OURS("ResourceTag", "\"automation-????????\"") "}");
     assert_statement(&p, "Role",
@@ -369,8 +368,10 @@ static void production_that_looks_like_a_branch_is_said(void **state)
         _cleanup_iampolicy_ struct iampolicy p = IAMPOLICY_INIT;
         json_push_str(refs, cases[i].ref);
         make("{" SERVICE "}", "ephemeral", &p);
-        assert_int_equal(p.warnings.n, cases[i].said ? 1 : 0);
-        assert_true(!cases[i].said || strstr(p.warnings.v[0], cases[i].ref) != NULL);
+        bool said = false;
+        for (size_t j = 0; j < p.warnings.n; j++)
+            said = said || strstr(p.warnings.v[j], cases[i].ref) != NULL;
+        assert_true(said == cases[i].said);
         cJSON_DeleteItemFromArray(refs, (int)json_count(refs) - 1);
     }
 }

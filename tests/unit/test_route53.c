@@ -377,6 +377,94 @@ static void nonsense_is_refused(void **state)
     }
 }
 
+#define ZONE_OF(id, name, more)                                                                    \
+    "{\"Id\":\"/hostedzone/" id "\",\"Name\":\"" name                                              \
+    ".\",\"Config\":{\"PrivateZone\":false}" more "}"
+
+static const struct script_row zones_page_1 = {
+    .call = "route53:ListHostedZonesByName",
+    .answer = "{\"HostedZones\":[" ZONE_OF(
+        "Z9", "example.com",
+        "") "],\"IsTruncated\":true,"
+            "\"NextDNSName\":\"example.net.\",\"NextHostedZoneId\":\"/hostedzone/Z1\"}"
+};
+static const struct script_row zones_page_2 = {
+    .call = "route53:ListHostedZonesByName",
+    .answer = "{\"HostedZones\":[" ZONE_OF("Z1", ZONE, "") "," ZONE_OF(
+        "Z2", "a.local",
+        ",\"LinkedService\":{\"ServicePrincipal\":\"servicediscovery.amazonaws.com\"}") "],"
+                                                                                        "\"IsTrunca"
+                                                                                        "ted\":"
+                                                                                        "false}"
+};
+
+/* Which zones a teardown looks into is the limits' to say: no spec does. */
+static void a_teardown_looks_into_every_zone_that_the_limits_let_be(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *limits;
+        size_t zones;
+        const char *first;
+    } cases[] = {
+        { "{\"zones\":[\"*.net\"]}", 1, ZONE },
+        { "{}", 2, "example.com" },
+        { "{\"zones\":[]}", 0, NULL },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        static const struct script_row last = LIST_ROW("");
+        const struct script_row rows[] = { zones_page_1, zones_page_2, last, { 0 } };
+        struct script t;
+        script_open_teardown(&t, rows);
+        _cleanup_json_ cJSON *limits = cJSON_Parse(cases[i].limits);
+        t.g->context.limits = limits;
+        script_find(&t, "route53.zone");
+        assert_int_equal(t.g->n, cases[i].zones);
+        if (cases[i].first != NULL) {
+            assert_string_equal(t.g->v[0]->name, cases[i].first);
+            const cJSON *second = script_input(&t, "route53:ListHostedZonesByName", 1);
+            assert_string_equal(json_str(second, "HostedZoneId"), "Z1");
+        }
+        script_find(&t, "route53.records");
+        assert_int_equal(script_count(&t, "route53:ListResourceRecordSets"), cases[i].zones);
+        script_close(&t);
+    }
+}
+
+#define OTHERS_SET                                                                                 \
+    "{\"Name\":\"x." OWN ".\",\"Type\":\"A\",\"TTL\":300,\"ResourceRecords\":[{\"Value\":"         \
+    "\"192.0.2.9\"}]}"
+
+static void a_teardown_removes_what_has_our_owner_alone(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        ZONES_ROW,
+        LIST_ROW(A_SET("192.0.2.1") "," OWNER_SET "," OTHERS_SET),
+        CHANGE_ROW,
+        { 0 },
+    };
+    struct script t;
+    script_open_teardown(&t, rows);
+    _cleanup_json_ cJSON *limits = cJSON_Parse("{\"zones\":[\"" ZONE "\"]}");
+    t.g->context.limits = limits;
+    script_find(&t, "route53.zone");
+    script_find(&t, "route53.records");
+    struct resource *r = script_resource(&t, RECORDS);
+    assert_true(r->have != NULL && resource_is_ours(r));
+    assert_int_equal(t.g->warnings.n, 1);
+    assert_string_equal(t.g->warnings.v[0],
+                        "not this environment's, and left alone: DNS record 'x." OWN
+                        " A' of zone '" ZONE "', which has no TXT record of ours");
+    assert_int_equal(r->type->remove(t.s, r, &t.err), 0);
+    const cJSON *changes = changes_sent(&t, 0);
+    assert_int_equal(json_count(changes), 2);
+    assert_string_equal(json_str_at(changes, "0/Action"), "DELETE");
+    assert_string_equal(json_str_at(changes, "0/ResourceRecordSet/Name"), OWN ".");
+    assert_string_equal(json_str_at(changes, "1/ResourceRecordSet/Name"), "_berth-a." OWN ".");
+    script_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +480,8 @@ int main(void)
         cmocka_unit_test(an_alias_follows_what_it_names),
         cmocka_unit_test(addresses_are_compared_as_such),
         cmocka_unit_test(zones_of_the_limits_are_all_found),
+        cmocka_unit_test(a_teardown_looks_into_every_zone_that_the_limits_let_be),
+        cmocka_unit_test(a_teardown_removes_what_has_our_owner_alone),
         cmocka_unit_test(nonsense_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

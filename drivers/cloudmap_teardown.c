@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#include "drivers/cloudmap.h"
+#include "drivers/common.h"
+
+/*
+ * What a teardown asks beside the list of namespaces: which of those have our tags that have not
+ * our name, since a spec may call its namespace as it likes, and which are only being made. Those
+ * are in no list, and whose one is shows once it is there: so it counts as ours until then.
+ */
+
+#define MAKING "making"
+
+int cloudmap_tagged(struct session *s, const struct graph *g, cJSON **ret, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *found = NULL;
+    cJSON *filter = json_push(json_put_array(input, "TagFilters"), cJSON_CreateObject());
+    json_put_str(filter, "Key", "Environment");
+    json_push_str(json_put_array(filter, "Values"), g->context.environment);
+    json_push_str(json_put_array(input, "ResourceTypeFilters"), "servicediscovery");
+    if (aws_call_all(s, "tagging", "GetResources", input, "ResourceTagMappingList", &found, err) <
+        0)
+        return -1;
+    *ret = cJSON_CreateArray();
+    const cJSON *one;
+    cJSON_ArrayForEach (one, found)
+        if (json_str(one, "ResourceARN") != NULL)
+            json_push_str(*ret, json_str(one, "ResourceARN"));
+    return 0;
+}
+
+int cloudmap_creations(struct session *s, cJSON **ret, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    cJSON *filters = json_put_array(input, "Filters");
+    filter_add(filters, "TYPE", "CREATE_NAMESPACE");
+    cJSON *status = filter_add(filters, "STATUS", "SUBMITTED");
+    json_push_str(json_get(status, "Values"), "PENDING");
+    json_put_str(status, "Condition", "IN");
+    return aws_call_all(s, "servicediscovery", "ListOperations", input, "Operations", ret, err);
+}
+
+static void making_found(struct graph *g, const char *operation, const char *id)
+{
+    _cleanup_free_ char *name = xasprintf("%s, which is being made", id);
+    struct resource *r = graph_found(g, &cloudmap_namespace_type, name, name);
+    cJSON *have = cJSON_CreateObject();
+    json_put_str(have, "Name", name);
+    resource_set_have(r, have);
+    r->observed = true;
+    cJSON_Delete(r->tags);
+    r->tags = tags_wanted(g, r->label);
+    resource_set_output(r, "Id", id);
+    json_put_str(r->memo, "operation", operation);
+    json_put_str(r->memo, "what", "the creation of the namespace");
+    json_put_bool(r->memo, MAKING, true);
+}
+
+int cloudmap_find_making(struct session *s, struct graph *g, const cJSON *namespaces,
+                         struct err *err)
+{
+    _cleanup_json_ cJSON *operations = NULL;
+    if (cloudmap_creations(s, &operations, err) < 0)
+        return -1;
+    const cJSON *operation;
+    cJSON_ArrayForEach (operation, operations) {
+        _cleanup_json_ cJSON *input = cJSON_CreateObject(), *output = NULL;
+        json_put_str(input, "OperationId", json_str(operation, "Id"));
+        if (aws_call(s, "servicediscovery", "GetOperation", input, &output, err) < 0)
+            return -1;
+        const char *id = json_str_at(output, "Operation/Targets/NAMESPACE");
+        if (id != NULL && json_find(namespaces, "Id", id) == NULL)
+            making_found(g, json_str(operation, "Id"), id);
+    }
+    return 0;
+}
+
+bool cloudmap_is_making(const struct resource *r)
+{
+    return json_bool(r->memo, MAKING, false);
+}
+
+/* Forgets a namespace that never came to be, or is another's. */
+static void forget(struct resource *r)
+{
+    resource_set_have(r, NULL);
+    json_put_bool(r->memo, MAKING, false);
+    json_put_bool(r->memo, "forgotten", true);
+}
+
+int cloudmap_making_look(struct session *s, struct resource *r, struct err *err)
+{
+    if (operation_poll(s, r, NULL, err) < 0)
+        return -1;
+    if (json_str(r->memo, "operation") != NULL)
+        return err_set(err, ERR_BUSY,
+                       "a namespace is being made, and whose it is shows once it is there");
+    if (json_str(r->memo, "failure") != NULL) {
+        forget(r);
+        return 0;
+    }
+    cJSON_Delete(steal_ptr(&r->tags));
+    if (cloudmap_namespace_look(s, r, err) < 0)
+        return -1;
+    json_put_bool(r->memo, MAKING, false);
+    if (r->have == NULL || resource_is_ours(r))
+        return 0;
+    graph_warn(r->graph,
+               "namespace '%s' (%s), made meanwhile, is not this environment's, and is "
+               "left alone",
+               json_str(r->have, "Name"), json_str(r->outputs, "Id"));
+    forget(r);
+    return 0;
+}
+
+bool cloudmap_is_forgotten(const struct resource *r)
+{
+    return json_bool(r->memo, "forgotten", false);
+}
