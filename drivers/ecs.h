@@ -32,6 +32,8 @@ int ecs_service_want(struct graph *g, const cJSON *spec, const cJSON *service, s
 
 /* Marks the cluster with this run's pipeline, before anything else of the environment changes. */
 int ecs_begin(struct session *s, struct graph *g, struct err *err);
+/* Of a cluster's tags: the pipeline that it is marked with; 0 if none. */
+int64_t ecs_pipeline_read(const cJSON *tags);
 /* The pipeline that the cluster is marked with now; 0 if none. */
 int ecs_cluster_pipeline(struct session *s, const struct graph *g, int64_t *ret, struct err *err);
 

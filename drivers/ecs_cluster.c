@@ -6,7 +6,7 @@
 
 #define PIPELINE_TAG "berth:pipeline"
 
-static int64_t pipeline_of(const cJSON *tags)
+int64_t ecs_pipeline_read(const cJSON *tags)
 {
     int64_t pipeline = 0;
     const char *text = json_str(tags, PIPELINE_TAG);
@@ -51,7 +51,7 @@ static void cluster_take(struct resource *r, const cJSON *cluster)
     resource_set_output(r, "Arn", json_str(cluster, "clusterArn"));
     cJSON_Delete(r->tags);
     r->tags = tags_from_list(json_get(cluster, "tags"), "key", "value");
-    int64_t newer = pipeline_of(r->tags);
+    int64_t newer = ecs_pipeline_read(r->tags);
     if (c->pipeline > 0 && newer > c->pipeline && resource_is_ours(r))
         graph_warn(r->graph,
                    "pipeline %" PRId64 " has worked on '%s' already and is newer than this one "
@@ -174,7 +174,7 @@ int ecs_begin(struct session *s, struct graph *g, struct err *err)
 {
     struct resource *r = graph_find(g, ECS_CLUSTER);
     if (r == NULL || r->have == NULL || g->context.pipeline <= 0 ||
-        pipeline_of(r->tags) == g->context.pipeline || !environment_changes(g))
+        ecs_pipeline_read(r->tags) == g->context.pipeline || !environment_changes(g))
         return 0;
     _cleanup_json_ cJSON *tags = cJSON_CreateObject();
     json_put_strf(tags, PIPELINE_TAG, "%" PRId64, g->context.pipeline);
@@ -190,7 +190,7 @@ int ecs_cluster_pipeline(struct session *s, const struct graph *g, int64_t *ret,
     if (cluster_read(s, g->context.environment, &output, err) < 0)
         return -1;
     _cleanup_json_ cJSON *tags = tags_from_list(json_at(output, "clusters/0/tags"), "key", "value");
-    *ret = pipeline_of(tags);
+    *ret = ecs_pipeline_read(tags);
     return 0;
 }
 

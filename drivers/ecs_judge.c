@@ -23,6 +23,9 @@ void ecs_service_remember(struct resource *r, const cJSON *service)
     while (json_count(events) > 20)
         cJSON_DeleteItemFromArray(events, 20);
     json_put(r->memo, "state", state);
+    const cJSON *created = json_get(service, "createdAt");
+    if (cJSON_IsNumber(created))
+        json_put_int(r->memo, RESOURCE_CREATED, (int64_t)created->valuedouble);
 }
 
 /* A date of a deployment or an event, in seconds since 1970; 0 if that is not known. */

@@ -51,6 +51,7 @@ static int group_take(struct session *s, struct resource *r, const cJSON *group,
         r->tags =
             json_get(output, "tags") ? json_dup(json_get(output, "tags")) : cJSON_CreateObject();
     resource_set_have(r, json_pick(group, group_members));
+    json_put_int(r->memo, RESOURCE_CREATED, json_int(group, "creationTime", 0) / 1000);
     resource_set_output(r, "LogGroupName", r->name);
     resource_set_output(r, "Arn", arn);
     return 0;

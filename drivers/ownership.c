@@ -27,6 +27,33 @@ static char *tag_value(const char *text)
     return strbuf_detach(&value);
 }
 
+static int hex_digit(char c)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    const char *at = c != '\0' ? strchr(digits, c) : NULL;
+    return at != NULL ? (int)(at - digits) : -1;
+}
+
+/* A value that is nearly as long as values may be was perhaps cut. */
+char *tag_text(const char *value)
+{
+    if (strlen(value) > TAG_VALUE_MAX - 3)
+        return NULL;
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    for (const char *p = value; *p != '\0'; p++) {
+        if (*p != '=') {
+            strbuf_addc(&text, *p);
+            continue;
+        }
+        int high = hex_digit(p[1]), low = high >= 0 ? hex_digit(p[2]) : -1;
+        if (low < 0 || high + low == 0)
+            return NULL;
+        strbuf_addc(&text, (char)(high * 16 + low));
+        p += 2;
+    }
+    return strbuf_detach(&text);
+}
+
 static void put_tag(cJSON *tags, const char *key, const char *text)
 {
     _cleanup_free_ char *value = tag_value(text);

@@ -203,6 +203,9 @@ enum progress {
     PROGRESS_SKIPPED, /* not tried: something it needs failed, or the run was cancelled */
 };
 
+/* In a resource's memo: since when it is there, in seconds since 1970, where its kind tells. */
+#define RESOURCE_CREATED "created"
+
 struct resource {
     /* Set when added, unchanged after. */
     struct graph *graph;
@@ -345,6 +348,8 @@ const char *resource_output(const struct graph *g, const char *address, const ch
  * (=XX), cut to 256 characters. The caller owns it.
  */
 cJSON *tags_wanted(const struct graph *g, const char *label);
+/* The text that a tag's value stands for; NULL where it is not known whole. The caller frees it. */
+char *tag_text(const char *value);
 /* An object of tags as the list an API wants: [{key_name: k, value_name: v}, ...]; and back. */
 cJSON *tags_to_list(const cJSON *tags, const char *key_name, const char *value_name);
 cJSON *tags_from_list(const cJSON *list, const char *key_name, const char *value_name);

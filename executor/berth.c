@@ -164,6 +164,42 @@ static const struct cli_option destroy_options[] = {
     { .name = NULL },
 };
 
+static const struct cli_option adopt_options[] = {
+    { "ref", CLI_STRING, &asked.ref, "BRANCH", "the branch" },
+    { "plan", CLI_FLAG, &asked.plan, NULL,
+      "only says what would be adopted; so it is without --yes" },
+    OPTION_YES,
+    OPTION_PROJECT,
+    { "dir", CLI_STRING, &asked.dir, "DIR", "the repository's checkout; . if absent" },
+    { "pipeline", CLI_NUMBER, &asked.pipeline, "N", "the pipeline whose images to use" },
+    OPTION_VAR,
+    OPTION_CONFIG,
+    OPTION_JSON,
+    OPTION_HELP,
+    { .name = NULL },
+};
+
+#define OPTION_ONE_PROJECT                                                                         \
+    {                                                                                              \
+        "project", CLI_NUMBER, &asked.project, "N",                                                \
+            "GitLab's id of one project; all of the host config's if absent"                       \
+    }
+
+static const struct cli_option list_options[] = {
+    OPTION_ONE_PROJECT, OPTION_CONFIG, OPTION_JSON, OPTION_HELP, { .name = NULL },
+};
+
+static const struct cli_option sweep_options[] = {
+    { "dry-run", CLI_FLAG, &asked.dry_run, NULL,
+      "only says what would be swept; so it is without --yes" },
+    OPTION_YES,
+    OPTION_ONE_PROJECT,
+    OPTION_CONFIG,
+    OPTION_JSON,
+    OPTION_HELP,
+    { .name = NULL },
+};
+
 static const struct cli_command commands[] = {
     { "name", "BRANCH", "Prints the name of a branch's environment.", name_options, command_name },
     { "check", "[DIR]",
@@ -173,6 +209,11 @@ static const struct cli_command commands[] = {
     { "apply", "", "Brings an environment up to its spec.", environment_options, command_apply },
     { "status", "", "Says how each resource is, what is wrong first.", environment_options,
       command_status },
+    { "list", "", "Lists all environments, and how they are.", list_options, command_list },
+    { "sweep", "", "Destroys ephemeral environments whose branch is gone or whose time is over.",
+      sweep_options, command_sweep },
+    { "adopt", "", "Makes an environment berth's that was made by other means: writes its tags.",
+      adopt_options, command_adopt },
     { "destroy", "", "Removes all that is there of an environment.", destroy_options,
       command_destroy },
     { "iam-policy", "", "Prints the least IAM policy that the jobs of a spec need.",

@@ -15,7 +15,7 @@
 
 /* What the command line's options say; berth.c's tables fill it in. */
 struct asked {
-    bool help, json, aws, yes;
+    bool help, json, aws, yes, plan, dry_run;
     int64_t project, pipeline, part;
     const char *ref, *dir, *config, *only, *runner_config, *kind, *account;
     struct strlist vars; /* NAME=VALUE */
@@ -33,7 +33,12 @@ int command_plan(const struct strlist *arguments);
 int command_apply(const struct strlist *arguments);
 int command_status(const struct strlist *arguments);
 int command_capacity(const struct strlist *arguments);
+int command_adopt(const struct strlist *arguments);
 int command_destroy(const struct strlist *arguments);
+
+/* Of all environments: command_fleet.c. */
+int command_list(const struct strlist *arguments);
+int command_sweep(const struct strlist *arguments);
 
 /* --- for the commands --- */
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "drivers/capacity.h"
+#include "executor/adopt.h"
 #include "executor/base/file.h"
 #include "executor/base/log.h"
 #include "executor/check.h"
@@ -17,7 +18,15 @@
 #include "executor/status.h"
 #include "executor/watch.h"
 
-enum verb { VERB_PLAN, VERB_APPLY, VERB_STATUS, VERB_CHECK, VERB_CAPACITY, VERB_DESTROY };
+enum verb {
+    VERB_PLAN,
+    VERB_APPLY,
+    VERB_STATUS,
+    VERB_CHECK,
+    VERB_CAPACITY,
+    VERB_ADOPT,
+    VERB_DESTROY
+};
 
 static const char *var_value(void *context, const char *name)
 {
@@ -122,6 +131,40 @@ static int print_capacity(struct deploy *d, struct err *err)
     return deploy_judge_capacity(d, report, err);
 }
 
+/* What a program gets is one JSON text, which holds the error, too. */
+static int print_adoption(const struct adoption *a, int r, const struct err *err)
+{
+    if (asked.json) {
+        command_print_json(adopt_to_json(a, r < 0 ? err : NULL));
+        asked.json = false;
+    } else {
+        _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+        adopt_to_text(a, &text);
+        command_print_text(&text);
+    }
+    return r;
+}
+
+/* What is in the way is what this is about. */
+static int adopt(struct deploy *d, struct err *err)
+{
+    _cleanup_adoption_ struct adoption a = ADOPTION_INIT;
+    if ((asked.yes && errand_lock(&d->errand, err) < 0) ||
+        (deploy_observe(d, err) < 0 && (err->class != ERR_CONFLICT || !status_is_told(d->graph))))
+        return -1;
+    err_release(err);
+    deploy_say_warnings(d);
+    if (adopt_look(d->errand.session, d->graph, &a, err) < 0)
+        return -1;
+    const struct engine_options options = errand_engine_options(&d->errand);
+    int r = asked.yes ? adopt_carry_out(d->errand.session, &options, &a, err) : 0;
+    if (print_adoption(&a, r, err) < 0)
+        return -1;
+    if (!asked.yes && adopt_count(&a) > 0)
+        log_info("nothing is adopted without '--yes'");
+    return 0;
+}
+
 static int work(enum verb verb, struct deploy *d, struct err *err)
 {
     struct part part;
@@ -129,6 +172,8 @@ static int work(enum verb verb, struct deploy *d, struct err *err)
         return err_wrap(err, "--only");
     if (verb == VERB_STATUS)
         return show_status(d, &part.selection, err);
+    if (verb == VERB_ADOPT)
+        return adopt(d, err);
     if ((verb == VERB_APPLY && errand_lock(&d->errand, err) < 0) || deploy_observe(d, err) < 0)
         return -1;
     if (verb == VERB_CAPACITY)
@@ -309,4 +354,13 @@ int command_capacity(const struct strlist *arguments)
 int command_destroy(const struct strlist *arguments)
 {
     return run_verb(VERB_DESTROY, arguments);
+}
+
+int command_adopt(const struct strlist *arguments)
+{
+    _cleanup_err_ struct err err = ERR_INIT;
+    if (!asked.plan || !asked.yes)
+        return run_verb(VERB_ADOPT, arguments);
+    err_set(&err, ERR_USER, "'--plan' only says what '--yes' does: give one of them");
+    return command_fail(&err);
 }

@@ -35,6 +35,7 @@ static const struct exact_name exact_names[] = {
     { "grafana_user_creation", ACT_GRAFANA, NULL },
     { "grafana_user_creation_branches", ACT_GRAFANA, "ephemeral" },
     { "grafana_user_creation_master", ACT_GRAFANA, "production" },
+    { "sweep", ACT_SWEEP, NULL },
 };
 
 static const struct module_suffix module_suffixes[] = {
@@ -82,6 +83,7 @@ static const struct act_info act_infos[] = {
     [ACT_IMAGE] = { "image", WHEN_BEFORE, true },
     [ACT_TERRAFORM] = { "terraform", WHEN_AFTER, false },
     [ACT_GRAFANA] = { "grafana", WHEN_AFTER, true },
+    [ACT_SWEEP] = { "sweep", WHEN_BEFORE, true },
 };
 
 #define TERRAFORM_PREFIX "terraform-validate-"

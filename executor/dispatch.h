@@ -22,6 +22,7 @@ enum act {
     ACT_IMAGE,
     ACT_TERRAFORM,
     ACT_GRAFANA,
+    ACT_SWEEP,
 };
 
 enum when { WHEN_BEFORE, WHEN_AFTER }; /* the script, relative to the driver */

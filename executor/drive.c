@@ -16,6 +16,7 @@
 #include "executor/joblog.h"
 #include "executor/jobuser.h"
 #include "executor/outputs.h"
+#include "executor/sweep.h"
 #include "executor/watch.h"
 
 struct drive {
@@ -95,6 +96,7 @@ static int check_act(const struct drive *d, struct err *err)
     switch (d->dispatch.act) {
     case ACT_DEPLOY:
     case ACT_DESTROY:
+    case ACT_SWEEP:
     case ACT_BASIC_INFRA:
     case ACT_CAPACITY:
         return 0;
@@ -121,7 +123,7 @@ static int prepare(struct drive *d, struct err *err)
     d->by_spec = d->dispatch.act == ACT_SCRIPT;
     if (!d->by_spec && (check_act(d, err) < 0 || decide_environment(d, err) < 0))
         return -1;
-    if (d->dispatch.act == ACT_DESTROY)
+    if (d->dispatch.act == ACT_DESTROY || d->dispatch.act == ACT_SWEEP)
         return 0;
     if (checkout_open(&d->host, &d->checkout, err) < 0 ||
         deploy_read_spec(&d->deploy, &d->host, d->checkout, err) < 0)
@@ -252,6 +254,20 @@ static int deploy(struct drive *d, const struct errand_request *errand, struct e
     return r;
 }
 
+/* Of the job's own project alone: what it may not touch, it may not sweep. */
+static int sweep(struct drive *d, const struct errand_request *errand, struct err *err)
+{
+    _cleanup_sweep_ struct sweep s = SWEEP_INIT;
+    const struct sweep_request request = {
+        .host = errand->host,
+        .project = errand->project,
+        .who = errand->who,
+        .session_name = errand->session_name,
+        .cancel = errand->cancel,
+    };
+    return sweep_all(&s, &request, !d->dispatch.plan, err);
+}
+
 static int run(struct drive *d, struct err *err)
 {
     if (prepare(d, err) < 0)
@@ -276,6 +292,8 @@ static int run(struct drive *d, struct err *err)
     };
     if (d->dispatch.act == ACT_DESTROY)
         return destroy_environment(&d->destroy, &errand, !d->dispatch.plan, err);
+    if (d->dispatch.act == ACT_SWEEP)
+        return sweep(d, &errand, err);
     return deploy(d, &errand, err);
 }
 

@@ -201,6 +201,11 @@ static int check_protection(const struct job *job, const struct environment *e, 
 static int check_job_name(const struct job *job, const struct dispatch *d,
                           const struct environment *e, struct err *err)
 {
+    if (d->act == ACT_SWEEP && !str_eq(e->kind, "production"))
+        return err_set(err, ERR_REFUSED,
+                       "job '%s' may destroy environments of all branches: only the protected "
+                       "production branch may run it, and '%s' is %s",
+                       job->name, job->ref, e->kind);
     if (d->branch_kind == NULL || str_eq(d->branch_kind, e->kind))
         return 0;
     return err_set(err, ERR_USER,

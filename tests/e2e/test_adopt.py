@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""berth adopt: an environment that was made by other means becomes berth's, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import unowned
+from world import BRANCH, ENVIRONMENT, PROJECT_ID, World
+
+WRITES = {"alb.load_balancer": "elasticloadbalancing.AddTags"}
+
+
+def adopt(world: World, *arguments: str, code: int | None = 0) -> Any:
+    done = world.unpoliced().berth("adopt", "--json", f"--project={PROJECT_ID}", f"--ref={BRANCH}",
+                                   *world.given_variables(), *arguments, code=code)
+    return json.loads(done.stdout)
+
+
+def text(world: World, *arguments: str) -> tuple[str, str]:
+    done = world.unpoliced().berth("adopt", f"--ref={BRANCH}", *world.given_variables(), *arguments)
+    return done.stdout, done.stderr
+
+
+def changes(world: World) -> list[str]:
+    return [r["address"] for r in world.berth_json("plan")["resources"] if r["action"] != "none"]
+
+
+def test_a_terraform_like_environment_is_adopted_and_plans_nothing(ready: World) -> None:
+    ready.deploy()
+    assert changes(ready) == []
+    unowned.strip(ready)
+    # The VPC that a namespace is in, and what a stack has passed on, are no claims.
+    assert set(unowned.arns(ready)) <= {"servicediscovery", "sns"}
+    assert ready.berth("plan", f"--ref={BRANCH}", *ready.given_variables(), code=None).returncode
+    ready.aws.record_clear()
+    plan = adopt(ready)
+    assert ready.writes() == [] and plan["schema"] == "berth-adopt/1" and plan["own"] == 0
+    assert {r["action"] for r in plan["resources"]} == {"adopt"} and plan["strays"] == []
+    types = {r["type"] for r in plan["resources"]}
+    assert types == {
+        "alb.load_balancer", "alb.target_group", "cloudformation.stack", "cloudmap.namespace",
+        "cloudwatch.alarm", "cloudwatch.dashboard", "ecs.cluster", "ecs.service",
+        "ecs.task_definition", "elasticache.cluster", "elasticache.subnet_group", "logs.group",
+        "route53.records", "security_group"}
+
+    done = adopt(ready, "--yes")
+    assert done["succeeded"] and all(r["adopted"] for r in done["resources"])
+    assert len(done["resources"]) == len(plan["resources"])
+    kinds = {w.partition(".")[2] for w in ready.writes()}
+    assert kinds == {"AddTags", "AddTagsToResource", "ChangeResourceRecordSets", "CreateTags",
+                     "TagResource", "UpdateStack"}
+    # One call for each, and records in one batch of their zone.
+    assert len(ready.writes()) == len(done["resources"])
+    assert changes(ready) == []
+    ready.aws.record_clear()
+    log = ready.deploy().log
+    assert "nothing to do" in log and ready.writes() == []
+    again = adopt(ready, "--yes")
+    assert again["resources"] == [] and again["own"] == len(done["resources"])
+
+
+@pytest.fixture
+def small(ready: World) -> World:
+    ready.keep_services("notifier")
+    return ready
+
+
+def test_what_is_anothers_is_named_and_left(small: World) -> None:
+    small.deploy()
+    unowned.strip(small)
+    aws = small.aws
+    [group] = aws.client("ec2").describe_security_groups(Filters=[
+        {"Name": "group-name", "Values": [f"{ENVIRONMENT}-notifier"]}])["SecurityGroups"]
+    aws.client("ec2").create_tags(Resources=[group["GroupId"]], Tags=[
+        {"Key": "Environment", "Value": "automation-36763184"}])
+    arn = f"arn:aws:logs:us-east-1:123456789012:log-group:{ENVIRONMENT}"
+    aws.client("logs").tag_resource(resourceArn=arn, tags={"berth:project": "78"})
+    aws.client("logs").create_log_group(logGroupName="elsewhere", tags={"Environment": ENVIRONMENT})
+    out, said = text(small)
+    assert "nothing is adopted without '--yes'" in said
+    assert (f"leave   security group '{ENVIRONMENT}-notifier': it has the tag "
+            "Environment=automation-36763184\n") in out
+    assert f"leave   log group '{ENVIRONMENT}': it has the tag berth:project=78" in out
+    assert "log-group:elsewhere: it has the tag Environment=" in out
+    assert f"adopt   service '{ENVIRONMENT}-notifier'\n" in out
+    small.aws.record_clear()
+    out, _ = text(small, "--yes")
+    assert f"adopted service '{ENVIRONMENT}-notifier'\n" in out
+    [group] = aws.client("ec2").describe_security_groups(GroupIds=[group["GroupId"]])[
+        "SecurityGroups"]
+    assert {t["Key"] for t in group["Tags"]} == {"Environment", "Name"}
+    assert aws.client("logs").list_tags_for_resource(resourceArn=arn)["tags"]["berth:project"] == \
+        "78"
+    assert "logs.TagResource" not in small.writes()
+
+
+def test_a_record_of_another_stays_anothers(small: World) -> None:
+    small.deploy()
+    [(zone, record)] = unowned.owner_records(small)
+    record["ResourceRecords"] = [{"Value": '"heritage=berth,Environment=automation-36763184,'
+                                           'berth:project=77,berth:ref=dev/fix/JIRA-12"'}]
+    small.aws.client("route53").change_resource_record_sets(
+        HostedZoneId=zone, ChangeBatch={"Changes": [
+            {"Action": "UPSERT", "ResourceRecordSet": record}]})
+    small.aws.record_clear()
+    done = adopt(small, "--yes")
+    assert small.writes() == []
+    [left] = done["resources"]
+    assert left["type"] == "route53.records" and left["action"] == "leave"
+    assert "automation-36763184" in left["why"]
+
+
+def test_one_that_fails_does_not_stop_the_others(small: World) -> None:
+    small.deploy()
+    unowned.strip(small)
+    small.aws.fault(service="ec2", action="CreateTags", fault="error",
+                    code="UnauthorizedOperation", message="no", status=403)
+    done = adopt(small, "--yes", code=2)
+    assert not done["succeeded"] and "UnauthorizedOperation" in done["error"]
+    failed = {r["type"] for r in done["resources"] if not r["adopted"]}
+    assert failed == {"security_group"}
+    small.aws.clear_faults()
+    assert adopt(small, "--yes")["succeeded"]
+    assert changes(small) == []
+
+
+def test_two_answers_at_once_are_none(small: World) -> None:
+    done = small.berth("adopt", f"--ref={BRANCH}", "--plan", "--yes", code=None)
+    assert done.returncode == 1 and "give one of them" in done.stderr
+
+
+def test_nothing_there_is_nothing_to_adopt(small: World) -> None:
+    out, said = text(small, "--yes")
+    assert out == f"{ENVIRONMENT}: 0 to adopt, 0 its own already, 0 left alone\n"
+    assert small.writes() == []

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: MIT
+"""berth sweep: environments that nobody uses go, and never one that somebody might."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gitlabhost import TOKEN, Answer, GitLab
+from test_expiry import set_left, set_time_to_live
+from world import BRANCH, ENVIRONMENT, PROJECT_ID, World
+
+FIX, FIX_ENVIRONMENT = "dev/fix/JIRA-12", "automation-36763184"
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(scope="module")
+def deployed(endpoint: Any, prepared: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Two branches' environments and production's, small ones."""
+    endpoint.restore(prepared)
+    world = World(endpoint, tmp_path_factory.mktemp("deployed"))
+    world.keep_services("notifier")
+    for ref in (BRANCH, FIX, "master"):
+        world.deploy(ref)
+    endpoint.save("deployed")
+    return "deployed"
+
+
+@pytest.fixture
+def gitlab() -> Iterator[GitLab]:
+    with GitLab(PROJECT_ID, ["master", BRANCH, FIX]) as server:
+        yield server
+
+
+@pytest.fixture
+def world(endpoint: Any, deployed: str, tmp_path: Path, gitlab: GitLab) -> World:
+    endpoint.restore(deployed)
+    world = World(endpoint, tmp_path).unpoliced()
+    token = tmp_path / "gitlab.token"
+    token.write_text(TOKEN + "\n")
+    token.chmod(0o600)
+    world.config["gitlab"] = {"url": gitlab.url, "tokenFile": "gitlab.token"}
+    world.write_config()
+    world.aws.record_clear()
+    return world
+
+
+def sweep(world: World, *arguments: str, code: int = 0) -> dict[str, dict[str, Any]]:
+    done = world.berth("sweep", "--json", *arguments, code=code)
+    assert TOKEN not in done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["schema"] == "berth-sweep/1" and told["succeeded"] == (code == 0)
+    return {one["environment"]: one for one in told["environments"]}
+
+
+def clusters(world: World) -> set[str]:
+    ecs = world.aws.client("ecs")
+    found = ecs.describe_clusters(clusters=ecs.list_clusters()["clusterArns"])["clusters"]
+    return {one["clusterName"] for one in found if one["status"] == "ACTIVE"}
+
+
+ALL = {ENVIRONMENT, FIX_ENVIRONMENT, "automation-master"}
+
+
+def test_what_has_no_branch_goes_and_all_else_stays(world: World, gitlab: GitLab) -> None:
+    gitlab.branches.remove(FIX)
+    dry = sweep(world)
+    assert world.writes() == []
+    assert {name for name, one in dry.items() if one["sweep"]} == {FIX_ENVIRONMENT}
+    assert dry[FIX_ENVIRONMENT]["reason"] == "branch gone"
+    assert dry["automation-master"]["why"] == "it is production"
+    done = sweep(world, "--yes")
+    assert done[FIX_ENVIRONMENT]["result"] == "destroyed" and done[FIX_ENVIRONMENT]["removed"] > 15
+    assert {one["result"] for name, one in done.items() if name != FIX_ENVIRONMENT} == {"none"}
+    assert clusters(world) == ALL - {FIX_ENVIRONMENT}
+    assert FIX_ENVIRONMENT not in sweep(world, "--yes")
+    assert world.job().exit_code == 0  # the other one is whole
+
+
+def test_what_is_over_goes_unless_a_deploy_renews_it(world: World) -> None:
+    set_time_to_live(world, "72h")
+    assert not any(one["sweep"] for one in sweep(world).values())  # without a tag: no limit yet
+    set_left(world, -MINUTE)
+    assert sweep(world)[ENVIRONMENT]["reason"] == "time over"
+    set_time_to_live(world, None)  # a tag from before means nothing then
+    assert not any(one["sweep"] for one in sweep(world).values())
+    set_time_to_live(world, "72h")
+    del world.config["gitlab"]
+    world.write_config()
+    assert sweep(world, "--yes")[ENVIRONMENT]["result"] == "destroyed"
+    assert clusters(world) == ALL - {ENVIRONMENT}
+
+
+def empty(answer: Answer) -> Answer:
+    return answer[0], answer[1], "[]"
+
+
+def cut(answer: Answer) -> Answer:
+    return answer[0], {"Content-Length": str(len(answer[2]))}, answer[2][:-20]
+
+
+def without(name: str, answer: Answer) -> Answer:
+    return answer[0], answer[1], json.dumps([b for b in json.loads(answer[2]) if b["name"] != name])
+
+
+WRONG = {
+    "an error": lambda answer: (500, {}, json.dumps({"message": "500 Internal Server Error"})),
+    "a page of its proxy": lambda answer: (200, answer[1], "<html>Sign in</html>"),
+    "no permission": lambda answer: (403, {}, json.dumps({"message": "403 Forbidden"})),
+    "somewhere else": lambda answer: (302, {"Location": "https://127.0.0.1:1/sign_in"}, ""),
+    "an empty list": empty,
+    "a truncated one": cut,
+    "one that lacks a branch": lambda answer: without(FIX, answer),
+    "one without the default branch": lambda answer: without("master", answer),
+    "nothing": lambda answer: None,
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_not_the_whole_list_sweeps_nothing(world: World, gitlab: GitLab,
+                                                   what: str) -> None:
+    """Also not what is over: something is wrong, and somebody should look first."""
+    set_time_to_live(world, "72h")
+    set_left(world, -MINUTE)
+    gitlab.branches.remove(BRANCH)
+    gitlab.wrong = lambda path, answer: \
+        WRONG[what](answer) if "pagination=keyset" in path else answer
+    world.aws.record_clear()
+    told = sweep(world, "--yes", code=2)
+    assert world.writes() == [] and clusters(world) == ALL
+    assert {one["sweep"] for one in told.values()} == {False}
+    assert told[ENVIRONMENT]["why"] == "which branches there are is not known"
+
+
+def test_pages_are_followed_and_counted(world: World, gitlab: GitLab) -> None:
+    gitlab.branches += [f"dev/other/{n:04}" for n in range(250)]
+    gitlab.branches.remove(FIX)
+    assert {n for n, one in sweep(world).items() if one["sweep"]} == {FIX_ENVIRONMENT}
+    assert len([r for r in gitlab.requests if "keyset" in r]) == 3
+    # Beyond the first page nothing, as if that were all.
+    gitlab.wrong = lambda path, answer: empty((200, {}, "")) if "page_token" in path else answer
+    assert not any(one["sweep"] for one in sweep(world, code=2).values())
+
+
+def test_a_branch_that_comes_back_is_spared(world: World, gitlab: GitLab) -> None:
+    """Once the lock is held GitLab is asked for the one branch again."""
+    gitlab.branches.remove(FIX)
+
+    def pushed(path: str, answer: Answer) -> Answer:
+        if "?" not in path and FIX not in gitlab.branches:
+            gitlab.branches.append(FIX)
+            return gitlab.answer(path, TOKEN)
+        return answer
+    gitlab.wrong = pushed
+    told = sweep(world, "--yes")
+    assert told[FIX_ENVIRONMENT]["result"] == "spared"
+    assert world.writes() == [] and clusters(world) == ALL
+
+
+def test_one_that_fails_does_not_stop_the_others(world: World, gitlab: GitLab) -> None:
+    gitlab.branches = ["master"]
+    world.aws.fault(service="ecs", action="DeleteCluster", match={"cluster": FIX_ENVIRONMENT},
+                    fault="error", code="AccessDeniedException", message="no", status=400)
+    told = sweep(world, "--yes", code=2)
+    assert told[FIX_ENVIRONMENT]["result"] == "failed" and told[FIX_ENVIRONMENT]["error"]
+    assert told[ENVIRONMENT]["result"] == "destroyed"
+    assert clusters(world) == ALL - {ENVIRONMENT}
+    world.aws.clear_faults()
+    assert sweep(world, "--yes")[FIX_ENVIRONMENT]["result"] == "destroyed"
+    assert clusters(world) == {"automation-master"}
+
+
+def test_production_is_never_swept(world: World, gitlab: GitLab) -> None:
+    """Not even where it could be destroyed, its branch is gone and its time is over."""
+    world.config["projects"][str(PROJECT_ID)]["production"]["allowDestroy"] = True
+    world.write_config()
+    gitlab.branches.remove("master")
+    gitlab.branches.append("main")
+    gitlab.default = "main"
+    told = sweep(world, "--yes")
+    assert told["automation-master"]["why"] == "it is production"
+    assert world.writes() == [] and clusters(world) == ALL
+
+
+def test_a_job_sweeps_from_the_protected_production_branch_alone(world: World,
+                                                                 gitlab: GitLab) -> None:
+    gitlab.branches.remove(FIX)
+    for ref, protected, said in ((BRANCH, True, "only the protected production branch may run it"),
+                                 ("master", False, "is production's, but not protected")):
+        result = world.job("sweep", ref, protected=protected)
+        assert result.exit_code == 1 and said in result.log
+    assert world.writes() == []
+    result = world.job("plan-sweep", "master", protected=True)
+    assert result.exit_code == 0 and "this was a dry run: nothing was changed" in result.log
+    assert world.writes() == [] and clusters(world) == ALL
+    result = world.job("sweep", "master", protected=True, variables={"GITLAB_TOKEN": "x" * 20})
+    assert result.exit_code == 0, result.log
+    assert f"sweeping '{FIX_ENVIRONMENT}' of '{FIX}': its branch is gone" in result.log
+    assert f"nothing is left of {FIX_ENVIRONMENT}" in result.log and TOKEN not in result.log
+    assert clusters(world) == ALL - {FIX_ENVIRONMENT}
+
+
+def make_certificate(directory: Path) -> tuple[Path, Path]:
+    key, certificate = directory / "key.pem", directory / "cert.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=gitlab",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+                   check=True, capture_output=True)
+    return certificate, key
+
+
+def test_gitlabs_certificate_must_be_trusted(world: World, gitlab: GitLab, tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    gitlab.use_certificate(certificate, key)
+    gitlab.branches.remove(FIX)
+    world.config["gitlab"]["url"] = gitlab.url
+    world.write_config()
+    done = world.berth("sweep", "--yes", code=2)
+    assert "gitlab.caFile in the host config names a file of trusted certificates" in done.stderr
+    assert gitlab.requests == [] and world.writes() == []
+    world.config["gitlab"]["caFile"] = "cert.pem"
+    world.write_config()
+    assert sweep(world)[FIX_ENVIRONMENT]["sweep"]
+
+
+def test_without_a_reason_to_sweep_it_says_so(world: World) -> None:
+    del world.config["gitlab"]
+    world.write_config()
+    done = world.berth("sweep", "--yes", code=2)
+    assert "tells no reason to sweep anything" in done.stderr
+    done = world.berth("sweep", "--yes", "--dry-run", code=1)
+    assert "give one of them" in done.stderr
+
+
+def test_the_tokens_file_is_nobody_elses(world: World, tmp_path: Path) -> None:
+    (tmp_path / "gitlab.token").chmod(0o644)
+    done = world.berth("sweep", "--yes", code=2)
+    assert "can be read or written by others: run 'chmod 600" in done.stderr
+    assert world.writes() == []
