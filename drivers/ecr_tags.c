@@ -84,6 +84,8 @@ static int tags_discover(struct session *s, struct graph *g, struct err *err)
     return 0;
 }
 
+/* A policy has the repositories of one spec: into others of the project the environment's builds
+ * have hardly pushed. */
 static int tags_list(struct session *s, const struct resource *r, cJSON **ret, struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
@@ -93,8 +95,13 @@ static int tags_list(struct session *s, const struct resource *r, cJSON **ret, s
     _cleanup_err_ struct err failure = ERR_INIT;
     if (aws_call_all(s, "ecr", "ListImages", input, "imageIds", ret, &failure) == 0)
         return 0;
-    if (failure.class != ERR_NOT_FOUND)
+    if (failure.class != ERR_NOT_FOUND && failure.class != ERR_DENIED)
         return err_move(err, &failure);
+    if (failure.class == ERR_DENIED)
+        graph_warn(r->graph,
+                   "repository '%s' is left out: berth may not see whether '%s' has tagged images "
+                   "in it: %s",
+                   r->label, r->graph->context.environment, failure.message);
     *ret = cJSON_CreateArray();
     return 0;
 }

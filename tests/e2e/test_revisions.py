@@ -177,31 +177,47 @@ KEPT = {"latest", "automation-master", "automation-master-7", f"{ENVIRONMENT}9",
 def test_a_destroy_takes_the_branchs_tags_off(small: World) -> None:
     ours = {ENVIRONMENT, f"{ENVIRONMENT}-1001", f"{ENVIRONMENT}-1002"}
     small.aws.put_image("automation-notifier", sorted(ours | KEPT), content="shared")
-    digest = small.aws.put_image("automation-t7-bridge", [ENVIRONMENT], content="alone")
+    alone = small.aws.put_image("automation-notifier", [f"{ENVIRONMENT}-7"], content="alone")
+    plan = small.job("plan-destroy-branches")
+    assert plan.exit_code == 0 and tags(small) == ours | KEPT | {f"{ENVIRONMENT}-7"}
+    assert "repository's image tags automation-notifier" in plan.log
+    destroy(small)
+    assert tags(small) == KEPT
+    # What no tag names any more AWS has deleted; nobody asked for that by digest.
+    images = small.aws.client("ecr").list_images(repositoryName="automation-notifier")["imageIds"]
+    assert alone not in {image["imageDigest"] for image in images}
+    asked = [c["input"] for c in small.aws.calls(service="ecr", action="BatchDeleteImage")]
+    assert all(set(image) == {"imageTag"} for one in asked for image in one["imageIds"])
+
+
+def test_the_projects_repositories_are_found_without_a_spec(small: World) -> None:
+    """By their tag, whatever they are called; another project's are not touched."""
+    small.unpoliced()
     ecr = small.aws.client("ecr")
-    for repository in ("elsewhere", "automation-tools"):
+    for repository, project in (("elsewhere", "78"), ("automation-tools", "78"),
+                                ("tools/mine", "77")):
         ecr.create_repository(repositoryName=repository,
-                              tags=[{"Key": "berth:project", "Value": "78"}])
+                              tags=[{"Key": "berth:project", "Value": project}])
         small.aws.put_image(repository, [ENVIRONMENT])
-    ecr.create_repository(repositoryName="tools/mine",
-                          tags=[{"Key": "berth:project", "Value": "77"}])
+    small.aws.put_image("automation-t7-bridge", [ENVIRONMENT])
     small.aws.put_image("tools/mine", [f"{ENVIRONMENT}-{n}" for n in range(1, 120)])
     platform = small.aws.put_image("tools/mine", [f"{ENVIRONMENT}-1001"], content="arm64")
     small.aws.put_list("tools/mine", [ENVIRONMENT], [platform])
-    plan = small.job("plan-destroy-branches")
-    assert plan.exit_code == 0 and tags(small) == ours | KEPT
-    assert "repository's image tags tools/mine" in plan.log
-    small.aws.record_clear()
     destroy(small)
-    assert tags(small) == KEPT and tags(small, "tools/mine") == set()
     assert tags(small, "elsewhere") == tags(small, "automation-tools") == {ENVIRONMENT}
-    # What no tag names any more AWS has deleted; nobody asked for that by digest.
-    digests = {i["imageDigest"] for i in ecr.list_images(
-        repositoryName="automation-t7-bridge")["imageIds"]}
-    assert digest not in digests
+    assert tags(small, "tools/mine") == set()
+    assert tags(small, "automation-t7-bridge") == {"automation-master"}
     asked = [c["input"] for c in small.aws.calls(service="ecr", action="BatchDeleteImage")]
-    assert all(set(image) == {"imageTag"} for one in asked for image in one["imageIds"])
     assert max(len(one["imageIds"]) for one in asked) == 100
+
+
+def test_a_repository_that_it_may_not_look_into_is_said(small: World) -> None:
+    small.aws.put_image("automation-t7-bridge", [ENVIRONMENT])
+    small.aws.fault(fault="error", code="AccessDeniedException", status=400, service="ecr",
+                    action="ListImages", match={"repositoryName": "automation-t7-bridge"})
+    assert "'automation-t7-bridge' is left out" in destroy(small)
+    small.aws.clear_faults()
+    assert tags(small, "automation-t7-bridge") == {"automation-master", ENVIRONMENT}
 
 
 def test_a_repository_says_whose_it_is(ready: World) -> None:

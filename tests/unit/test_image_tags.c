@@ -143,6 +143,23 @@ static void a_repository_without_any_is_absent(void **state)
     }
 }
 
+static void one_that_may_not_be_looked_into_is_said(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "ecr:ListImages", .class = ERR_DENIED, .message = "no" },
+        { 0 },
+    };
+    struct script t;
+    open_teardown(&t, rows);
+    assert_null(observe(&t)->have);
+    assert_int_equal(t.g->warnings.n, 1);
+    assert_string_equal(t.g->warnings.v[0],
+                        "repository 'automation-api' is left out: berth may not see whether "
+                        "'automation-8527fec8' has tagged images in it: ecr:ListImages: no");
+    script_close(&t);
+}
+
 /* A repository with so many tags, to be removed. */
 static struct resource *with_tags(struct script *t, const struct script_row *rows, int n)
 {
@@ -234,6 +251,7 @@ int main(void)
         cmocka_unit_test(a_deploy_does_not_look),
         cmocka_unit_test(only_the_environments_own_tags_are_seen),
         cmocka_unit_test(a_repository_without_any_is_absent),
+        cmocka_unit_test(one_that_may_not_be_looked_into_is_said),
         cmocka_unit_test(tags_are_named_a_hundred_at_once),
         cmocka_unit_test(one_of_a_list_goes_after_the_list),
         cmocka_unit_test(what_does_not_go_is_named),
