@@ -386,6 +386,40 @@ static void test_what_is_found_has_one_order(void **state)
     graph_free(g);
 }
 
+static const struct resource_type *type_named(const char *name)
+{
+    for (size_t i = 0; drivers[i] != NULL; i++)
+        for (const struct resource_type *const *t = drivers[i]->types; *t != NULL; t++)
+            if (str_eq((*t)->name, name))
+                return *t;
+    fail_msg("there is no type '%s'", name);
+    return NULL;
+}
+
+/* Fails where what must go before `type` must go after it, too. */
+static void check_edges(const struct resource_type *type, unsigned depth)
+{
+    if (depth > 30)
+        fail_msg("'%s' goes before itself", type->name);
+    const char *const *name = type->gone_first;
+    for (; name != NULL && *name != NULL; name++)
+        check_edges(type_named(*name), depth + 1);
+    for (size_t i = 0; drivers[i] != NULL; i++)
+        for (const struct resource_type *const *t = drivers[i]->types; *t != NULL; t++)
+            if (str_eq((*t)->parent, type->name) && ((*t)->flags & TYPE_GOES_WITH_PARENT) == 0)
+                check_edges(*t, depth + 1);
+    if (type->parent != NULL && (type->flags & TYPE_GOES_WITH_PARENT) != 0)
+        check_edges(type_named(type->parent), depth + 1);
+}
+
+static void test_the_drivers_edges_are_no_circle(void **state)
+{
+    (void)state;
+    for (size_t i = 0; drivers[i] != NULL; i++)
+        for (const struct resource_type *const *t = drivers[i]->types; *t != NULL; t++)
+            check_edges(*t, 0);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -405,6 +439,7 @@ int main(void)
         T(test_what_keeps_it_is_told),
         T(test_cancel_at_every_write),
         T(test_what_is_found_has_one_order),
+        T(test_the_drivers_edges_are_no_circle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
