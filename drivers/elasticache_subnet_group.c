@@ -100,15 +100,44 @@ static int group_update(struct session *s, struct resource *r, struct err *err)
     return 0;
 }
 
+/* Whether a cluster is the environment's own, or a node of its replication group: "NAME-001". */
+static bool is_own_cluster(const struct graph *g, const char *id)
+{
+    _cleanup_free_ char *name = elasticache_name(g, "");
+    return id == NULL || strcmp(id, name) == 0 ||
+           (str_starts(id, name) && strlen(id) == strlen(name) + 4 && id[strlen(name)] == '-');
+}
+
+/* Says which cluster lies in the group: if it is not our own, it stays. No filter finds it. */
+static int group_user(struct session *s, const struct resource *r, struct err *err)
+{
+    _cleanup_json_ cJSON *clusters = NULL;
+    if (aws_call_all(s, "elasticache", "DescribeCacheClusters", NULL, "CacheClusters", &clusters,
+                     err) < 0)
+        return -1;
+    const cJSON *cluster;
+    cJSON_ArrayForEach (cluster, clusters) {
+        const char *id = json_str(cluster, "CacheClusterId");
+        if (!str_eq(json_str(cluster, "CacheSubnetGroupName"), r->name) ||
+            is_own_cluster(r->graph, id))
+            continue;
+        return err_set(err, ERR_CONFLICT,
+                       "cache cluster '%s', which is not this environment's, lies in cache subnet "
+                       "group '%s': delete it, and run the job again",
+                       id, r->name);
+    }
+    return err_set(err, ERR_BUSY, "AWS takes it for still in use by the environment's Redis");
+}
+
 static int group_remove(struct session *s, struct resource *r, struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put_str(input, "CacheSubnetGroupName", r->name);
     _cleanup_err_ struct err failure = ERR_INIT;
-    if (aws_call(s, "elasticache", "DeleteCacheSubnetGroup", input, NULL, &failure) < 0 &&
-        failure.class != ERR_NOT_FOUND)
-        return err_move(err, &failure);
-    return 0;
+    if (aws_call(s, "elasticache", "DeleteCacheSubnetGroup", input, NULL, &failure) == 0 ||
+        failure.class == ERR_NOT_FOUND)
+        return 0;
+    return failure.class == ERR_BUSY ? group_user(s, r, err) : err_move(err, &failure);
 }
 
 static const char *const group_immutable[] = { "CacheSubnetGroupName", "VpcId", NULL };

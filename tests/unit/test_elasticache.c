@@ -459,6 +459,44 @@ static void what_is_being_made_is_removed_once_it_is(void **state)
     script_close(&t);
 }
 
+static void check_subnet_group(const char *id, enum err_class class, const char *message)
+{
+    _cleanup_free_ char *clusters =
+        xasprintf("{\"CacheClusters\":[{\"CacheClusterId\":\"x\",\"CacheSubnetGroupName\":\"y\"},"
+                  "{\"CacheClusterId\":\"%s\",\"CacheSubnetGroupName\":"
+                  "\"automation-8527fec8-redis-subnet\"}]}",
+                  id);
+    const struct script_row rows[] = {
+        SUBNET_GROUP,
+        TAGS,
+        { .call = "elasticache:DeleteCacheSubnetGroup",
+          .class = ERR_BUSY,
+          .code = "CacheSubnetGroupInUse" },
+        { .call = "elasticache:DescribeCacheClusters", .answer = clusters },
+        { 0 },
+    };
+    struct script t;
+    script_open_teardown(&t, rows);
+    script_find(&t, "elasticache.subnet_group");
+    struct resource *r = t.g->v[0];
+    assert_int_equal(r->type->remove(t.s, r, &t.err), -1);
+    assert_int_equal(t.err.class, class);
+    assert_string_equal(t.err.message, message);
+    script_close(&t);
+}
+
+static void who_lies_in_the_subnet_group_is_named(void **state)
+{
+    (void)state;
+    static const char *const own = "AWS takes it for still in use by the environment's Redis";
+    check_subnet_group("automation-8527fec8", ERR_BUSY, own);
+    check_subnet_group("automation-8527fec8-002", ERR_BUSY, own);
+    check_subnet_group("automation-8527fec8-cache", ERR_CONFLICT,
+                       "cache cluster 'automation-8527fec8-cache', which is not this "
+                       "environment's, lies in cache subnet group "
+                       "'automation-8527fec8-redis-subnet': delete it, and run the job again");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,6 +516,7 @@ int main(void)
         cmocka_unit_test(a_secret_is_the_one_that_is_named),
         cmocka_unit_test(specs_are_refused),
         cmocka_unit_test(what_is_being_made_is_removed_once_it_is),
+        cmocka_unit_test(who_lies_in_the_subnet_group_is_named),
     };
     return cmocka_run_group_tests_name("elasticache", tests, NULL, NULL);
 }
