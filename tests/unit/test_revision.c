@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "drivers/ecs.h"
+#include "executor/engine/engine.h"
 
 #define SERVICE   "ecs.service/api"
 #define NAME      "automation-8527fec8-api"
@@ -254,6 +255,36 @@ static void one_that_is_gone_already_is_no_failure(void **state)
     assert_goes(rows, "5");
 }
 
+/* Every driver is asked, as at the end of a deploy. */
+static void nothing_is_tidied_up_after_a_cancel(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        RUNS(DEPLOYMENT("PRIMARY", 6, "COMPLETED", 10)),
+        RUNS(DEPLOYMENT("PRIMARY", 7, "COMPLETED", 20)),
+        NO_TASKS,
+        DEREGISTERED,
+        { 0 },
+    };
+    for (int cancelled = 0; cancelled < 2; cancelled++) {
+        struct script t;
+        _cleanup_strlist_ struct strlist done = STRLIST_INIT;
+        script_open(&t, script_spec, rows);
+        script_observe(&t, SERVICE);
+        script_observe(&t, SERVICE);
+        script_resource(&t, SERVICE)->progress = PROGRESS_DONE;
+        struct cancel cancel;
+        cancel_init(&cancel);
+        if (cancelled)
+            cancel_set(&cancel);
+        const struct engine_options options = { .cancel = &cancel };
+        engine_end(t.s, t.g, &options, &done);
+        assert_int_equal(script_count(&t, "ecs:DeregisterTaskDefinition"), cancelled ? 0 : 1);
+        cancel_release(&cancel);
+        script_close(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +299,7 @@ int main(void)
         cmocka_unit_test(an_endless_gap_is_not_walked),
         cmocka_unit_test(a_failure_is_a_warning),
         cmocka_unit_test(one_that_is_gone_already_is_no_failure),
+        cmocka_unit_test(nothing_is_tidied_up_after_a_cancel),
     };
     return cmocka_run_group_tests_name("revisions", tests, NULL, NULL);
 }
