@@ -97,6 +97,8 @@ static void a_teardown_looks_behind_a_foreign_revision(void **state)
     struct resource *r = open_family(&t, rows, true);
     look(&t, r);
     assert_true(r->have != NULL && resource_is_ours(r));
+    assert_string_equal(json_str(script_input(&t, "ecs:ListTaskDefinitions", 0), "status"),
+                        "ACTIVE");
     script_close(&t);
 }
 
@@ -141,7 +143,7 @@ static void only_our_revisions_go(void **state)
 {
     (void)state;
     static const struct script_row rows[] = {
-        LISTED(A("3") "," A("2") "," A("1") ",\"" ARN(FAMILY "-x:1") "\""),
+        LISTED("\"" ARN(FAMILY "-x:1") "\"," A("3") "," A("2") "," A("1")),
         REVISION("3", "ACTIVE", OURS),
         REVISION("2", "ACTIVE", NOT_OURS),
         REVISION("1", "ACTIVE", OURS),
