@@ -104,17 +104,57 @@ static int decide_project(struct sweep *s, int64_t project, struct err *err)
     return 0;
 }
 
+static struct errand_request errand_of(const struct sweep *s, const struct fleet_item *item)
+{
+    const struct sweep_request *q = s->request;
+    return (struct errand_request){
+        .host = q->host,
+        .environment = &item->environment,
+        .project = item->project,
+        .ref = item->ref,
+        .who = q->who,
+        .session_name = q->session_name,
+        .cancel = q->cancel,
+    };
+}
+
+/* The index of the tagging API has what is long gone: only its own Describe tells whether anything
+ * of an environment without a cluster is there. */
+static int is_there(const struct sweep *s, const struct fleet_item *item, bool *ret,
+                    struct err *err)
+{
+    _cleanup_destroy_ struct destroy d = DESTROY_INIT;
+    *ret = true;
+    if (item->has_cluster || item->environment.name == NULL)
+        return 0;
+    const struct errand_request errand = errand_of(s, item);
+    if (destroy_look(&d, &errand, err) < 0)
+        return err_wrap(err, "'%s'", item->name);
+    *ret = destroy_has_work(&d);
+    return 0;
+}
+
+static int take_fleet(struct sweep *s, struct err *err)
+{
+    s->v = xcalloc(s->fleet.n + 1, sizeof(*s->v));
+    for (size_t i = 0; i < s->fleet.n; i++) {
+        bool there;
+        if (is_there(s, &s->fleet.v[i], &there, err) < 0)
+            return -1;
+        if (there)
+            s->v[s->n++].item = &s->fleet.v[i];
+    }
+    return 0;
+}
+
 int sweep_look(struct sweep *s, const struct sweep_request *q, struct err *err)
 {
     s->request = q;
     if (check_config(q->host, err) < 0 ||
         (gitlab_is_configured(q->host) && gitlab_open(q->host, q->cancel, &s->gitlab, err) < 0) ||
-        fleet_find(q->host, q->project, q->session_name, q->cancel, &s->fleet, err) < 0)
+        fleet_find(q->host, q->project, q->session_name, q->cancel, &s->fleet, err) < 0 ||
+        take_fleet(s, err) < 0)
         return -1;
-    s->v = xcalloc(s->fleet.n + 1, sizeof(*s->v));
-    s->n = s->fleet.n;
-    for (size_t i = 0; i < s->n; i++)
-        s->v[i].item = &s->fleet.v[i];
     const cJSON *project;
     cJSON_ArrayForEach (project, json_get(q->host->json, "projects")) {
         int64_t id;
@@ -182,17 +222,8 @@ static int destroy_one(const struct sweep *s, struct sweep_item *item,
 
 static void sweep_one(struct sweep *s, struct sweep_item *item)
 {
-    const struct sweep_request *q = s->request;
-    const struct errand_request errand = {
-        .host = q->host,
-        .environment = &item->item->environment,
-        .project = item->item->project,
-        .ref = item->item->ref,
-        .who = q->who,
-        .session_name = q->session_name,
-        .cancel = q->cancel,
-    };
-    if (cancel_is_set(q->cancel)) {
+    const struct errand_request errand = errand_of(s, item->item);
+    if (cancel_is_set(s->request->cancel)) {
         item->result = SWEEP_FAILED;
         err_set(&item->err, ERR_CANCELLED, "cancelled before it was its turn");
         return;
