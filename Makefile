@@ -264,6 +264,10 @@ install: all
 	install -m 755 $(B)/bin/berth $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(addprefix $(B)/libexec/berth/,$(MAINS)) $(DESTDIR)$(PREFIX)/libexec/berth/
 	install -m 644 config/*.schema.json config/berth.json config/config.toml $(DESTDIR)$(PREFIX)/share/berth/
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 644 config/berth-sweep.timer $(DESTDIR)$(PREFIX)/lib/systemd/system/
+	sed 's|^ExecStart=/usr/local/|ExecStart=$(PREFIX)/|' config/berth-sweep.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/berth-sweep.service
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/berth-sweep.service
 
 .PHONY: clean help
 clean:
