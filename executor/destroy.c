@@ -106,29 +106,39 @@ static const char *why_left(const struct destroy *d, const struct resource *r)
     return "its removal went well, and it is there again: find out what makes it anew";
 }
 
-/* Says and notes what is left, a line for all of one type and one reason. */
+/* Notes r, and what else of its type is left for the same reason; names them in *ret_names. */
+static size_t note_left(struct destroy *d, const struct graph *now, const struct resource *r,
+                        bool *noted, struct strbuf *ret_names)
+{
+    const char *why = why_left(d, r);
+    size_t n = 0;
+    for (size_t i = r->index; i < now->n; i++) {
+        const struct resource *other = now->v[i];
+        if (other->type != r->type || other->action != ACTION_REMOVE ||
+            !str_eq(why_left(d, other), why))
+            continue;
+        noted[i] = true;
+        strbuf_addf(ret_names, "%s'%s'", n++ > 0 ? ", " : "", other->name);
+        json_put_str(json_push(d->left, plan_resource_to_json(other)), "why", why);
+    }
+    return n;
+}
+
 static void say_left(struct destroy *d, const struct graph *now)
 {
-    json_freep(&d->left);
+    _cleanup_free_ bool *noted = xcalloc(now->n + 1, sizeof(bool));
     d->left = cJSON_CreateArray();
-    _cleanup_free_ bool *said = xcalloc(now->n + 1, sizeof(bool));
     for (size_t i = 0; i < now->n; i++) {
-        const struct resource *r = now->v[i];
-        if (said[i] || r->action != ACTION_REMOVE)
+        const struct resource *r = now->v[i], *before = graph_find_name(d->graph, r->type, r->name);
+        if (noted[i] || r->action != ACTION_REMOVE)
             continue;
-        const char *why = why_left(d, r);
-        _cleanup_strbuf_ struct strbuf names = STRBUF_INIT;
-        size_t n = 0;
-        for (size_t j = i; j < now->n; j++) {
-            const struct resource *other = now->v[j];
-            if (other->type != r->type || other->action != ACTION_REMOVE ||
-                !str_eq(why_left(d, other), why))
-                continue;
-            said[j] = true;
-            strbuf_addf(&names, "%s'%s'", n++ > 0 ? ", " : "", other->name);
-            json_put_str(json_push(d->left, plan_resource_to_json(other)), "why", why);
-        }
-        log_info("left: %s %s: %s", n == 1 ? r->type->singular : r->type->plural, names.buf, why);
+        _cleanup_strbuf_ struct strbuf names = STRBUF_INIT, line = STRBUF_INIT;
+        size_t n = note_left(d, now, r, noted, &names);
+        strbuf_addf(&line, "left: %s %s: %s", n == 1 ? r->type->singular : r->type->plural,
+                    names.buf, why_left(d, r));
+        if (before != NULL && before->progress == PROGRESS_FAILED)
+            report_evidence(&before->error, &line);
+        log_info("%s", line.buf);
     }
 }
 

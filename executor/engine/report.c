@@ -207,9 +207,7 @@ void report_done(const struct graph *g, struct strbuf *out)
         strbuf_adds(out, "nothing");
 }
 
-/* " [the credentials do not allow it; AWS: AccessDeniedException, request 8d2f...]", less what the
- * message says itself. */
-static void add_evidence(struct strbuf *out, const struct err *err)
+void report_evidence(const struct err *err, struct strbuf *out)
 {
     const char *message = err->message != NULL ? err->message : "";
     strbuf_addf(out, " [%s", err_class_words(err->class));
@@ -227,7 +225,7 @@ static void say_failed(const struct resource *r)
     strbuf_addf(&line, "%s: %s %s: %s", what, r->type->singular, r->label,
                 r->error.message ? r->error.message : err_class_words(r->error.class));
     if (r->error.class != ERR_CANCELLED)
-        add_evidence(&line, &r->error);
+        report_evidence(&r->error, &line);
     log_info("%s", line.buf);
 }
 

@@ -37,6 +37,9 @@ void report_progress(void *context, const struct graph *g, const struct resource
 
 /* What was done, what failed and why, what was not tried: after an apply that failed. */
 void report_failures(const struct graph *g);
+/* " [the credentials do not allow it; AWS: AccessDeniedException, request 8d2f...]", less what the
+ * message says itself. */
+void report_evidence(const struct err *err, struct strbuf *out);
 /* The table of phases and of calls by service. `s` may be NULL: no call was made. */
 void report_table(struct report *r, struct session *s);
 /* Counts what an apply did, as "41 created, 2 updated". */

@@ -98,6 +98,41 @@ static void test_progress(void **state)
     graph_free(g);
 }
 
+static void go(struct resource *r, enum progress progress, const char *why)
+{
+    r->action = ACTION_REMOVE;
+    r->progress = progress;
+    r->waiting_for = xstrdup(why);
+}
+
+static void test_what_keeps_from_going(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(&(struct context){ .environment = "e", .teardown = true });
+    _cleanup_report_ struct report report = REPORT_INIT;
+    go(add(g, &group, "a"), PROGRESS_RUNNING, "held by eni-1 \"ElastiCache e\"");
+    static const char *const draining[] = { "s1", "s2", "s3", "s4", "s5" };
+    for (size_t i = 0; i < ARRAY_SIZE(draining); i++)
+        go(add(g, &service, draining[i]), PROGRESS_SETTLING, "DRAINING, 1 task left");
+    go(add(g, &group, "b"), PROGRESS_RUNNING, "held by eni-2 \"ELB app/e/1\"");
+    add(g, &group, "c")->progress = PROGRESS_RUNNING;
+    report_phase(&report, "remove");
+    report.said -= REPORT_PAUSE;
+    report_progress(&report, g, NULL);
+    expect("awaiting the end of security group a: held by eni-1 \"ElastiCache e\"\n"
+           "awaiting the end of services s1, s2, s3 and 2 more: DRAINING, 1 task left\n"
+           "awaiting the end of security group b: held by eni-2 \"ELB app/e/1\"\n"
+           "waiting for security group c\n");
+    report_progress(&report, g, NULL);
+    expect(""); /* not before another 30 seconds */
+    for (size_t i = 0; i < g->n; i++)
+        if (g->v[i]->type == &service)
+            g->v[i]->progress = PROGRESS_DONE;
+    report_progress(&report, g, graph_find(g, "ecs.service/s1"));
+    expect("services: 5 removed, 1.2 s\n"); /* not each for itself */
+    graph_free(g);
+}
+
 static void test_failures(void **state)
 {
     (void)state;
@@ -170,6 +205,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_progress, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_keeps_from_going, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
         cmocka_unit_test_setup_teardown(test_table, setup, teardown),
     };
