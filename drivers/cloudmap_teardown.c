@@ -9,6 +9,7 @@
  */
 
 #define MAKING "making"
+#define NOTED  "cloudmap.creations" /* in context.notes: the operations of the first look */
 
 int cloudmap_tagged(struct session *s, const struct graph *g, cJSON **ret, struct err *err)
 {
@@ -55,14 +56,31 @@ static void making_found(struct graph *g, const char *operation, const char *id)
     json_put_bool(r->memo, MAKING, true);
 }
 
+static void note_creations(struct graph *g, const cJSON *operations)
+{
+    cJSON *ids = json_put_array(g->context.notes, NOTED);
+    const cJSON *operation;
+    cJSON_ArrayForEach (operation, operations)
+        json_push_str(ids, json_str(operation, "Id"));
+}
+
+/*
+ * Nobody has begun to make one of ours since the run began, which has the environment's lock, so
+ * that the first look tells which may be: what is begun later, of which there may always be some
+ * in the account, is another's. Who looks once alone has nobody to wait for any.
+ */
 int cloudmap_find_making(struct session *s, struct graph *g, const cJSON *namespaces,
                          struct err *err)
 {
     _cleanup_json_ cJSON *operations = NULL;
+    if (g->context.notes == NULL)
+        return 0;
     if (cloudmap_creations(s, &operations, err) < 0)
         return -1;
-    const cJSON *operation;
+    const cJSON *first = json_get(g->context.notes, NOTED), *operation;
     cJSON_ArrayForEach (operation, operations) {
+        if (first != NULL && !json_array_has(first, json_str(operation, "Id")))
+            continue;
         _cleanup_json_ cJSON *input = cJSON_CreateObject(), *output = NULL;
         json_put_str(input, "OperationId", json_str(operation, "Id"));
         if (aws_call(s, "servicediscovery", "GetOperation", input, &output, err) < 0)
@@ -71,6 +89,8 @@ int cloudmap_find_making(struct session *s, struct graph *g, const cJSON *namesp
         if (id != NULL && json_find(namespaces, "Id", id) == NULL)
             making_found(g, json_str(operation, "Id"), id);
     }
+    if (first == NULL)
+        note_creations(g, operations);
     return 0;
 }
 

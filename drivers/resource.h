@@ -178,7 +178,10 @@ struct context {
     bool update_account;  /* shared resources may be updated: basic-infra on production */
     bool teardown;        /* nothing is wanted: all that is ours goes; there may be no spec */
     const cJSON *limits;  /* the host config's, for this kind; or NULL */
-    int spec_dir;         /* descriptor of the directory the spec lies in; -1: none */
+    /* An object in which a type's discover() keeps, under a name of its own, what it needs to know
+     * when the same run looks again; NULL: there is one look. */
+    cJSON *notes;
+    int spec_dir; /* descriptor of the directory the spec lies in; -1: none */
 };
 
 enum need_kind {

@@ -22,10 +22,13 @@ int destroy_check(const struct hostconfig *host, int64_t project, const struct e
                    e->name, host->path, project);
 }
 
-static struct graph *graph_of(const struct destroy *d)
+static struct graph *graph_of(struct destroy *d)
 {
     struct context context = errand_context(&d->errand);
+    if (d->notes == NULL)
+        d->notes = cJSON_CreateObject();
     context.teardown = true;
+    context.notes = d->notes;
     struct graph *g = graph_new(&context);
     engine_want_nothing(g, drivers);
     return g;
@@ -259,6 +262,7 @@ void destroy_release(struct destroy *d)
     graph_free(d->graph);
     json_freep(&d->results);
     json_freep(&d->left);
+    json_freep(&d->notes);
     errand_release(&d->errand);
     *d = (struct destroy)DESTROY_INIT;
 }

@@ -18,6 +18,7 @@ struct destroy {
     unsigned removed;
     cJSON *results; /* array, what became of each resource; NULL before anything was tried */
     cJSON *left;    /* array, what is there all the same and why; NULL where that was not seen */
+    cJSON *notes;   /* object, the drivers' own, from one look to the next */
     size_t warned;  /* how many of the graph's warnings have been said */
 };
 #define DESTROY_INIT                                                                               \

@@ -95,8 +95,10 @@ void script_open(struct script *t, const char *spec, const struct script_row *ro
 void script_open_teardown(struct script *t, const struct script_row *rows)
 {
     struct context context = login;
-    context.teardown = true;
     *t = (struct script){ .rows = rows, .calls = cJSON_CreateArray() };
+    t->notes = cJSON_CreateObject();
+    context.teardown = true;
+    context.notes = t->notes;
     cancel_init(&t->cancel);
     assert_int_equal(session_open_fake("us-east-1", "123456789012", &t->cancel, answer, t, &t->s),
                      0);
@@ -142,6 +144,7 @@ void script_close(struct script *t)
 {
     err_release(&t->err);
     cJSON_Delete(t->calls);
+    cJSON_Delete(t->notes);
     graph_free(t->g);
     session_free(t->s);
     cancel_release(&t->cancel);

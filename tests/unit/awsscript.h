@@ -30,6 +30,7 @@ struct script {
     const struct script_row *rows; /* ended by a row without a call */
     bool used[64];
     cJSON *calls; /* [{"call", "input"}], in order */
+    cJSON *notes; /* a teardown's */
     struct err err;
 };
 

@@ -397,6 +397,22 @@ static void a_namespace_that_turns_out_to_be_anothers_stays(void **state)
     script_close(&t);
 }
 
+/* In a busy account somebody's namespace is being made at most times. */
+static void what_is_begun_after_the_first_look_is_anothers(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        NAMESPACES(""), TAGGED(""), MAKING(""), MAKING("{\"Id\":\"op-9\"}"), { 0 },
+    };
+    struct script t;
+    script_open_teardown(&t, rows);
+    script_find(&t, "cloudmap.namespace");
+    script_find(&t, "cloudmap.namespace");
+    assert_int_equal(script_count(&t, "servicediscovery:ListOperations"), 2);
+    assert_int_equal(t.g->n, 0);
+    script_close(&t);
+}
+
 static void a_namespace_that_is_being_deleted_is_waited_for(void **state)
 {
     (void)state;
@@ -432,6 +448,7 @@ int main(void)
         cmocka_unit_test(a_namespace_that_is_being_made_is_awaited_and_removed),
         cmocka_unit_test(a_namespace_that_turns_out_to_be_anothers_stays),
         cmocka_unit_test(a_namespace_that_is_being_deleted_is_waited_for),
+        cmocka_unit_test(what_is_begun_after_the_first_look_is_anothers),
         cmocka_unit_test(a_namespace_is_awaited),
         cmocka_unit_test(a_description_is_put_back),
         cmocka_unit_test(a_failed_operation_says_why),
