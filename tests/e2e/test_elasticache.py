@@ -443,7 +443,7 @@ def test_a_replication_group_is_replaced_only_where_allowed(small: World) -> Non
     small.deploy()
     allow(small, "elasticache.replication_group")
     for change in ({"atRestEncryptionEnabled": False}, {"port": 6380}, {"engineVersion": "7.2"},
-                   {"engine": "redis", "engineVersion": "7.1", "replicas": 1}):
+                   {"engine": "redis", "engineVersion": "7.1", "atRestEncryptionEnabled": True}):
         use(small, **change)
         assert action_of(small, "elasticache.replication_group/redis") == "replace", change
     use(small, transitEncryptionEnabled=True)
