@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Deploys the example on a local AWS endpoint, as GitLab Runner would, and shows what came of it.
 
-`basic-infra`, images, `deploy-branches`, the same in a later pipeline, a changed cpu; then what
-boto3 finds in AWS, how long each part took and how many calls it cost.
+`basic-infra`, images, `deploy-branches`, the same in a later pipeline, a changed cpu, and what boto3
+finds in AWS then; `destroy-branches`, and what it finds after that; how long each part took and how
+many calls it cost.
 """
 
 from __future__ import annotations
@@ -70,8 +71,13 @@ class Demo:
     def say(self, text: str) -> None:
         print(f"\n{BOLD}==> {text}{PLAIN}", flush=True)
 
+    def show_found(self, when: str) -> None:
+        self.say(f"what boto3 finds {when}")
+        if self.aws.client("ecs").list_clusters()["clusterArns"]:
+            self.show_services()
+        self.show_counts()
+
     def show_services(self) -> None:
-        self.say("what boto3 finds now")
         ecs = self.aws.client("ecs")
         names = ecs.get_paginator("list_services").paginate(cluster=ENVIRONMENT).build_full_result()
         arns = sorted(names["serviceArns"])
@@ -81,6 +87,8 @@ class Demo:
                 print(f"  {service['serviceName']:<46} {service['status']}  running "
                       f"{service['runningCount']} of {service['desiredCount']}  "
                       f"{service['taskDefinition'].rsplit('/', 1)[1]}")
+
+    def show_counts(self) -> None:
         for service, action, member, what in COUNTED:
             found = self.aws.client(service).get_paginator(action).paginate().build_full_result()[member]
             mine = [x for x in found if ENVIRONMENT in json.dumps(x, default=str)] if what.startswith("its") else found
@@ -94,6 +102,7 @@ class Demo:
 
 
 COUNTED = [
+    ("ecs", "list_clusters", "clusterArns", "its clusters"),
     ("ec2", "describe_security_groups", "SecurityGroups", "its security groups"),
     ("servicediscovery", "list_services", "Services", "its Cloud Map services"),
     ("logs", "describe_log_groups", "logGroups", "its log groups"),
@@ -115,7 +124,9 @@ def main() -> int:
         demo.change_cpu()
         demo.job("plan", "notifier's cpu changed")
         demo.job("deploy-branches", "notifier's cpu changed")
-        demo.show_services()
+        demo.show_found("now")
+        demo.job("destroy-branches")
+        demo.show_found("after that")
         demo.show_costs()
     return 0
 
