@@ -8,53 +8,38 @@
  * https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeleteCluster.html
  */
 
-/* The names or ids at the ends of ARNs that a List of the cluster gives. */
-static int names_list(struct session *s, const struct resource *r, const char *action,
-                      const char *member, cJSON **ret, struct err *err)
+/* What is not berth's to take away: the error that tells of it, and the List that names it. */
+struct holder {
+    const char *code, *action, *member;
+    const char *kind, *remedy; /* for what is listed */
+    const char *passing;       /* nothing is listed any more */
+};
+static const struct holder holders[] = {
+    { "ClusterContainsServicesException", "ListServices", "serviceArns", "service", "delete it",
+      "services in it are still DRAINING" },
+    { "ClusterContainsContainerInstancesException", "ListContainerInstances",
+      "containerInstanceArns", "container instance", "deregister it",
+      "container instances in it are still being deregistered" },
+};
+
+/* Of several the first is named, by what stands at the end of its ARN. */
+static int holder_error(struct session *s, const struct resource *r, const struct holder *holder,
+                        struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject(), *arns = NULL;
     json_put_str(input, "cluster", r->name);
-    if (aws_call_all(s, "ecs", action, input, member, &arns, err) < 0)
+    if (aws_call_all(s, "ecs", holder->action, input, holder->member, &arns, err) < 0)
         return -1;
-    *ret = cJSON_CreateArray();
-    const cJSON *arn;
-    cJSON_ArrayForEach (arn, arns) {
-        const char *slash = strrchr(arn->valuestring, '/');
-        json_push_str(*ret, slash != NULL ? slash + 1 : arn->valuestring);
-    }
-    return 0;
-}
-
-/* Of several the first is named. */
-static int foreign_error(const struct resource *r, const char *kind, const cJSON *names,
-                         const char *remedy, struct err *err)
-{
-    size_t others = json_count(names) - 1;
+    if (json_count(arns) == 0)
+        return err_set(err, ERR_BUSY, "%s", holder->passing);
+    const char *arn = arns->child->valuestring, *slash = strrchr(arn, '/');
+    size_t others = json_count(arns) - 1;
     _cleanup_free_ char *more = xasprintf(" (and %zu more)", others);
     return err_set(err, ERR_CONFLICT,
                    "cluster '%s' holds %s '%s'%s, which is not this environment's: %s, and run the "
                    "job again",
-                   r->name, kind, names->child->valuestring, others > 0 ? more : "", remedy);
-}
-
-static int services_error(struct session *s, const struct resource *r, struct err *err)
-{
-    _cleanup_json_ cJSON *names = NULL;
-    if (names_list(s, r, "ListServices", "serviceArns", &names, err) < 0)
-        return -1;
-    if (json_count(names) > 0)
-        return foreign_error(r, "service", names, "delete it", err);
-    return err_set(err, ERR_BUSY, "services in it are still DRAINING");
-}
-
-static int instances_error(struct session *s, const struct resource *r, struct err *err)
-{
-    _cleanup_json_ cJSON *names = NULL;
-    if (names_list(s, r, "ListContainerInstances", "containerInstanceArns", &names, err) < 0)
-        return -1;
-    if (json_count(names) > 0)
-        return foreign_error(r, "container instance", names, "deregister it", err);
-    return err_set(err, ERR_BUSY, "container instances in it are still being deregistered");
+                   r->name, holder->kind, slash != NULL ? slash + 1 : arn, others > 0 ? more : "",
+                   holder->remedy);
 }
 
 static int tasks_error(struct session *s, const struct resource *r, struct err *err)
@@ -70,23 +55,17 @@ static int tasks_error(struct session *s, const struct resource *r, struct err *
 
 int ecs_cluster_remove(struct session *s, struct resource *r, struct err *err)
 {
-    static const struct {
-        const char *code;
-        int (*blocker)(struct session *s, const struct resource *r, struct err *err);
-    } blockers[] = {
-        { "ClusterContainsServicesException", services_error },
-        { "ClusterContainsTasksException", tasks_error },
-        { "ClusterContainsContainerInstancesException", instances_error },
-    };
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put_str(input, "cluster", r->name);
     _cleanup_err_ struct err failure = ERR_INIT;
     if (aws_call(s, "ecs", "DeleteCluster", input, NULL, &failure) == 0 ||
         failure.class == ERR_NOT_FOUND)
         return 0;
-    for (size_t i = 0; i < ARRAY_SIZE(blockers); i++)
-        if (str_eq(failure.aws_code, blockers[i].code))
-            return blockers[i].blocker(s, r, err);
+    if (str_eq(failure.aws_code, "ClusterContainsTasksException"))
+        return tasks_error(s, r, err);
+    for (size_t i = 0; i < ARRAY_SIZE(holders); i++)
+        if (str_eq(failure.aws_code, holders[i].code))
+            return holder_error(s, r, &holders[i], err);
     return err_move(err, &failure);
 }
 
