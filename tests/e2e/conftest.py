@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from world import Endpoint, World
+from world import BRANCH, FIX, Endpoint, World
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +37,30 @@ def ready(endpoint: Endpoint, prepared: str, tmp_path: Path) -> World:
     """A world in which a branch can be deployed."""
     endpoint.restore(prepared)
     return World(endpoint, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def deployed(endpoint: Endpoint, prepared: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a saved state: two branches and production have small environments.
+
+    An earlier state does not know of later ones, so a module's tests of it come after those in a
+    `ready` world.
+    """
+    endpoint.restore(prepared)
+    world = World(endpoint, tmp_path_factory.mktemp("deployed"))
+    world.keep_services("notifier")
+    for ref in (BRANCH, FIX, "master"):
+        world.deploy(ref)
+    endpoint.save("deployed")
+    return "deployed"
+
+
+@pytest.fixture
+def three(endpoint: Endpoint, deployed: str, tmp_path: Path) -> World:
+    """A world with these environments."""
+    endpoint.restore(deployed)
+    world = World(endpoint, tmp_path)
+    world.keep_services("notifier")
+    world.pipeline += 3
+    world.aws.record_clear()
+    return world

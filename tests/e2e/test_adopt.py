@@ -6,11 +6,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
 import unowned
 from world import BRANCH, ENVIRONMENT, PROJECT_ID, World
-
-WRITES = {"alb.load_balancer": "elasticloadbalancing.AddTags"}
 
 
 def adopt(world: World, *arguments: str, code: int | None = 0) -> Any:
@@ -62,16 +59,15 @@ def test_a_terraform_like_environment_is_adopted_and_plans_nothing(ready: World)
     assert again["resources"] == [] and again["own"] == len(done["resources"])
 
 
-@pytest.fixture
-def small(ready: World) -> World:
-    ready.keep_services("notifier")
-    return ready
+def test_nothing_there_is_nothing_to_adopt(ready: World) -> None:
+    out, said = text(ready, "--yes")
+    assert out == f"{ENVIRONMENT}: 0 to adopt, 0 its own already, 0 left alone\n"
+    assert ready.writes() == []
 
 
-def test_what_is_anothers_is_named_and_left(small: World) -> None:
-    small.deploy()
-    unowned.strip(small)
-    aws = small.aws
+def test_what_is_anothers_is_named_and_left(three: World) -> None:
+    unowned.strip(three)
+    aws = three.aws
     [group] = aws.client("ec2").describe_security_groups(Filters=[
         {"Name": "group-name", "Values": [f"{ENVIRONMENT}-notifier"]}])["SecurityGroups"]
     aws.client("ec2").create_tags(Resources=[group["GroupId"]], Tags=[
@@ -79,60 +75,52 @@ def test_what_is_anothers_is_named_and_left(small: World) -> None:
     arn = f"arn:aws:logs:us-east-1:123456789012:log-group:{ENVIRONMENT}"
     aws.client("logs").tag_resource(resourceArn=arn, tags={"berth:project": "78"})
     aws.client("logs").create_log_group(logGroupName="elsewhere", tags={"Environment": ENVIRONMENT})
-    out, said = text(small)
+    out, said = text(three)
     assert "nothing is adopted without '--yes'" in said
     assert (f"leave   security group '{ENVIRONMENT}-notifier': it has the tag "
             "Environment=automation-36763184\n") in out
     assert f"leave   log group '{ENVIRONMENT}': it has the tag berth:project=78" in out
     assert "log-group:elsewhere: it has the tag Environment=" in out
     assert f"adopt   service '{ENVIRONMENT}-notifier'\n" in out
-    small.aws.record_clear()
-    out, _ = text(small, "--yes")
+    three.aws.record_clear()
+    out, _ = text(three, "--yes")
     assert f"adopted service '{ENVIRONMENT}-notifier'\n" in out
     [group] = aws.client("ec2").describe_security_groups(GroupIds=[group["GroupId"]])[
         "SecurityGroups"]
     assert {t["Key"] for t in group["Tags"]} == {"Environment", "Name"}
     assert aws.client("logs").list_tags_for_resource(resourceArn=arn)["tags"]["berth:project"] == \
         "78"
-    assert "logs.TagResource" not in small.writes()
+    assert "logs.TagResource" not in three.writes()
 
 
-def test_a_record_of_another_stays_anothers(small: World) -> None:
-    small.deploy()
-    [(zone, record)] = unowned.owner_records(small)
+def test_a_record_of_another_stays_anothers(three: World) -> None:
+    [(zone, record)] = unowned.owner_records(three, ENVIRONMENT)
     record["ResourceRecords"] = [{"Value": '"heritage=berth,Environment=automation-36763184,'
                                            'berth:project=77,berth:ref=dev/fix/JIRA-12"'}]
-    small.aws.client("route53").change_resource_record_sets(
+    three.aws.client("route53").change_resource_record_sets(
         HostedZoneId=zone, ChangeBatch={"Changes": [
             {"Action": "UPSERT", "ResourceRecordSet": record}]})
-    small.aws.record_clear()
-    done = adopt(small, "--yes")
-    assert small.writes() == []
+    three.aws.record_clear()
+    done = adopt(three, "--yes")
+    assert three.writes() == []
     [left] = done["resources"]
     assert left["type"] == "route53.records" and left["action"] == "leave"
     assert "automation-36763184" in left["why"]
 
 
-def test_one_that_fails_does_not_stop_the_others(small: World) -> None:
-    small.deploy()
-    unowned.strip(small)
-    small.aws.fault(service="ec2", action="CreateTags", fault="error",
+def test_one_that_fails_does_not_stop_the_others(three: World) -> None:
+    unowned.strip(three)
+    three.aws.fault(service="ec2", action="CreateTags", fault="error",
                     code="UnauthorizedOperation", message="no", status=403)
-    done = adopt(small, "--yes", code=2)
+    done = adopt(three, "--yes", code=2)
     assert not done["succeeded"] and "UnauthorizedOperation" in done["error"]
     failed = {r["type"] for r in done["resources"] if not r["adopted"]}
     assert failed == {"security_group"}
-    small.aws.clear_faults()
-    assert adopt(small, "--yes")["succeeded"]
-    assert changes(small) == []
+    three.aws.clear_faults()
+    assert adopt(three, "--yes")["succeeded"]
+    assert changes(three) == []
 
 
-def test_two_answers_at_once_are_none(small: World) -> None:
-    done = small.berth("adopt", f"--ref={BRANCH}", "--plan", "--yes", code=None)
+def test_two_answers_at_once_are_none(three: World) -> None:
+    done = three.berth("adopt", f"--ref={BRANCH}", "--plan", "--yes", code=None)
     assert done.returncode == 1 and "give one of them" in done.stderr
-
-
-def test_nothing_there_is_nothing_to_adopt(small: World) -> None:
-    out, said = text(small, "--yes")
-    assert out == f"{ENVIRONMENT}: 0 to adopt, 0 its own already, 0 left alone\n"
-    assert small.writes() == []

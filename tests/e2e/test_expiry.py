@@ -38,38 +38,11 @@ def left(world: World) -> timedelta:
     return expires - datetime.now(timezone.utc)
 
 
-def set_left(world: World, span: timedelta) -> None:
+def set_left(world: World, span: timedelta, environment: str = ENVIRONMENT) -> None:
     ecs = world.aws.client("ecs")
-    [cluster] = ecs.describe_clusters(clusters=[ENVIRONMENT])["clusters"]
+    [cluster] = ecs.describe_clusters(clusters=[environment])["clusters"]
     date = (datetime.now(timezone.utc) + span).strftime(DATE)
     ecs.tag_resource(resourceArn=cluster["clusterArn"], tags=[{"key": TAG, "value": date}])
-
-
-def test_a_deploy_sets_it_and_renews_it_when_a_quarter_is_over(small: World) -> None:
-    small.deploy()
-    assert TAG not in tags(small)
-    set_time_to_live(small, "72h")
-    small.aws.record_clear()
-    log = small.deploy().log  # of an environment that has been there before
-    assert f"'{ENVIRONMENT}' lives until {tags(small)[TAG]}, and longer if it" in log
-    assert small.writes() == ["ecs.TagResource"]
-    assert timedelta() <= 72 * HOUR - left(small) < HOUR
-
-    set_left(small, 55 * HOUR)
-    small.aws.record_clear()
-    assert "lives until" not in small.deploy().log
-    assert small.writes() == [] and left(small) < 56 * HOUR
-
-    set_left(small, 53 * HOUR)
-    small.aws.record_clear()
-    small.berth("plan", "--ref=dev/feature/login", *small.given_variables())
-    assert small.writes() == []
-    small.deploy()
-    assert small.writes() == ["ecs.TagResource"] and left(small) > 71 * HOUR
-
-    set_time_to_live(small, "1h")
-    small.deploy()
-    assert left(small) <= HOUR
 
 
 def test_a_new_environment_has_it_from_the_first(small: World) -> None:
@@ -77,16 +50,6 @@ def test_a_new_environment_has_it_from_the_first(small: World) -> None:
     small.deploy()
     assert timedelta() <= timedelta(days=14) - left(small) < HOUR
     assert small.writes().count("ecs.TagResource") == 0
-
-
-def test_that_it_cannot_be_renewed_is_a_warning(small: World) -> None:
-    small.deploy()
-    set_time_to_live(small, "1d")
-    small.aws.fault(service="ecs", action="TagResource", fault="error",
-                    code="AccessDeniedException", message="no", status=400, times=1)
-    log = small.deploy().log
-    assert f"WARNING: how long '{ENVIRONMENT}' lives was not renewed" in log
-    assert TAG not in tags(small)
 
 
 @pytest.mark.parametrize("wrong", ["72", "1.5h", "0d", "3 days", "", 72])
@@ -102,3 +65,38 @@ def test_production_has_none(small: World) -> None:
     small.write_config()
     done = small.berth("name", "master", code=None)
     assert done.returncode != 0 and "production.timeToLive" in done.stderr
+
+
+def test_a_deploy_sets_it_and_renews_it_when_a_quarter_is_over(three: World) -> None:
+    assert TAG not in tags(three)
+    set_time_to_live(three, "72h")
+    three.aws.record_clear()
+    log = three.deploy().log  # of an environment that has been there before
+    assert f"'{ENVIRONMENT}' lives until {tags(three)[TAG]}, and longer if it" in log
+    assert three.writes() == ["ecs.TagResource"]
+    assert timedelta() <= 72 * HOUR - left(three) < HOUR
+
+    set_left(three, 55 * HOUR)
+    three.aws.record_clear()
+    assert "lives until" not in three.deploy().log
+    assert three.writes() == [] and left(three) < 56 * HOUR
+
+    set_left(three, 53 * HOUR)
+    three.aws.record_clear()
+    three.berth("plan", "--ref=dev/feature/login", *three.given_variables())
+    assert three.writes() == []
+    three.deploy()
+    assert three.writes() == ["ecs.TagResource"] and left(three) > 71 * HOUR
+
+    set_time_to_live(three, "1h")
+    three.deploy()
+    assert left(three) <= HOUR
+
+
+def test_that_it_cannot_be_renewed_is_a_warning(three: World) -> None:
+    set_time_to_live(three, "1d")
+    three.aws.fault(service="ecs", action="TagResource", fault="error",
+                    code="AccessDeniedException", message="no", status=400, times=1)
+    log = three.deploy().log
+    assert f"WARNING: how long '{ENVIRONMENT}' lives was not renewed" in log
+    assert TAG not in tags(three)

@@ -13,22 +13,9 @@ from typing import Any
 import pytest
 from gitlabhost import TOKEN, Answer, GitLab
 from test_expiry import set_left, set_time_to_live
-from world import BRANCH, ENVIRONMENT, PROJECT_ID, World
+from world import BRANCH, ENVIRONMENT, FIX, FIX_ENVIRONMENT, PROJECT_ID, World
 
-FIX, FIX_ENVIRONMENT = "dev/fix/JIRA-12", "automation-36763184"
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture(scope="module")
-def deployed(endpoint: Any, prepared: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Two branches' environments and production's, small ones."""
-    endpoint.restore(prepared)
-    world = World(endpoint, tmp_path_factory.mktemp("deployed"))
-    world.keep_services("notifier")
-    for ref in (BRANCH, FIX, "master"):
-        world.deploy(ref)
-    endpoint.save("deployed")
-    return "deployed"
 
 
 @pytest.fixture
@@ -38,15 +25,13 @@ def gitlab() -> Iterator[GitLab]:
 
 
 @pytest.fixture
-def world(endpoint: Any, deployed: str, tmp_path: Path, gitlab: GitLab) -> World:
-    endpoint.restore(deployed)
-    world = World(endpoint, tmp_path).unpoliced()
+def world(three: World, tmp_path: Path, gitlab: GitLab) -> World:
+    world = three.unpoliced()
     token = tmp_path / "gitlab.token"
     token.write_text(TOKEN + "\n")
     token.chmod(0o600)
     world.config["gitlab"] = {"url": gitlab.url, "tokenFile": "gitlab.token"}
     world.write_config()
-    world.aws.record_clear()
     return world
 
 

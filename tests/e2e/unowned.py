@@ -66,14 +66,16 @@ def strip_one(world: World, service: str, arn: str, keys: list[str]) -> None:
         raise AssertionError(arn)
 
 
-def owner_records(world: World) -> list[tuple[str, dict[str, Any]]]:
+def owner_records(world: World, environment: str) -> list[tuple[str, dict[str, Any]]]:
+    """The TXT records of an environment's DNS records, each with its zone."""
+    own = environment.partition("-")[2]
     route53 = world.aws.client("route53")
     found = []
     for zone in route53.list_hosted_zones()["HostedZones"]:
         for page in route53.get_paginator("list_resource_record_sets").paginate(
                 HostedZoneId=zone["Id"]):
             found += [(zone["Id"], record) for record in page["ResourceRecordSets"]
-                      if record["Name"].startswith("_berth-")]
+                      if record["Name"].startswith("_berth-") and own in record["Name"]]
     return found
 
 
@@ -87,7 +89,7 @@ def strip(world: World, environment: str = ENVIRONMENT) -> None:
     for service, named in found.items():
         for arn in named:
             strip_one(world, service, arn, keys)
-    for zone, record in owner_records(world):
+    for zone, record in owner_records(world, environment):
         world.aws.client("route53").change_resource_record_sets(
             HostedZoneId=zone, ChangeBatch={"Changes": [
                 {"Action": "DELETE", "ResourceRecordSet": record}]})

@@ -27,6 +27,7 @@ BUILD = ROOT / os.environ.get("BERTH_BUILD", "build")
 EXAMPLE = ROOT / "config" / "examples" / "mettel"
 BRANCH = "dev/feature/login"
 ENVIRONMENT = "automation-8527fec8"
+FIX, FIX_ENVIRONMENT = "dev/fix/JIRA-12", "automation-36763184"
 PROJECT_ID = 77
 # The job timeout of the project: a job that waits for what never comes ends red, and soon.
 JOB_SECONDS = 300
