@@ -196,10 +196,11 @@ void conflict_describe(const struct resource *r, struct strbuf *text)
 int conflict_error(const struct graph *g, const char *list, struct err *err)
 {
     _cleanup_json_ cJSON *tags = tags_wanted(g, "");
-    return err_set(err, ERR_CONFLICT,
-                   "in the way of environment '%s', and not its own: %s; rename or remove each, "
-                   "or, if it is this environment's, give it the tags Environment=%s, "
-                   "berth:project=%s, berth:ref=%s",
-                   g->context.environment, list, json_str(tags, "Environment"),
-                   json_str(tags, "berth:project"), json_str(tags, "berth:ref"));
+    return err_set(
+        err, ERR_CONFLICT,
+        "in the way of environment '%s', and not its own: %s; rename or remove each, "
+        "or, if it is this environment's, let 'berth adopt' give it the tags Environment=%s, "
+        "berth:project=%s, berth:ref=%s",
+        g->context.environment, list, json_str(tags, "Environment"),
+        json_str(tags, "berth:project"), json_str(tags, "berth:ref"));
 }

@@ -49,6 +49,20 @@ def test_all_environments_are_listed_as_they_are(three: World) -> None:
     assert line[-3:-1] == ["71", "h"]
 
 
+def test_two_roles_of_one_account_see_one_environment(three: World) -> None:
+    arn = three.aws.client("iam").create_role(
+        RoleName="berth-ephemeral", AssumeRolePolicyDocument=json.dumps({
+            "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]})
+    )["Role"]["Arn"]
+    three.config["projects"][str(PROJECT_ID)]["ephemeral"]["roleArn"] = arn
+    three.write_config()
+    assert sorted(listed(three)) == sorted([ENVIRONMENT, FIX_ENVIRONMENT, "automation-master"])
+    lines = three.berth("list").stdout.splitlines()
+    assert len(lines) == 4
+    assert all(line.endswith("  (us-east-1, 123456789012)") for line in lines[1:])
+
+
 def test_what_is_left_of_one_is_listed_and_what_is_gone_is_not(three: World) -> None:
     ecs = three.aws.client("ecs")
     for environment in (ENVIRONMENT, FIX_ENVIRONMENT):

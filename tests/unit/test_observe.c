@@ -87,14 +87,15 @@ static void test_foreign_resources_are_all_named(void **state)
     json_put_str(t->tags, "Environment", "other");
     fake_put("net.group/E-b", "{}", false);
     fake_put("store.repo/E-c", "{}", false); /* shared: used as it is */
-    assert_refused("[{\"type\":\"ecs.task\",\"label\":\"a\"},"
-                   " {\"type\":\"net.group\",\"label\":\"b\"},"
-                   " {\"type\":\"store.repo\",\"label\":\"c\"}]",
-                   ERR_CONFLICT,
-                   "in the way of environment 'E', and not its own: task definition 'E-a' "
-                   "(Environment=other), group 'E-b' (without our tags); rename or remove each, "
-                   "or, if it is this environment's, give it the tags Environment=E, "
-                   "berth:project=77, berth:ref=dev/feature/x");
+    assert_refused(
+        "[{\"type\":\"ecs.task\",\"label\":\"a\"},"
+        " {\"type\":\"net.group\",\"label\":\"b\"},"
+        " {\"type\":\"store.repo\",\"label\":\"c\"}]",
+        ERR_CONFLICT,
+        "in the way of environment 'E', and not its own: task definition 'E-a' "
+        "(Environment=other), group 'E-b' (without our tags); rename or remove each, "
+        "or, if it is this environment's, let 'berth adopt' give it the tags Environment=E, "
+        "berth:project=77, berth:ref=dev/feature/x");
 }
 
 static void test_batches(void **state)
