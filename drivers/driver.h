@@ -32,9 +32,10 @@ struct driver {
      */
     void (*preflight)(struct preflight *p);
     /*
-     * Called once after a deploy that had something to do, unless it was cancelled; or NULL. Tidies
-     * up what is done (PROGRESS_DONE), also where something else failed. That is not what the run
-     * was for: what fails is a warning, graph_warn(). Adds to *ret_done, for the log, what it did.
+     * Called once at the end of a deploy, unless it was cancelled; or NULL. Tidies up what is done
+     * (PROGRESS_DONE), also where something else failed. That is not what the run was for: what
+     * fails is a warning, graph_warn(). Adds to *ret_done, for the log, what it did. Where nothing
+     * was to do it costs nothing, but for what an earlier job of the same pipeline has left.
      */
     void (*end)(struct session *s, struct graph *g, struct strlist *ret_done);
 };

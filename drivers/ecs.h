@@ -58,6 +58,9 @@ bool ecs_expiry_is_due(const cJSON *tags, int64_t time_to_live, time_t now);
 /* Renews it where that is due and the cluster is there and ours: after it was observed. */
 int ecs_expiry_renew(struct session *s, const struct graph *g, bool *ret_renewed, struct err *err);
 
+/* Whether this run's pipeline had marked the cluster before it began. */
+bool ecs_cluster_is_retried(const struct graph *g);
+
 /* The container that berth generates for a service, as RegisterTaskDefinition takes it. The caller
  * owns *ret. */
 int ecs_container_make(struct graph *g, const cJSON *spec, const cJSON *service, cJSON **ret,
@@ -127,10 +130,14 @@ int ecs_family_remove(struct session *s, struct resource *r, struct err *err);
 /* Remembers which revision the service ran when this run saw it first: DescribeServices' answer, or
  * NULL where there is none. */
 void ecs_revision_note(struct resource *r, const cJSON *service);
+/* A family's newest active revision, or the one that an ARN or "family:7" names, and its tags; the
+ * caller owns both. They stay NULL where there is none. */
+int ecs_revision_read(struct session *s, const char *id, cJSON **ret, cJSON **ret_tags,
+                      struct err *err);
 /* Deregisters a revision, by ARN or "family:7"; one that is gone is no error. */
 int ecs_revision_deregister(struct session *s, const char *revision, struct err *err);
-/* struct driver's end: of each service whose new revision this run has seen complete, deregisters
- * what is older than the one that ran before. */
+/* struct driver's end: of each service whose new revision this run, or a job of this pipeline that
+ * was killed, has brought, deregisters what is older than the one that ran before. */
 void ecs_end(struct session *s, struct graph *g, struct strlist *ret_done);
 
 #endif

@@ -184,6 +184,13 @@ int ecs_begin(struct session *s, struct graph *g, struct err *err)
     return aws_call(s, "ecs", "TagResource", input, NULL, err);
 }
 
+bool ecs_cluster_is_retried(const struct graph *g)
+{
+    const struct resource *r = graph_find(g, ECS_CLUSTER);
+    return r != NULL && g->context.pipeline > 0 &&
+           ecs_pipeline_read(r->tags) == g->context.pipeline;
+}
+
 int ecs_cluster_pipeline(struct session *s, const struct graph *g, int64_t *ret, struct err *err)
 {
     _cleanup_json_ cJSON *output = NULL;

@@ -8,10 +8,8 @@
 
 #define DELETED_AT_ONCE 10 /* as many as DeleteTaskDefinitions takes */
 
-/* A family's newest active revision, or the one that `id` names. *ret and *ret_tags stay NULL where
- * there is none. */
-static int revision_read(struct session *s, const char *id, cJSON **ret, cJSON **ret_tags,
-                         struct err *err)
+int ecs_revision_read(struct session *s, const char *id, cJSON **ret, cJSON **ret_tags,
+                      struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject(), *output = NULL;
     json_put_str(input, "taskDefinition", id);
@@ -49,7 +47,7 @@ static int revision_is_ours(struct session *s, const struct resource *r, const c
                             bool *ret_ours, cJSON **ret_tags, struct err *err)
 {
     _cleanup_json_ cJSON *definition = NULL, *tags = NULL;
-    if (revision_read(s, arn, &definition, &tags, err) < 0)
+    if (ecs_revision_read(s, arn, &definition, &tags, err) < 0)
         return -1;
     *ret_ours = definition != NULL && tags_are_ours(r->graph, tags);
     if (*ret_ours && ret_tags != NULL)
@@ -98,7 +96,7 @@ static void family_take(struct resource *r, cJSON *tags)
 int ecs_family_look(struct session *s, struct resource *r, struct err *err)
 {
     _cleanup_json_ cJSON *newest = NULL, *foreign = NULL, *ours = NULL;
-    if (revision_read(s, r->name, &newest, &foreign, err) < 0)
+    if (ecs_revision_read(s, r->name, &newest, &foreign, err) < 0)
         return -1;
     bool active = str_eq(json_str(newest, "status"), "ACTIVE");
     if (active && tags_are_ours(r->graph, foreign))

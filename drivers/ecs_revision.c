@@ -6,9 +6,10 @@
  * completed deployment",
  * https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html
  *
- * Which they are is computed, since revisions are numbered one by one: the one before that which
- * ran, and those between that and the new one, which are of deployments that failed or of
- * RegisterTaskDefinition calls whose answers were lost.
+ * Which they are is computed, since revisions are numbered one by one: those before that which ran,
+ * and those between that and the new one, which are of deployments that failed or of
+ * RegisterTaskDefinition calls whose answers were lost. Each is looked at before it goes: somebody
+ * else may have registered it.
  */
 #include <inttypes.h>
 
@@ -16,6 +17,7 @@
 #include "drivers/ecs.h"
 
 #define REVISIONS_AT_ONCE 32 /* of one family: the newest; a teardown finds the rest */
+#define LOOK_BACK         2  /* before the one that ran: one more, for a job killed meanwhile */
 
 static double created_at(const cJSON *deployment)
 {
@@ -60,27 +62,38 @@ static bool is_complete(const cJSON *deployment)
     return rollout == NULL || str_eq(rollout, "COMPLETED");
 }
 
-/* The newest first. A service that this run has created ran nothing before. */
+/* The newest first. A service that this run has created ran nothing before. One that is as it was
+ * may be what this pipeline has left behind when its job was killed. */
 static void add_old(const struct resource *r, struct strlist *old)
 {
     const cJSON *primary = json_find(json_at(r->memo, "state/deployments"), "status", "PRIMARY");
     int64_t runs = number_of(json_str(primary, "taskDefinition"), r->name);
     int64_t ran = number_of(json_str(r->memo, "ran"), r->name);
-    if (ran == 0 || runs <= ran || !is_complete(primary))
+    bool unchanged = runs == ran;
+    if (ran == 0 || runs < ran || !is_complete(primary) ||
+        (unchanged && !ecs_cluster_is_retried(r->graph)))
         return;
-    int64_t oldest = ran > 1 ? ran - 1 : 1;
+    int64_t keep = unchanged ? runs - 1 : ran;
+    int64_t oldest = keep - (unchanged ? 1 : LOOK_BACK);
     if (oldest < runs - REVISIONS_AT_ONCE)
         oldest = runs - REVISIONS_AT_ONCE;
-    for (int64_t number = runs - 1; number >= oldest; number--)
-        if (number != ran)
+    for (int64_t number = runs - 1; number >= oldest && number > 0; number--)
+        if (number != keep)
             strlist_addf(old, "%s:%" PRId64, r->name, number);
+}
+
+/* Whether it is as it should be: this run has seen to that, or found it so. */
+static bool is_done(const struct resource *r)
+{
+    bool untouched = r->progress == PROGRESS_PENDING && r->action == ACTION_NONE && !r->wait;
+    return r->progress == PROGRESS_DONE || untouched;
 }
 
 static void collect_old(const struct graph *g, struct strlist *old)
 {
     for (size_t i = 0; i < g->n; i++) {
         const struct resource *r = g->v[i];
-        if (r->type == &ecs_service_type && r->want != NULL && r->progress == PROGRESS_DONE)
+        if (r->type == &ecs_service_type && r->want != NULL && is_done(r))
             add_old(r, old);
     }
 }
@@ -125,14 +138,6 @@ static int collect_running(struct session *s, const struct graph *g, struct strl
     return 0;
 }
 
-/* One revision to be deregistered. */
-struct old_revision {
-    struct session *session;
-    const char *name; /* "family:7" */
-    bool gone;
-    struct err failure;
-};
-
 int ecs_revision_deregister(struct session *s, const char *revision, struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
@@ -144,21 +149,36 @@ int ecs_revision_deregister(struct session *s, const char *revision, struct err 
     return 0;
 }
 
+/* One revision that may be deregistered. */
+struct old_revision {
+    struct session *session;
+    const struct graph *graph;
+    const char *name; /* "family:7" */
+    bool gone;        /* by this run */
+    struct err failure;
+};
+
+/* Numbers have gaps, and not every revision of that name is ours. */
 static int old_deregister(void *context, struct err *err)
 {
     struct old_revision *one = context;
+    _cleanup_json_ cJSON *definition = NULL, *tags = NULL;
     (void)err; /* the others are tried all the same, and all is told at once */
+    if (ecs_revision_read(one->session, one->name, &definition, &tags, &one->failure) < 0 ||
+        !str_eq(json_str(definition, "status"), "ACTIVE") || !tags_are_ours(one->graph, tags))
+        return 0;
     one->gone = ecs_revision_deregister(one->session, one->name, &one->failure) == 0;
     return 0;
 }
 
 static void tell(struct graph *g, struct old_revision *all, size_t n, struct strlist *ret_done)
 {
-    size_t gone = 0;
+    size_t gone = 0, left = 0;
     const struct old_revision *failed = NULL;
     for (size_t i = 0; i < n; i++) {
         gone += all[i].gone;
-        if (!all[i].gone && failed == NULL)
+        left += all[i].failure.class != ERR_NONE;
+        if (all[i].failure.class != ERR_NONE && failed == NULL)
             failed = &all[i];
     }
     if (gone > 0)
@@ -168,7 +188,7 @@ static void tell(struct graph *g, struct old_revision *all, size_t n, struct str
         graph_warn(g,
                    "%zu old revision%s of task definitions could not be deregistered, and will "
                    "stay until the environment is destroyed: '%s': %s",
-                   n - gone, n - gone == 1 ? "" : "s", failed->name, failed->failure.message);
+                   left, left == 1 ? "" : "s", failed->name, failed->failure.message);
 }
 
 static void deregister_all(struct session *s, struct graph *g, const struct strlist *old,
@@ -177,7 +197,9 @@ static void deregister_all(struct session *s, struct graph *g, const struct strl
     _cleanup_free_ struct old_revision *all = xcalloc(old->n + 1, sizeof(*all));
     _cleanup_free_ struct together_task *tasks = xcalloc(old->n + 1, sizeof(*tasks));
     for (size_t i = 0; i < old->n; i++) {
-        all[i] = (struct old_revision){ .session = s, .name = old->v[i], .failure = ERR_INIT };
+        all[i] = (struct old_revision){
+            .session = s, .graph = g, .name = old->v[i], .failure = ERR_INIT
+        };
         tasks[i] = (struct together_task){ old_deregister, &all[i] };
     }
     _cleanup_err_ struct err none = ERR_INIT;

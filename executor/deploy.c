@@ -189,15 +189,22 @@ void deploy_renew(struct deploy *d)
                  json_str(graph_find(d->graph, ECS_CLUSTER)->tags, ECS_EXPIRES_TAG));
 }
 
+void deploy_tidy(struct deploy *d)
+{
+    struct engine_options options = errand_engine_options(&d->errand);
+    _cleanup_strlist_ struct strlist done = STRLIST_INIT;
+    engine_end(d->errand.session, d->graph, &options, &done);
+    for (size_t i = 0; i < done.n; i++)
+        log_info("%s", done.v[i]);
+    deploy_say_warnings(d);
+}
+
 int deploy_apply(struct deploy *d, struct err *err)
 {
     report_phase(&d->errand.report, "apply");
     struct engine_options options = errand_engine_options(&d->errand);
     int r = engine_apply(d->errand.session, d->graph, &options, err);
-    _cleanup_strlist_ struct strlist done = STRLIST_INIT;
-    engine_end(d->errand.session, d->graph, &options, &done);
-    for (size_t i = 0; i < done.n; i++)
-        log_info("%s", done.v[i]);
+    deploy_tidy(d);
     report_phase(&d->errand.report, NULL);
     deploy_say_warnings(d);
     if (r == 0)

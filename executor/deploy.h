@@ -5,7 +5,8 @@
 /*
  * One deploy of one environment, from its spec to its verdict; what a job (drive) and a person
  * (berth) share. The steps are called in the order in which they stand here; each fails with an
- * error that is ready to be shown. Nothing is written to AWS but by deploy_apply().
+ * error that is ready to be shown. Nothing is written to AWS but by deploy_renew(),
+ * deploy_tidy() and deploy_apply().
  */
 
 #include "executor/engine/limits.h"
@@ -68,6 +69,9 @@ void deploy_say_plan(const struct deploy *d, bool folded);
 /* Renews how long the environment lives, where that is due; that it cannot is a warning. For a
  * deploy, after deploy_plan(), also where there is nothing else to do. */
 void deploy_renew(struct deploy *d);
+/* Instead of deploy_apply(), where there is nothing to do: finishes what a job of this pipeline
+ * that was killed has left. */
+void deploy_tidy(struct deploy *d);
 /* Carries the plan out and says how it goes; at the end what was done, or what was not and why. */
 int deploy_apply(struct deploy *d, struct err *err);
 /* The verdict of a run that went well, the last line. `subject` is what the run was about:

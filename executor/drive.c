@@ -222,7 +222,9 @@ static int work(struct drive *d, struct err *err)
         return -1;
     if (writes && d->dispatch.act == ACT_DEPLOY)
         deploy_renew(deploy);
-    if (writes && deploy_has_work(deploy) && deploy_apply(deploy, err) < 0)
+    if (writes && !deploy_has_work(deploy))
+        deploy_tidy(deploy);
+    else if (writes && deploy_apply(deploy, err) < 0)
         return -1;
     /* The runner takes an end with 0 after SIGTERM for success (common/build.go). */
     if (cancel_is_set(&d->cancel))

@@ -72,6 +72,7 @@ def test_all_services_at_once(ready: World) -> None:
     ready.aws.expect("ecs", "DeregisterTaskDefinition", times=14)
     ready.aws.expect("ecs", "ListTasks", times=1)
     ready.aws.expect("ecs", "DescribeTasks", times=1)
+    assert calls(ready, "ListTaskDefinitions") == []
     for name in ready.spec()["services"]:
         assert revisions(ready, family=f"{ENVIRONMENT}-{name}") == [2, 3]
 
@@ -101,6 +102,32 @@ def test_one_that_nobody_waited_for_goes_too(small: World) -> None:
         containerDefinitions=[{"name": "late", "image": "busybox", "memory": 64}])
     deploy(small, 4)
     assert revisions(small) == [2, 4] and revisions(small, "INACTIVE") == [1, 3]
+
+
+def test_a_foreign_revision_of_our_family_stays(small: World) -> None:
+    """It has become the newest meanwhile, so that it is in the way until somebody removes it."""
+    deploy(small, 2)
+    register(small, FAMILY)
+    result = small.job()
+    assert result.exit_code == 1 and f"task definition '{FAMILY}'" in result.log
+    register(small, FAMILY, like=f"{FAMILY}:2")
+    deploy(small, 5)
+    assert revisions(small) == [2, 3, 5]
+
+
+def test_a_killed_job_is_finished_by_the_next_of_its_pipeline(small: World) -> None:
+    """It had brought the third revision, and was killed before it deregistered the first."""
+    deploy(small, 2)
+    small.aws.fault(fault="error", code="ServerException", status=500, service="ecs",
+                    action="DeregisterTaskDefinition")
+    deploy(small, 3)
+    assert revisions(small) == [1, 2, 3]
+    small.aws.clear_faults()
+    small.aws.record_clear()
+    small.deploy()
+    assert small.writes() == [] and calls(small, "ListTasks") == []
+    small.deploy(pipeline=small.pipeline - 1)
+    assert revisions(small) == [2, 3]
 
 
 def test_what_somebody_runs_by_hand_stays(small: World) -> None:

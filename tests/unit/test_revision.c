@@ -29,6 +29,12 @@
     {                                                                                              \
         .call = "ecs:ListTasks", .answer = "{\"taskArns\":[]}"                                     \
     }
+/* What DescribeTaskDefinition says of every revision. */
+#define EACH_IS(status, tags)                                                                      \
+    {                                                                                              \
+        .call = "ecs:DescribeTaskDefinition",                                                      \
+        .answer = "{\"taskDefinition\":{\"status\":\"" status "\"},\"tags\":[" tags "]}"           \
+    }
 #define DEREGISTERED                                                                               \
     {                                                                                              \
         .call = "ecs:DeregisterTaskDefinition", .answer = "{}"                                     \
@@ -81,17 +87,72 @@ static void assert_goes(const struct script_row *rows, const char *expected)
     script_close(&t);
 }
 
-static void the_one_before_the_last_goes(void **state)
+static void what_is_older_than_the_last_goes(void **state)
 {
     (void)state;
     const struct script_row rows[] = {
         RUNS(DEPLOYMENT("PRIMARY", 6, "COMPLETED", 10)),
         RUNS(DEPLOYMENT("PRIMARY", 7, "COMPLETED", 20)),
         NO_TASKS,
+        EACH_IS("ACTIVE", OURS),
         DEREGISTERED,
         { 0 },
     };
-    assert_goes(rows, "5");
+    assert_goes(rows, "5 4");
+}
+
+/* As a deploy before this one has left it, and as somebody else has registered it. */
+static void what_is_inactive_or_foreign_is_left(void **state)
+{
+    (void)state;
+    static const struct script_row inactive = EACH_IS("INACTIVE", OURS);
+    static const struct script_row foreign = EACH_IS("ACTIVE", "");
+    static const struct script_row gone = { .call = "ecs:DescribeTaskDefinition",
+                                            .class = ERR_NOT_FOUND };
+    const struct script_row *const cases[] = { &inactive, &foreign, &gone };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct script_row rows[] = {
+            RUNS(DEPLOYMENT("PRIMARY", 6, "COMPLETED", 10)),
+            RUNS(DEPLOYMENT("PRIMARY", 7, "COMPLETED", 20)),
+            NO_TASKS,
+            *cases[i],
+            { 0 },
+        };
+        struct script t;
+        _cleanup_strlist_ struct strlist done = STRLIST_INIT;
+        play(&t, rows, PROGRESS_DONE, &done);
+        assert_int_equal(script_count(&t, "ecs:DescribeTaskDefinition"), 2);
+        assert_int_equal(done.n + t.g->warnings.n, 0);
+        script_close(&t);
+    }
+}
+
+/* Its job was killed once all was complete, or another job of it has done all there was to do. */
+static void the_pipeline_that_came_this_far_goes_on(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        RUNS(DEPLOYMENT("PRIMARY", 7, "COMPLETED", 20)),
+        NO_TASKS,
+        EACH_IS("ACTIVE", OURS),
+        DEREGISTERED,
+        { 0 },
+    };
+    static const char *const pipelines[] = { "99", "100" };
+    for (size_t i = 0; i < ARRAY_SIZE(pipelines); i++) {
+        struct script t;
+        _cleanup_strlist_ struct strlist done = STRLIST_INIT;
+        script_open(&t, script_spec, rows);
+        script_observe(&t, SERVICE);
+        struct resource *cluster = script_resource(&t, ECS_CLUSTER);
+        cJSON_Delete(cluster->tags);
+        cluster->tags = cJSON_CreateObject();
+        json_put_str(cluster->tags, "berth:pipeline", pipelines[i]);
+        ecs_end(t.s, t.g, &done);
+        _cleanup_free_ char *went = deregistered(&t);
+        assert_string_equal(went, i == 0 ? "" : "5");
+        script_close(&t);
+    }
 }
 
 static void the_first_two_stay(void **state)
@@ -135,10 +196,11 @@ static void what_failed_in_between_goes(void **state)
                                                                         10)),
         RUNS(DEPLOYMENT("PRIMARY", 7, "COMPLETED", 30)),
         NO_TASKS,
+        EACH_IS("ACTIVE", OURS),
         DEREGISTERED,
         { 0 },
     };
-    assert_goes(rows, "6 5 3");
+    assert_goes(rows, "6 5 3 2");
 }
 
 static void nothing_goes_before_the_new_one_is_complete(void **state)
@@ -180,10 +242,11 @@ static void what_runs_stays(void **state)
         { .call = "ecs:DescribeTasks",
           .answer = "{\"tasks\":[{\"taskDefinitionArn\":\"" ARN(8) "\"},{\"taskDefinitionArn\":"
                                                                    "\"" ARN(10) "\"}]}" },
+        EACH_IS("ACTIVE", OURS),
         DEREGISTERED,
         { 0 },
     };
-    assert_goes(rows, "9 7");
+    assert_goes(rows, "9 7 4");
 }
 
 static void an_endless_gap_is_not_walked(void **state)
@@ -193,6 +256,7 @@ static void an_endless_gap_is_not_walked(void **state)
         RUNS(DEPLOYMENT("PRIMARY", 6, "COMPLETED", 10)),
         RUNS(DEPLOYMENT("PRIMARY", 7000, "COMPLETED", 20)),
         NO_TASKS,
+        EACH_IS("ACTIVE", OURS),
         DEREGISTERED,
         { 0 },
     };
@@ -224,11 +288,12 @@ static void a_failure_is_a_warning(void **state)
         RUNS(DEPLOYMENT("PRIMARY", 6, "COMPLETED", 10)),
         RUNS(DEPLOYMENT("PRIMARY", 7, "COMPLETED", 20)),
         NO_TASKS,
+        EACH_IS("ACTIVE", OURS),
         { .call = "ecs:DeregisterTaskDefinition", .class = ERR_DENIED, .message = "no" },
         { 0 },
     };
     _cleanup_free_ char *warning = warning_of(refused);
-    assert_string_equal(warning, "1 old revision of task definitions could not be deregistered, "
+    assert_string_equal(warning, "2 old revisions of task definitions could not be deregistered, "
                                  "and will stay until the environment is destroyed: '" NAME ":5': "
                                  "ecs:DeregisterTaskDefinition: no");
     static const struct script_row blind[] = {
@@ -249,10 +314,11 @@ static void one_that_is_gone_already_is_no_failure(void **state)
         RUNS(DEPLOYMENT("PRIMARY", 6, "COMPLETED", 10)),
         RUNS(DEPLOYMENT("PRIMARY", 7, "COMPLETED", 20)),
         NO_TASKS,
+        EACH_IS("ACTIVE", OURS),
         { .call = "ecs:DeregisterTaskDefinition", .class = ERR_NOT_FOUND },
         { 0 },
     };
-    assert_goes(rows, "5");
+    assert_goes(rows, "5 4");
 }
 
 /* Every driver is asked, as at the end of a deploy. */
@@ -263,6 +329,7 @@ static void nothing_is_tidied_up_after_a_cancel(void **state)
         RUNS(DEPLOYMENT("PRIMARY", 6, "COMPLETED", 10)),
         RUNS(DEPLOYMENT("PRIMARY", 7, "COMPLETED", 20)),
         NO_TASKS,
+        EACH_IS("ACTIVE", OURS),
         DEREGISTERED,
         { 0 },
     };
@@ -279,7 +346,7 @@ static void nothing_is_tidied_up_after_a_cancel(void **state)
             cancel_set(&cancel);
         const struct engine_options options = { .cancel = &cancel };
         engine_end(t.s, t.g, &options, &done);
-        assert_int_equal(script_count(&t, "ecs:DeregisterTaskDefinition"), cancelled ? 0 : 1);
+        assert_int_equal(script_count(&t, "ecs:DeregisterTaskDefinition"), cancelled ? 0 : 2);
         cancel_release(&cancel);
         script_close(&t);
     }
@@ -288,7 +355,9 @@ static void nothing_is_tidied_up_after_a_cancel(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_one_before_the_last_goes),
+        cmocka_unit_test(what_is_older_than_the_last_goes),
+        cmocka_unit_test(what_is_inactive_or_foreign_is_left),
+        cmocka_unit_test(the_pipeline_that_came_this_far_goes_on),
         cmocka_unit_test(the_first_two_stay),
         cmocka_unit_test(an_unchanged_service_costs_nothing),
         cmocka_unit_test(a_service_made_anew_leaves_its_family_alone),
