@@ -5,6 +5,7 @@
   POST   save, restore           {"name"}: keep this state; come back to it, see `processes`
   POST   spawn, stop             another server with a copy of this world; end that one
   GET    record, DELETE record   every AWS call in order, see `front`
+  POST   record                  {"members": [...]}: these of every call
   POST   clock                   {"advance": seconds} and/or {"speed": factor or "instant"}
   POST   faults, DELETE faults   a rule or a list of rules, see `faults`
   POST   kill                    {"n": 1 is the next call, "when": "before" or "after", "pgid": P};
@@ -70,6 +71,9 @@ class Control:
 
     def record(self, _: Any) -> Any:
         return self.front.record
+
+    def record_members(self, given: Any) -> Any:
+        return [{name: call[name] for name in given["members"]} for call in self.front.record]
 
     def record_clear(self, _: Any) -> Any:
         self.front.record.clear()
@@ -155,6 +159,7 @@ ACTIONS = {
     ("GET", "health"): Control.health,
     ("POST", "reset"): Control.reset,
     ("GET", "record"): Control.record,
+    ("POST", "record"): Control.record_members,
     ("DELETE", "record"): Control.record_clear,
     ("POST", "clock"): Control.clock,
     ("POST", "faults"): Control.faults,

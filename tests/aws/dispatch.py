@@ -18,7 +18,7 @@ import moto.core.responses  # noqa: E402
 from moto.moto_server.werkzeug_app import (  # noqa: E402  (moto reads the settings on import)
     DomainDispatcherApplication, create_backend_app)
 
-from . import validate, wire  # noqa: E402
+from . import quick, validate, wire  # noqa: E402
 from .authorize import authorize  # noqa: E402
 from .errors import AwsError  # noqa: E402
 from .identity import keys_of  # noqa: E402
@@ -48,6 +48,7 @@ class Dispatcher:
         self.moto.get_backend_for_host = functools.lru_cache(None)(  # type: ignore[method-assign]
             self.moto.get_backend_for_host)
         moto.core.responses.method_names_from_class = METHOD_NAMES
+        quick.install()
 
     def carry_out(self, request: wire.Request, request_id: str) -> Raw:
         """The answer to a request that `request_read` has understood."""

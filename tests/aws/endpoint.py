@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -102,7 +101,10 @@ class Endpoint:
             aws_access_key_id=access_key, aws_secret_access_key=secret_key,
             aws_session_token=token, region_name=REGION)
         settings = {"retries": {"total_max_attempts": 1}, "connect_timeout": 5,
-                    "read_timeout": 30, "inject_host_prefix": False, **config}
+                    "read_timeout": 30, "inject_host_prefix": False,
+                    # botocore would put its own together anew for each call, which takes longer
+                    # than to sign it.
+                    "user_agent": "berth-tests", **config}
         return session.client(service, endpoint_url=self.url, config=Config(**settings))
 
     def environ(self) -> dict[str, str]:
@@ -116,18 +118,23 @@ class Endpoint:
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.url}/_berth/{path}", data, method=method)
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         until = time.monotonic() + 3
         while True:
+            connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=60)
             try:
-                with opener.open(request, timeout=60) as answer:
-                    return json.load(answer)
-            except urllib.error.URLError as error:  # refused, perhaps by a fault, for a moment
-                if not isinstance(error.reason, ConnectionRefusedError) \
-                        or time.monotonic() > until:
+                connection.request(method, f"/_berth/{path}", data)
+                answer = connection.getresponse()
+                content = answer.read()
+                break
+            except ConnectionRefusedError:  # perhaps by a fault, for a moment
+                if time.monotonic() > until:
                     raise
+            finally:
+                connection.close()
             time.sleep(0.05)
+        if answer.status >= 400:
+            raise ValueError(f"{method} /_berth/{path}: {answer.status}: {content.decode()}")
+        return json.loads(content)
 
     def reset(self) -> None:
         self.control("POST", "reset", {})
@@ -149,8 +156,11 @@ class Endpoint:
         other.url, other.spawned = str(self.control("POST", "spawn", {})["url"]), True
         return other
 
-    def record(self) -> list[dict[str, Any]]:
-        """Every AWS call since the reset, in order; see `front`."""
+    def record(self, *members: str) -> list[dict[str, Any]]:
+        """Every AWS call since the reset, in order; see `front`. Only its MEMBERS, if there are any
+        named: reading thousands of whole calls takes a while."""
+        if members:
+            return list(self.control("POST", "record", {"members": members}))
         return list(self.control("GET", "record"))
 
     def record_clear(self) -> None:

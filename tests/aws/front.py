@@ -7,6 +7,7 @@ that strikes if any, the call itself, the record; then the answer.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -15,6 +16,8 @@ import struct
 import threading
 import time
 import uuid
+from email.utils import formatdate
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -22,14 +25,15 @@ from . import metadata, wire
 from .control import Control
 from .dispatch import Dispatcher, is_write
 from .errors import AwsError
-from .registry import Raw, service_find
 from .processes import Processes
+from .quick import headers_read
+from .registry import Raw, service_find
 from .sigv4 import refusal, signature_check
 from .world import World
 
 HTML = (b"<html><head><title>503 Service Temporarily Unavailable</title></head><body><center>"
         b"<h1>503 Service Temporarily Unavailable</h1></center></body></html>\n")
-
+PHRASES = {int(status): status.phrase for status in HTTPStatus}
 
 # Faults that keep a good answer from the client.
 UNANSWERED = ("lost", "kill", "truncated", "garbage")
@@ -145,17 +149,34 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         return going_on
 
+    def parse_request(self) -> bool:
+        """The request line and the headers, as the base class does it, which has email read these."""
+        self.requestline = self.raw_requestline.decode("iso-8859-1").rstrip("\r\n")
+        self.command, self.request_version = "", "HTTP/1.1"
+        self.close_connection = True
+        try:
+            self.command, self.path, version = self.requestline.split()
+            if version not in ("HTTP/1.0", "HTTP/1.1"):
+                raise ValueError(f"'{version}' is not HTTP/1.1")
+            self.headers = headers_read(self.rfile)  # type: ignore[assignment]
+        except ValueError as error:
+            self.send_error(400, str(error))
+            return False
+        self.request_version = version
+        wanted = self.headers.get("connection", "").lower()
+        self.close_connection = wanted == "close" or (version == "HTTP/1.0"
+                                                      and wanted != "keep-alive")
+        if self.headers.get("expect", "").lower() == "100-continue" and version == "HTTP/1.1":
+            return self.handle_expect_100()
+        return True
+
     def log_message(self, *_: Any) -> None:
         """Say nothing: the record has it."""
 
     def do_any(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
+        length = int(self.headers.get("content-length") or 0)
         body = self.rfile.read(length) if length else b""
-        headers: dict[str, str] = {}
-        for name, value in self.headers.items():
-            name = name.lower()
-            headers[name] = f"{headers[name]},{value}" if name in headers else value
-        request = wire.Request(self.command, self.path, headers, body)
+        request = wire.Request(self.command, self.path, self.headers, body)
         if self.path.startswith("/_berth/"):
             self.control_call(request)
         else:
@@ -251,12 +272,11 @@ class Handler(BaseHTTPRequestHandler):
         return fault, raw
 
     def answer(self, raw: Raw, cut: bool = False) -> None:
-        self.send_response_only(raw.status)
-        for name, value in raw.headers:
-            self.send_header(name, value)
-        self.send_header("Date", self.date_time_string())
-        self.send_header("Content-Length", str(len(raw.body)))
-        self.end_headers()
+        headers = raw.headers + [("Date", _date(int(time.time()))),
+                                 ("Content-Length", str(len(raw.body)))]
+        lines = [f"{self.protocol_version} {raw.status} {PHRASES.get(raw.status, '')}",
+                 *(f"{name}: {value}" for name, value in headers), "\r\n"]
+        self.wfile.write("\r\n".join(lines).encode("iso-8859-1"))
         if self.command != "HEAD":
             self.wfile.write(raw.body[:len(raw.body) // 2] if cut else raw.body)
         self.wfile.flush()
@@ -274,6 +294,11 @@ class Handler(BaseHTTPRequestHandler):
         else:
             with contextlib.suppress(OSError):  # its client may be gone
                 self.connection.shutdown(socket.SHUT_RDWR)
+
+
+@functools.lru_cache(1)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 def _send(group: int, number: signal.Signals) -> None:

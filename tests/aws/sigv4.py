@@ -1,4 +1,4 @@
-"""Signatures: recomputed, by botocore's signer, from the bytes that were received.
+"""Signatures: recomputed from the bytes that were received.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html for
 what must be signed; https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting
@@ -11,17 +11,16 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html (EC2
 from __future__ import annotations
 
 import calendar
+import functools
 import hashlib
 import hmac
 import re
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from urllib.parse import quote
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
+from botocore.utils import normalize_url_path
 
 from .errors import AwsError
 from .identity import Key, keys_of
@@ -158,20 +157,32 @@ def _coverage_check(request: Request, given: Authorization) -> None:
         raise refusal(request, "wrong")
 
 
-class Verifier(SigV4Auth):
-    """botocore's signer; which headers count was the client's choice, not botocore's."""
-
-    def headers_to_sign(self, request: Any) -> Any:
-        return request.headers
-
-
 def signature_of(request: Request, given: Authorization, stamp: str, key: Key) -> str:
     """What the signature should be, from the very bytes of the request."""
-    content = request.headers.get("x-amz-content-sha256")
-    if content is not None and content != hashlib.sha256(request.body).hexdigest():
+    digest = hashlib.sha256(request.body).hexdigest()
+    if request.headers.get("x-amz-content-sha256", digest) != digest:
         raise refusal(request, "wrong")
-    signer = Verifier(Credentials(key.id, key.secret), given.service, given.region)
-    whole = AWSRequest(request.method, f"http://{request.headers['host']}{request.target}",
-                       {name: request.headers[name] for name in given.signed}, request.body)
-    whole.context["timestamp"] = stamp
-    return signer.signature(signer.string_to_sign(whole, signer.canonical_request(whole)), whole)
+    path, _, query = request.target.partition("?")
+    headers = "".join(f"{name}:{' '.join(request.headers[name].split())}\n"
+                      for name in sorted(given.signed))
+    canonical = "\n".join((
+        request.method, quote(normalize_url_path(path), safe="/~"), _query_sorted(query), headers,
+        ";".join(sorted(given.signed)), digest))
+    text = "\n".join(("AWS4-HMAC-SHA256", stamp,
+                      f"{given.date}/{given.region}/{given.service}/aws4_request",
+                      hashlib.sha256(canonical.encode()).hexdigest()))
+    signing = _signing_key(key.secret, given.date, given.region, given.service)
+    return hmac.new(signing, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _query_sorted(query: str) -> str:
+    pairs = sorted(pair.partition("=")[::2] for pair in query.split("&")) if query else []
+    return "&".join(f"{name}={value}" for name, value in pairs)
+
+
+@functools.lru_cache(64)
+def _signing_key(secret: str, *scope: str) -> bytes:
+    key = f"AWS4{secret}".encode()
+    for part in (*scope, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key

@@ -25,6 +25,21 @@ HISTORY = {"createdAt", "updatedAt", "registeredAt", "deregisteredAt", "register
            "StateTransitionedTimestamp", "LastModified", "requiresAttributes", "LastUpdatedTime",
            "StackId", "StackStatusReason", "CreatedTime", "CreatedAt", "IssuedAt", "NotBefore",
            "NotAfter"}
+REVISION = re.compile(r"(task-definition/[\w-]+):\d+")
+BALANCER = re.compile(r"\b((?:app|targetgroup)/[\w-]+)(?:/[0-9a-f]{16})+")
+BALANCER_NAME = re.compile(r"-\d{10}(\.[a-z0-9-]+\.elb\.)")
+UUID = re.compile(r"(:certificate/|:stack/[\w-]+/)[0-9a-f-]{36}")
+TOPIC = re.compile(r"(:sns:.*)-[A-Z2-7]{12}\b(:[0-9a-f-]{36})?")
+ID = re.compile(r"(?:sg|subnet|vpc|srv|ns|eni)-[a-z0-9]+")
+
+
+def _in_order(items: list[Any]) -> list[Any]:
+    """Sorted, whatever they are: the order of a list in an answer says nothing."""
+    if len(items) < 2:
+        return items
+    if all(isinstance(item, str) for item in items):
+        return sorted(items, key=json.encoder.encode_basestring_ascii)
+    return sorted(items, key=lambda item: json.dumps(item, sort_keys=True, default=str))
 
 
 class Snapshot:
@@ -35,6 +50,7 @@ class Snapshot:
         self.environment = environment
         self.names: dict[str, str] = {}
         self.definitions: dict[str, Any] = {}  # the newest ones, by ARN
+        self.cleaned: dict[str, str] = {}  # what `named` has made of a text, once all names are known
 
     def client(self, service: str) -> Any:
         return self.endpoint.client(service)
@@ -54,21 +70,24 @@ class Snapshot:
         if isinstance(value, dict):
             return {k: self.clean(v) for k, v in sorted(value.items()) if k not in HISTORY}
         if isinstance(value, (list, tuple)):
-            return sorted((self.clean(v) for v in value),
-                          key=lambda v: json.dumps(v, sort_keys=True, default=str))
+            return _in_order([self.clean(v) for v in value])
         if isinstance(value, str):
-            return self.named(value)
+            found = self.cleaned.get(value)
+            if found is None:
+                found = self.cleaned[value] = self.named(value)
+            return found
         return value
 
     def named(self, text: str) -> str:
-        text = re.sub(r"(task-definition/[\w-]+):\d+", r"\1", text)
+        if "-" not in text and "/" not in text:  # no id, no ARN
+            return text
+        text = REVISION.sub(r"\1", text)
         # Load balancers, what belongs to them, and their DNS names.
-        text = re.sub(r"\b((?:app|targetgroup)/[\w-]+)(?:/[0-9a-f]{16})+", r"\1", text)
-        text = re.sub(r"-\d{10}(\.[a-z0-9-]+\.elb\.)", r"\1", text)
-        text = re.sub(r"(:certificate/|:stack/[\w-]+/)[0-9a-f-]{36}", r"\1", text)
-        text = re.sub(r"(:sns:.*)-[A-Z2-7]{12}\b(:[0-9a-f-]{36})?", r"\1", text)
-        return re.sub(r"(?:sg|subnet|vpc|srv|ns|eni)-[a-z0-9]+",
-                      lambda found: self.names.get(found.group(), found.group()), text)
+        text = BALANCER.sub(r"\1", text)
+        text = BALANCER_NAME.sub(r"\1", text)
+        text = UUID.sub(r"\1", text)
+        text = TOPIC.sub(r"\1", text)
+        return ID.sub(lambda found: self.names.get(found.group(), found.group()), text)
 
     def pages(self, service: str, action: str, member: str, **given: Any) -> Iterator[Any]:
         for page in self.client(service).get_paginator(action).paginate(**given):

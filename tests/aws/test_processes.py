@@ -57,7 +57,7 @@ def test_states_have_names_and_nest(endpoint: Endpoint) -> None:
     create(endpoint, "d")
     endpoint.restore("empty")
     assert clusters(endpoint) == ["c"]
-    with pytest.raises(OSError):
+    with pytest.raises(ValueError, match="no state has been saved"):
         endpoint.restore("never saved")
     assert clusters(endpoint) == ["c"]
 

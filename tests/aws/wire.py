@@ -41,11 +41,11 @@ class Request:
     action: str = ""
     input: dict[str, Any] | None = None
 
-    @property
+    @functools.cached_property
     def path(self) -> str:
         return urlsplit(self.target).path
 
-    @property
+    @functools.cached_property
     def form(self) -> dict[str, str]:
         text = urlsplit(self.target).query
         if self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):

@@ -55,7 +55,7 @@ def state_of(endpoint: Endpoint, before: dict[str, Any] | None = None) -> dict[s
 
     BEFORE describes the state at which the record begins.
     """
-    written = {call["service"] for call in endpoint.calls(writes=True)}
+    written = {call["service"] for call in endpoint.record("service", "write") if call["write"]}
     endpoint.advance(3000)
     return State(endpoint, before, written).take()
 
