@@ -7,8 +7,13 @@ dates), so that an unchanged project has an unchanged tree and, by default, an u
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import hashlib
 import os
+import stat
 import subprocess
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +21,7 @@ from .options import Options, UsageError
 
 VARIABLES_FILE = "ci-variables.json"
 GIT_DEPTH = 20  # GitLab's default for a new project
+REMEMBERED_BYTES = 1 << 20
 AUTHOR = ("MetTel Automation", "ops@example.com", "1577836800 +0000")
 
 
@@ -52,13 +58,101 @@ def git(*arguments: str | Path) -> str:
     return os.fsdecode(result.stdout).removesuffix("\n")
 
 
-def commit_directory(bare: Path, options: Options) -> str:
+def project_digest(project: Path) -> str:
+    """The same for the same content: names, modes and links as git sees them, and what they hold."""
+    digest = hashlib.sha256()
+    for directory, names, files in os.walk(project):
+        names[:] = sorted(name for name in names if name != ".git")
+        links = [name for name in names if os.path.islink(os.path.join(directory, name))]
+        for name in sorted([*files, *links]):
+            path = os.path.join(directory, name)
+            mode = os.lstat(path).st_mode
+            if stat.S_ISLNK(mode):
+                content = os.fsencode(os.readlink(path))
+            else:
+                content = Path(path).read_bytes() if stat.S_ISREG(mode) else b""
+            head = f"{os.path.relpath(path, project)}\0{mode:o}\0{len(content)}\0"
+            digest.update(os.fsencode(head) + content)
+    return digest.hexdigest()
+
+
+class Trees:
+    """The trees that this process has served, with the objects that git has made of each.
+
+    Most jobs of a test serve what the one before has served; git would need four processes for it.
+    """
+
+    def __init__(self) -> None:
+        self.known: dict[str, tuple[str, dict[str, bytes]]] = {}
+
+    def put(self, bare: Path, project: Path) -> str:
+        """Write the tree of the project's content into a repository; its name."""
+        digest = project_digest(project)
+        if digest in self.known:
+            tree, objects = self.known[digest]
+            for name, content in objects.items():
+                write_object(bare, name, content)
+            return tree
+        tree = write_tree(bare, project)
+        objects = {path.parent.name + path.name: path.read_bytes()
+                   for path in bare.glob("objects/??/*")}
+        if sum(map(len, objects.values())) < REMEMBERED_BYTES:
+            self.known[digest] = tree, objects
+        return tree
+
+
+TREES = Trees()
+
+
+def write_object(bare: Path, name: str, content: bytes) -> None:
+    path = bare / "objects" / name[:2] / name[2:]
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+
+
+def write_tree(bare: Path, project: Path) -> str:
     """ci-variables.json stays out: at GitLab it is the project's settings, not its content."""
-    where = ("--git-dir", bare, "--work-tree", options.project.resolve())
+    where = ("--git-dir", bare, "--work-tree", project.resolve())
     config = ("-c", "core.excludesFile=/dev/null", "-c", "core.autocrlf=false")
     git(*where, *config, "add", "--all", "--", ".", f":(exclude){VARIABLES_FILE}")
-    tree = git(*where, "write-tree")
-    return git(*where, "commit-tree", "-m", options.message, tree)
+    return git(*where, "write-tree")
+
+
+def init_repository(directory: Path) -> None:
+    """What git needs of what `git init --bare` makes (gitrepository-layout(5))."""
+    for name in ("objects", "refs"):
+        (directory / name).mkdir(parents=True)
+    (directory / "HEAD").write_text("ref: refs/heads/none\n")
+    (directory / "config").write_text(
+        "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n")
+
+
+def write_commit(directory: Path, tree: str, message: str) -> str:
+    """git-commit-tree(1) -m, in what repositories hold: a header, and zlib around it."""
+    name, mail, date = AUTHOR
+    text = message if message.endswith("\n") or not message else f"{message}\n"
+    who = f"{name} <{mail}> {date}"
+    content = os.fsencode(f"tree {tree}\nauthor {who}\ncommitter {who}\n\n{text}")
+    content = b"commit %d\0" % len(content) + content
+    sha = hashlib.sha1(content).hexdigest()
+    write_object(directory, sha, zlib.compress(content))
+    return sha
+
+
+@functools.cache
+def is_ref(name: str) -> bool:
+    """Whether git can store a ref of that name."""
+    try:
+        git("check-ref-format", name)
+    except UsageError:
+        return False
+    return True
+
+
+def write_ref(directory: Path, name: str, sha: str) -> None:
+    path = directory / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{sha}\n")
 
 
 def ref_names(options: Options) -> tuple[str, str]:
@@ -87,15 +181,15 @@ def make_repository(options: Options, directory: Path) -> Repository:
     """
     if not options.project.is_dir():
         raise UsageError(f"the project directory '{options.project}' is not a directory")
-    git("init", "--quiet", "--bare", "--initial-branch", "none", directory)
-    sha = commit_directory(directory, options)
+    init_repository(directory)
+    tree = TREES.put(directory, options.project)
+    sha = write_commit(directory, tree, options.message)
     ref, full = ref_names(options)
     pipeline = f"refs/pipelines/{options.pipeline}"
-    git("--git-dir", directory, "update-ref", pipeline, sha)
-    try:
-        git("--git-dir", directory, "check-ref-format", full)
-        git("--git-dir", directory, "update-ref", full, sha)
-        refspecs = refspecs_of(full, pipeline)
-    except UsageError:
-        refspecs = refspecs_of("", pipeline)
+    write_ref(directory, pipeline, sha)
+    refspecs = refspecs_of("", pipeline)
+    if is_ref(full):
+        with contextlib.suppress(OSError):  # too long a name, for instance
+            write_ref(directory, full, sha)
+            refspecs = refspecs_of(full, pipeline)
     return Repository(directory, sha, ref, refspecs)
