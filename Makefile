@@ -143,6 +143,8 @@ check-headers:
 .PHONY: check check-unit check-sanitize check-thread check-valgrind check-clang check-python \
         check-coverage unit unit-programs
 PYTEST = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -q -p no:cacheprovider
+# Where jobs' directories are made in no time; it is memory, so only what failed is kept there.
+PYTEST_QUICK = TMPDIR=$$(tests/quick-directory) $(PYTEST) -o tmp_path_retention_policy=failed
 
 check: deps
 	+@tests/check
@@ -171,18 +173,18 @@ check-python: check-endpoint check-runner check-e2e
 check-endpoint:
 	@$(PYTEST) tests/aws
 check-runner: all
-	@$(PYTEST) tests/runner
+	@$(PYTEST_QUICK) tests/runner
 # End to end, on a build for gcov, so that nothing has to run twice: the kinds of resources that have
 # files of their own, how what is there changes, and what jobs do.
 KINDS   = $(addprefix tests/e2e/test_,alb.py elasticache.py route53.py)
 CHANGES = $(addprefix tests/e2e/test_,changes.py drift.py fields.py replace.py)
 check-e2e: check-kinds check-changes check-jobs check-isolation
 check-kinds: coverage-build
-	@BERTH_BUILD=build/coverage $(PYTEST) $(KINDS)
+	@BERTH_BUILD=build/coverage $(PYTEST_QUICK) $(KINDS)
 check-changes: coverage-build
-	@BERTH_BUILD=build/coverage $(PYTEST) $(CHANGES)
+	@BERTH_BUILD=build/coverage $(PYTEST_QUICK) $(CHANGES)
 check-jobs: coverage-build
-	@BERTH_BUILD=build/coverage $(PYTEST) tests/e2e $(patsubst %,--ignore=%,$(KINDS) $(CHANGES)) --ignore=tests/e2e/isolation
+	@BERTH_BUILD=build/coverage $(PYTEST_QUICK) tests/e2e $(patsubst %,--ignore=%,$(KINDS) $(CHANGES)) --ignore=tests/e2e/isolation
 # Not on that build: other users cannot write what gcov counts.
 check-isolation: all
 	@$(PYTEST) tests/e2e/isolation

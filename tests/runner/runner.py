@@ -269,6 +269,9 @@ def work_directory(keep: bool) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def concurrent_slot(options: Options) -> Iterator[int]:
+    if options.concurrent is not None:
+        yield options.concurrent
+        return
     slot = ConcurrentSlot(options.project_id)
     try:
         yield slot.number

@@ -68,6 +68,7 @@ class Options:
     builds_dir: str | None = None  # None: a directory of our own; "": not in config.toml
     cache_dir: str | None = None
     keep: bool = False
+    concurrent: int | None = None  # CI_CONCURRENT_ID; None: the first that no other job has
     retry_pause: float = 3.0  # common/build.go, PreparationRetryInterval
     attempt_pause: float = 5.0  # the first pause between attempts of one stage
     graceful_kill_timeout: float = 60.0  # the runner's own default is 600
