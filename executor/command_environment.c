@@ -218,6 +218,7 @@ static int show_removals(struct destroy *d, const struct errand_request *errand,
     } else {
         print_plan(d->graph, &d->counts);
     }
+    destroy_say_refusal(d);
     if (destroy_has_work(d))
         log_info("nothing is removed without '--yes'");
     else

@@ -76,6 +76,14 @@ static void say_counts(const struct graph *g, const char *what)
     log_info("%s: %s", what, text.buf);
 }
 
+void destroy_say_refusal(const struct destroy *d)
+{
+    const struct errand_request *q = d->errand.request;
+    _cleanup_err_ struct err refusal = ERR_INIT;
+    if (destroy_has_work(d) && destroy_check(q->host, q->project, q->environment, &refusal) < 0)
+        log_warn("this would be refused: %s", refusal.message);
+}
+
 void destroy_say_plan(const struct destroy *d)
 {
     if (!destroy_has_work(d))
@@ -236,6 +244,8 @@ int destroy_environment(struct destroy *d, const struct errand_request *request,
     /* The runner takes an end with 0 after SIGTERM for success (common/build.go). */
     if (cancel_is_set(request->cancel))
         return err_set(err, ERR_CANCELLED, "cancelled: run the job again to go on");
+    if (!writes)
+        destroy_say_refusal(d);
     if (writes || !has_work)
         destroy_say_verdict(d);
     else

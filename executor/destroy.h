@@ -36,6 +36,8 @@ int destroy_look(struct destroy *d, const struct errand_request *request, struct
 bool destroy_has_work(const struct destroy *d);
 /* Says what is to be removed, in a line by type, and each resource, folded. */
 void destroy_say_plan(const struct destroy *d);
+/* Warns where only a plan is allowed. */
+void destroy_say_refusal(const struct destroy *d);
 /*
  * Removes it, looks at what is left, and says what is and why. What came back after its removal,
  * as a log group that a task wrote to once more, is removed again, once. Fails if anything is left,

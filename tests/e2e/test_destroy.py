@@ -143,18 +143,33 @@ def test_production_needs_the_hosts_leave(up: World) -> None:
     done = up.berth("destroy", "--ref=master", "--yes", code=USER)
     assert "set projects.77.production.allowDestroy to true" in done.stderr
     assert up.aws.calls() == []
+    assert "there is nothing of automation-master" in \
+        up.job("plan-destroy-master", "master", protected=True).log
+    put_production(up)
     plan = up.job("plan-destroy-master", "master", protected=True)
     assert plan.exit_code == 0, plan.log
+    assert "\nto remove: 1 log group\n" in plan.log
+    assert "WARNING: this would be refused: 'automation-master' is production" in plan.log
+
+
+def put_production(world: World) -> None:
+    """All that there is of production."""
+    world.aws.client("logs").create_log_group(logGroupName="automation-master", tags={
+        "Environment": "automation-master", "berth:project": str(PROJECT_ID),
+        "berth:ref": "master", "berth:name": "logs"})
 
 
 def test_production_must_be_protected(up: World) -> None:
+    put_production(up)
     production(up, allowDestroy=True)
+    up.aws.record_clear()
     result = up.job("destroy-master", "master", protected=False)
     assert result.exit_code == USER and "is production's, but not protected" in result.log
     assert up.aws.calls() == []
     result = up.job("destroy-master", "master", protected=True)
     assert result.exit_code == 0, result.log
-    assert "there is nothing of automation-master" in result.log
+    assert "nothing is left of automation-master: 1 removed" in result.log
+    assert "would be refused" not in result.log
 
 
 def test_what_only_looks_like_it_stays(up: World) -> None:
@@ -230,6 +245,24 @@ def wait_for_call(world: World, action: str) -> None:
     while not any(call["action"] == action for call in world.aws.calls()):
         assert time.monotonic() < deadline, f"no {action}"
         time.sleep(0.02)
+
+
+def test_what_comes_back_is_removed_once_more(up: World) -> None:
+    """As a log group does that something writes to after its end; here an alarm, put there by
+    hand while the services still go."""
+    client = up.aws.client("cloudwatch")
+    alarm = client.describe_alarms(AlarmNamePrefix=f"{ENVIRONMENT}-running")["MetricAlarms"][0]
+    tags = client.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
+    members = ("AlarmName", "Namespace", "MetricName", "Statistic", "Dimensions", "Period",
+               "EvaluationPeriods", "Threshold", "ComparisonOperator")
+    up.aws.fault(service="ecs", action="DeleteService", fault="slow", seconds=2)
+    with up.start("destroy-branches") as running:
+        wait_for_call(up, "DeleteService")
+        client.put_metric_alarm(**{name: alarm[name] for name in members}, Tags=tags)
+        result = running.wait(60)
+    assert result.exit_code == 0, result.log
+    assert "came back, and is removed once more: 1 alarm" in result.log
+    assert there(up) == []
 
 
 def test_it_waits_for_the_deploy_that_has_the_lock(up: World) -> None:
