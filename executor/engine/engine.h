@@ -84,8 +84,9 @@ int engine_apply(struct session *s, struct graph *g, const struct engine_options
                  struct err *err);
 
 /*
- * After engine_apply(), whether it failed or not, or instead of it where there is nothing to do: has
- * every driver tidy up. Nothing if the run was cancelled. What fails are warnings of the graph; what was done is added to *ret_done.
+ * After engine_apply(), whether it failed or not, or instead of it where there is nothing to do:
+ * has every driver tidy up. Nothing if the run was cancelled. What fails are warnings of the graph;
+ * what was done is added to *ret_done.
  */
 void engine_end(struct session *s, struct graph *g, const struct engine_options *o,
                 struct strlist *ret_done);
