@@ -21,7 +21,7 @@ static void print_help(void)
            "Brings AWS environments of branches up to what their repository asks for, and down.\n\n"
            "commands:\n");
     for (const struct cli_command *c = commands; c->name != NULL; c++)
-        printf("  %-10s %s\n", c->name, c->help);
+        printf("  %-10s %.*s\n", c->name, (int)strcspn(c->help, "\n"), c->help);
     printf("\n'berth COMMAND --help' tells a command's options; 'berth --version' the version.\n");
 }
 
@@ -209,10 +209,29 @@ static const struct cli_command commands[] = {
     { "apply", "", "Brings an environment up to its spec.", environment_options, command_apply },
     { "status", "", "Says how each resource is, what is wrong first.", environment_options,
       command_status },
-    { "list", "", "Lists all environments, and how they are.", list_options, command_list },
-    { "sweep", "", "Destroys ephemeral environments whose branch is gone or whose time is over.",
+    { "list", "",
+      "Lists all environments, and how they are.\n\n"
+      "Those of the host config's projects, in every region and as every role that it names, with\n"
+      "branch, state, number of resources, age, last pipeline and when their time to live is "
+      "over;\n"
+      "also what is left of one whose cluster is gone. Writes nothing.",
+      list_options, command_list },
+    { "sweep", "",
+      "Destroys ephemeral environments whose branch is gone or whose time is over.\n\n"
+      "Which branches there are it asks the GitLab of the host config's \"gitlab\"; where the "
+      "answer\n"
+      "is not provably the whole list, it sweeps nothing of that project and fails. How long an\n"
+      "environment lives without a deploy is \"timeToLive\" there. Production is never swept. "
+      "Each\n"
+      "is destroyed with its lock held; one that fails does not stop the others.",
       sweep_options, command_sweep },
-    { "adopt", "", "Makes an environment berth's that was made by other means: writes its tags.",
+    { "adopt", "",
+      "Makes an environment berth's that was made by other means: writes its tags.\n\n"
+      "What is there under a name that the spec wants, and has nobody's ownership tags, gets "
+      "those\n"
+      "of this environment; nothing else is written. What bears another environment's tags, or "
+      "has\n"
+      "no name that the spec makes, is named and left. Adopt, then read the plan, then deploy.",
       adopt_options, command_adopt },
     { "destroy", "", "Removes all that is there of an environment.", destroy_options,
       command_destroy },

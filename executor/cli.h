@@ -21,9 +21,10 @@ struct cli_option {
 };
 
 struct cli_command {
-    const char *name;                 /* "plan" */
-    const char *arguments;            /* "BRANCH"; or "" */
-    const char *help;                 /* one line */
+    const char *name;      /* "plan" */
+    const char *arguments; /* "BRANCH"; or "" */
+    /* One line; what stands after an empty one is only in the command's own help. */
+    const char *help;
     const struct cli_option *options; /* ends with a row without a name */
     int (*run)(const struct strlist *arguments);
 };

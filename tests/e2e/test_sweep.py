@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from gitlabhost import TOKEN, Answer, GitLab
 from test_expiry import set_left, set_time_to_live
-from world import BRANCH, ENVIRONMENT, FIX, FIX_ENVIRONMENT, PROJECT_ID, World
+from world import BRANCH, BUILD, ENVIRONMENT, FIX, FIX_ENVIRONMENT, PROJECT_ID, World
 
 MINUTE = timedelta(minutes=1)
 
@@ -188,6 +189,28 @@ def test_a_job_sweeps_from_the_protected_production_branch_alone(world: World,
     assert f"sweeping '{FIX_ENVIRONMENT}' of '{FIX}': its branch is gone" in result.log
     assert f"nothing is left of {FIX_ENVIRONMENT}" in result.log and TOKEN not in result.log
     assert clusters(world) == ALL - {FIX_ENVIRONMENT}
+
+
+def test_it_waits_for_a_deploy_that_holds_the_lock(world: World, gitlab: GitLab) -> None:
+    """And sees then that the branch is there again."""
+    gitlab.branches.remove(FIX)
+    locks = world.directory / "locks"
+    locks.mkdir(mode=0o755, exist_ok=True)
+    with open(locks / f"{FIX_ENVIRONMENT}.lock", "w") as lock:
+        lock.write("job 12 of pipeline 34")
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with subprocess.Popen([BUILD / "bin" / "berth", "sweep", "--yes"], env=world.environ(),
+                              stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if "waiting for job 12 of pipeline 34" in line:
+                    break
+            gitlab.branches.append(FIX)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            rest = process.stderr.read()
+    assert process.returncode == 0 and f"'{FIX_ENVIRONMENT}' is kept: it is in use again" in rest
+    assert world.writes() == [] and clusters(world) == ALL
 
 
 def make_certificate(directory: Path) -> tuple[Path, Path]:

@@ -97,6 +97,8 @@ static const struct row rows[] = {
     { "destroy", ACT_DESTROY, false, NULL, NULL, WHEN_BEFORE },
     { "destroy-branches", ACT_DESTROY, false, NULL, "ephemeral", WHEN_BEFORE },
     { "destroy-master", ACT_DESTROY, false, NULL, "production", WHEN_BEFORE },
+    { "sweep", ACT_SWEEP, false, NULL, NULL, WHEN_BEFORE },
+    { "plan-sweep", ACT_SWEEP, true, NULL, NULL, WHEN_BEFORE },
     { "grafana_user_creation", ACT_GRAFANA, false, NULL, NULL, WHEN_AFTER },
     { "grafana_user_creation_branches", ACT_GRAFANA, false, NULL, "ephemeral", WHEN_AFTER },
     { "grafana_user_creation_master", ACT_GRAFANA, false, NULL, "production", WHEN_AFTER },

@@ -100,6 +100,14 @@ static void refuses_what_the_schema_does_not_know(void **state)
         { "{\"dispatch\": [{\"job\": \"x\"}]}", "dispatch[0]" },
         { "{\"lockDir\": \"/a b\"}", "lockDir: must match" },
         { "[]", "must be an object" },
+        { "{\"gitlab\": {\"url\": \"https://gitlab.example.com\"}}",
+          "gitlab: 'tokenFile' is missing" },
+        { "{\"gitlab\": {\"url\": \"ftp://g\", \"tokenFile\": \"t\"}}", "gitlab.url: must match" },
+        { "{\"gitlab\": {\"url\": \"https://u:p@g\", \"tokenFile\": \"t\"}}",
+          "gitlab.url: must match" },
+        { "{\"projects\": {\"7\": {\"prefix\": \"a\", \"ephemeral\": {\"refs\": [\"x\"], "
+          "\"region\": \"us-east-1\", \"timeToLive\": \"3 days\"}}}}",
+          "projects.7.ephemeral.timeToLive: must match" },
         { "{\"workers\": 1, \"workers\": 2}", "workers stands there twice" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
