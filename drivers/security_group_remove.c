@@ -182,9 +182,14 @@ int security_group_remove(struct session *s, struct resource *r, struct err *err
     if (failure.class != ERR_BUSY)
         return err_move(err, &failure);
     bool revoked = false;
-    if (blocker_find(s, r, &revoked, err) < 0)
+    if (blocker_find(s, r, &revoked, err) == 0)
+        return group_delete(s, r, err);
+    /* Groups go at the same time: one that is gone by now has no tags by which we may change it. */
+    _cleanup_err_ struct err second = ERR_INIT;
+    if (err->class != ERR_DENIED || group_delete(s, r, &second) < 0)
         return -1;
-    return group_delete(s, r, err);
+    err_release(err);
+    return 0;
 }
 
 static struct resource *group_with(const struct graph *g, const struct resource_type *type,

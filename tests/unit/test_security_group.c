@@ -314,6 +314,36 @@ static void rules_of_our_own_groups_are_taken_out(void **state)
     script_close(&t);
 }
 
+/* The group whose rule it was is gone when the rule is to be: it has no tags that would allow it.
+ */
+static void a_rule_that_is_gone_with_its_group_keeps_nothing(void **state)
+{
+    (void)state;
+    static const char *const naming =
+        "{\"SecurityGroups\":[{\"GroupId\":\"sg-2\",\"IpPermissions\":[{\"IpProtocol\":\"-1\","
+        "\"UserIdGroupPairs\":[{\"GroupId\":\"sg-1\"}]}],\"Tags\":" OUR_TAGS("Key", "Value") "}]}";
+    for (int denied = 0; denied < 2; denied++) {
+        const struct script_row again = { .call = "ec2:DeleteSecurityGroup",
+                                          .answer = denied ? NULL : "{}",
+                                          .class = ERR_BUSY };
+        const struct script_row rows[] = {
+            { .call = "ec2:DeleteSecurityGroup", .class = ERR_BUSY, .code = "DependencyViolation" },
+            again,
+            { .call = "ec2:DescribeNetworkInterfaces", .answer = "{\"NetworkInterfaces\":[]}" },
+            { .call = "ec2:DescribeSecurityGroups", .answer = naming },
+            { .call = "ec2:RevokeSecurityGroupIngress", .class = ERR_DENIED },
+            { 0 },
+        };
+        struct script t;
+        script_open(&t, script_spec, rows);
+        struct resource *r = script_resource(&t, ADDRESS);
+        resource_set_output(r, "GroupId", "sg-1");
+        assert_int_equal(r->type->remove(t.s, r, &t.err), denied ? -1 : 0);
+        assert_int_equal(t.err.class, denied ? ERR_DENIED : ERR_NONE);
+        script_close(&t);
+    }
+}
+
 static void a_group_that_is_gone_is_removed(void **state)
 {
     (void)state;
@@ -384,6 +414,7 @@ int main(void)
         cmocka_unit_test(what_keeps_a_group_is_named),
         cmocka_unit_test(what_somebody_has_to_take_away_is_not_waited_for),
         cmocka_unit_test(rules_of_our_own_groups_are_taken_out),
+        cmocka_unit_test(a_rule_that_is_gone_with_its_group_keeps_nothing),
         cmocka_unit_test(a_group_that_is_gone_is_removed),
         cmocka_unit_test(a_teardown_finds_the_groups_of_every_vpc),
     };
