@@ -112,6 +112,17 @@ def test_a_security_group_is_held_until_the_interfaces_are_gone(build: Builder) 
     assert holders(build, group) == [] and code_of(remove) == ""
 
 
+def test_a_family_is_listed_until_its_last_revision_is_deleted(build: Builder) -> None:
+    arn = build.definition()
+    families = lambda **given: build.ecs.list_task_definition_families(  # noqa: E731
+        **given)["families"]
+    build.ecs.deregister_task_definition(taskDefinition=arn)
+    assert (families(), families(status="ACTIVE")) == (["E-web"], [])
+    build.ecs.delete_task_definitions(taskDefinitions=[arn])
+    build.endpoint.advance(3600)
+    assert families() == []
+
+
 def test_what_is_started_by_hand_keeps_the_cluster(build: Builder) -> None:
     build.ecs.create_cluster(clusterName="E")
     task = build.ecs.run_task(
@@ -124,6 +135,15 @@ def test_what_is_started_by_hand_keeps_the_cluster(build: Builder) -> None:
     assert code_of(remove) == "ClusterContainsTasksException"
     build.endpoint.advance(60)
     assert code_of(remove) == ""
+
+
+def test_the_tags_of_a_group_go_with_it(build: Builder) -> None:
+    group = build.group()
+    build.ec2.create_tags(Resources=[group], Tags=[{"Key": "a", "Value": "b"}])
+    assert [t["ResourceId"] for t in build.ec2.describe_tags(Filters=[
+        {"Name": "key", "Values": ["a"]}])["Tags"]] == [group]
+    build.ec2.delete_security_group(GroupId=group)
+    assert build.ec2.describe_tags(Filters=[{"Name": "key", "Values": ["a"]}])["Tags"] == []
 
 
 # --- logs that are written late ---

@@ -95,6 +95,7 @@ def delete_group(call: Call) -> dict[str, Any]:
         raise refuse("DependencyViolation", f"resource {group.id} has a dependent object")
     dry_run(call)
     ec2.delete_security_group(group_id=group.id)
+    ec2.tags.pop(group.id, None)  # DescribeTags would still tell of them
     return {"Return": True, "GroupId": group.id}
 
 

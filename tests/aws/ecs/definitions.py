@@ -257,14 +257,15 @@ def list_definitions(call: Call) -> dict[str, Any]:
 
 @ACTIONS.action("ListTaskDefinitionFamilies")
 def list_families(call: Call) -> dict[str, Any]:
+    """All of them, unless a status is asked for."""
     ecs: Ecs = call.store(Ecs)
-    status = call.input.get("status", "ACTIVE")
+    status = call.input.get("status", "ALL")
 
     def fits(family: str) -> bool:
         active = any(d.fields["status"] == "ACTIVE" for d in ecs.definitions[family].values())
         return status == "ALL" or active == (status == "ACTIVE")
 
-    families = [name for name in sorted(ecs.definitions)
-                if name.startswith(call.input.get("familyPrefix", "")) and fits(name)]
+    families = [name for name in sorted(ecs.definitions) if ecs.definitions[name]
+                and name.startswith(call.input.get("familyPrefix", "")) and fits(name)]
     page, more = paged(families, call, "maxResults", "nextToken", 100, 100, invalid)
     return {"families": page, **more}
