@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: MIT
+"""Destroying what is half there, and what something keeps: nothing is left, or it says why."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner import Result
+from world import ENVIRONMENT, Endpoint, World
+
+S = ENVIRONMENT.removeprefix("automation-")
+STACK = f"SnsTopicMetTelAutomationAlarms-{ENVIRONMENT}"
+SECONDS = 60.0
+
+
+def make_small(world: World) -> None:
+    world.keep_services("notifier", "metrics-grafana", "t7-bridge")
+
+
+@pytest.fixture(scope="module")
+def deployed(endpoint: Endpoint, prepared: str,
+             tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """An endpoint of its own with a saved state: a small environment with one of each kind."""
+    endpoint.restore(prepared)
+    with endpoint.spawn() as own:
+        world = World(own, tmp_path_factory.mktemp("deployed"))
+        make_small(world)
+        world.deploy()
+        own.record_clear()
+        own.save("deployed")
+        yield own
+
+
+@pytest.fixture
+def small(deployed: Endpoint, tmp_path: Path) -> World:
+    deployed.restore("deployed")
+    world = World(deployed, tmp_path)
+    make_small(world)
+    return world
+
+
+def destroy(world: World, code: int = 0) -> Result:
+    result = world.job("destroy-branches")
+    assert result.exit_code == code, result.log
+    return result
+
+
+def rest(world: World) -> list[str]:
+    """What has the environment's name, or its record's."""
+    world.aws.advance(3000)
+    taken = world.aws.snapshot()
+    found = [f"{kind} {name}" for kind, part in taken.items() for name in part
+             if ENVIRONMENT in name]
+    records = taken["zones"]["mettel-automation.net"]["records"]
+    return found + [r["Name"] for r in records if S in r["Name"]]
+
+
+def destroyed(world: World) -> Result:
+    """A destroy that must succeed, and that must be right."""
+    result = destroy(world)
+    assert rest(world) == [], result.log
+    assert f"nothing is left of {ENVIRONMENT}" in result.log
+    return result
+
+
+def group_id(world: World, name: str) -> str:
+    [group] = world.aws.client("ec2").describe_security_groups(
+        Filters=[{"Name": "group-name", "Values": [name]}])["SecurityGroups"]
+    return str(group["GroupId"])
+
+
+def until(seen: Callable[[], Any]) -> Any:
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        found = seen()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"not within {SECONDS} s")
+
+
+@contextlib.contextmanager
+def frozen(world: World) -> Iterator[None]:
+    """Nothing that takes time ends."""
+    world.aws.speed(0.001)
+    try:
+        yield
+    finally:
+        world.aws.speed("instant")
+
+
+def cancelled(world: World, job: str, call: str, times: int = 1) -> Result:
+    """A job that is cancelled as soon as it has made a call so many times."""
+    with world.start(job) as running:
+        until(lambda: len(world.aws.calls(action=call)) >= times)
+        running.cancel("canceling")
+        return running.wait(SECONDS)
+
+
+# --- states ---
+
+def test_what_is_half_deleted_by_hand(small: World) -> None:
+    ecs, logs = small.aws.client("ecs"), small.aws.client("logs")
+    ecs.delete_service(cluster=ENVIRONMENT, service=f"{ENVIRONMENT}-notifier", force=True)
+    ecs.deregister_task_definition(taskDefinition=f"{ENVIRONMENT}-t7-bridge:1")
+    logs.delete_log_group(logGroupName=ENVIRONMENT)
+    elb = small.aws.client("elbv2")
+    [balancer] = elb.describe_load_balancers(Names=[ENVIRONMENT])["LoadBalancers"]
+    elb.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancerArn"])
+    small.aws.client("cloudwatch").delete_dashboards(DashboardNames=[f"cluster-{ENVIRONMENT}"])
+    destroyed(small)
+
+
+def test_what_is_left_of_a_cluster_that_is_gone(small: World) -> None:
+    """INACTIVE, it has neither tags nor services, and the rest is found all the same."""
+    ecs = small.aws.client("ecs")
+    for arn in ecs.list_services(cluster=ENVIRONMENT)["serviceArns"]:
+        ecs.delete_service(cluster=ENVIRONMENT, service=arn, force=True)
+    ecs.delete_cluster(cluster=ENVIRONMENT)
+    destroyed(small)
+
+
+def test_a_deploy_that_failed(ready: World) -> None:
+    """Its stack is left in a state that nobody can update; the rest is half there."""
+    make_small(ready)
+    ready.aws.fault(fault="failed", service="cloudformation", message="no such thing",
+                    match={"StackName": STACK})
+    assert ready.job().exit_code != 0
+    [stack] = ready.aws.client("cloudformation").describe_stacks()["Stacks"]
+    assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+    destroyed(ready)
+
+
+def test_a_stack_that_cannot_be_deleted(small: World) -> None:
+    """Everything else goes; what is left is named with AWS's reason, and goes when it can."""
+    small.aws.fault(fault="failed", service="cloudformation", message="a bucket is not empty",
+                    match={"StackName": STACK, "Operation": "delete"})
+    log = destroy(small, code=2).log
+    assert "a bucket is not empty" in log and f"left: stack '{STACK}'" in log
+    [stack] = small.aws.client("cloudformation").describe_stacks()["Stacks"]
+    assert stack["StackStatus"] == "DELETE_FAILED"
+    assert {name.split()[0] for name in rest(small)} == {"stacks", "topics"}
+    small.aws.clear_faults()
+    destroyed(small)
+
+
+def test_what_is_still_being_created(ready: World) -> None:
+    """A deploy is cancelled as it begins: nothing is ready, and some cannot be deleted yet."""
+    make_small(ready)
+    with frozen(ready):
+        result = cancelled(ready, "deploy-branches", "CreateCacheCluster")
+        assert result.exit_code != 0
+        [cache] = ready.aws.client("elasticache").describe_cache_clusters()["CacheClusters"]
+        assert cache["CacheClusterStatus"] == "creating"
+        ready.aws.speed(400)
+        log = destroyed(ready).log
+    assert "cache cluster: 1 removed" in log
+
+
+def test_what_is_going_already(small: World) -> None:
+    """A destroy is cancelled when all that takes minutes is on its way; the next one goes on."""
+    with frozen(small):
+        log = cancelled(small, "destroy-branches", "DeleteCacheCluster").log
+        assert "cancelled" in log
+        services = [small.service(n)["status"] for n in ("notifier", "metrics-grafana")]
+        small.aws.speed(400)
+        destroyed(small)
+    assert "DRAINING" in services
+
+
+def test_a_deploy_after_a_destroy_that_was_cancelled(small: World) -> None:
+    """What is going has to be gone before it comes back."""
+    before = small.aws.snapshot(ENVIRONMENT)
+    with frozen(small):
+        cancelled(small, "destroy-branches", "DeleteCacheCluster")
+        small.aws.speed(400)
+        small.deploy()
+    small.aws.advance(3000)
+    after = small.aws.snapshot(ENVIRONMENT)
+    for kind in before.keys() - {"topics"}:
+        assert after[kind].keys() == before[kind].keys(), kind
+    assert {name: s["runningCount"] for name, s in after["services"].items()} == {
+        name: s["desiredCount"] for name, s in before["services"].items()}
+
+
+# --- what keeps something ---
+
+def test_an_interface_that_goes_by_itself_is_named(small: World) -> None:
+    """The cache is gone, but its interface holds the security group a while longer."""
+    with frozen(small):
+        with small.start("destroy-branches") as running:
+            until(lambda: small.aws.calls(action="DeleteCacheCluster"))
+            small.aws.advance(121)  # cache.deleting, but not cache.interface
+            until(lambda: small.aws.calls(action="DeleteCacheSubnetGroup"))
+            group = group_id(small, f"{ENVIRONMENT}-redis-sg")
+            until(lambda: any(c["input"].get("GroupId") == group and c["code"]
+                              for c in small.aws.calls(action="DeleteSecurityGroup")))
+            running.cancel("canceling")
+            log = running.wait(SECONDS).log
+    assert f"ElastiCache {ENVIRONMENT}" in log.replace("\n", " "), log
+    destroyed(small)
+
+
+def test_somebodys_interface_ends_it(small: World) -> None:
+    """Nothing that berth waits for would take it away."""
+    ec2 = small.aws.client("ec2")
+    group = group_id(small, f"{ENVIRONMENT}-notifier")
+    [subnet] = ec2.describe_subnets(Filters=[
+        {"Name": "tag:Name", "Values": ["mettel-automation-private-subnet-1a-dev"]}])["Subnets"]
+    name = ec2.create_network_interface(
+        SubnetId=subnet["SubnetId"], Groups=[group],
+        Description="the bastion")["NetworkInterface"]["NetworkInterfaceId"]
+    log = destroy(small, code=1).log
+    assert name in log and "the bastion" in log
+    assert rest(small) == [f"security_groups <mettel-automation-vpc-dev>/{ENVIRONMENT}-notifier"]
+    ec2.delete_network_interface(NetworkInterfaceId=name)
+    destroyed(small)
+
+
+def refer(world: World, name: str, to: str) -> str:
+    """A rule of a new security group of somebody's refers to ours."""
+    ec2, ours = world.aws.client("ec2"), group_id(world, to)
+    [group] = ec2.describe_security_groups(GroupIds=[ours])["SecurityGroups"]
+    made = ec2.create_security_group(GroupName=name, Description="x", VpcId=group["VpcId"])
+    ec2.authorize_security_group_ingress(GroupId=made["GroupId"], IpPermissions=[
+        {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22,
+         "UserIdGroupPairs": [{"GroupId": ours}]}])
+    return str(made["GroupId"])
+
+
+def test_a_rule_of_somebodys_ends_it(small: World) -> None:
+    name = refer(small, "jump-host", f"{ENVIRONMENT}-notifier")
+    log = destroy(small, code=1).log
+    assert name in log and "jump-host" in log and "remove that rule" in log
+    assert rest(small) == [f"security_groups <mettel-automation-vpc-dev>/{ENVIRONMENT}-notifier"]
+    ec2 = small.aws.client("ec2")
+    [group] = ec2.describe_security_groups(GroupIds=[name])["SecurityGroups"]
+    assert len(group["IpPermissions"]) == 1  # it has not been touched
+    ec2.delete_security_group(GroupId=name)
+    destroyed(small)
+
+
+def test_rules_of_our_own_refer_to_each_other(small: World) -> None:
+    ec2 = small.aws.client("ec2")
+    one, other = (group_id(small, f"{ENVIRONMENT}-{n}") for n in ("notifier", "t7-bridge"))
+    for group, source in ((one, other), (other, one)):
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[
+            {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22,
+             "UserIdGroupPairs": [{"GroupId": source}]}])
+    destroyed(small)
+
+
+def test_a_task_that_was_started_by_hand(small: World) -> None:
+    ecs = small.aws.client("ecs")
+    service = small.service("notifier")
+    ecs.run_task(cluster=ENVIRONMENT, taskDefinition=service["taskDefinition"],
+                 launchType="FARGATE", networkConfiguration=service["networkConfiguration"])
+    destroyed(small)
+
+
+def test_what_has_our_name_and_is_not_ours(ready: World) -> None:
+    """It is told, not touched, and no reason to fail."""
+    ec2, logs = ready.aws.client("ec2"), ready.aws.client("logs")
+    logs.create_log_group(logGroupName=ENVIRONMENT)
+    vpc = ec2.describe_vpcs(Filters=[
+        {"Name": "tag:Name", "Values": ["mettel-automation-vpc-dev"]}])["Vpcs"][0]["VpcId"]
+    ec2.create_security_group(GroupName=f"{ENVIRONMENT}-redis-sg", Description="x", VpcId=vpc)
+    before = rest(ready)
+    ready.aws.record_clear()
+    log = destroy(ready).log
+    assert "there is nothing of" in log and "left alone" in log
+    assert f"log group '{ENVIRONMENT}'" in log.replace("\n", " ")
+    assert rest(ready) == before and len(before) == 2
+    assert ready.writes() == []
