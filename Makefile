@@ -243,6 +243,7 @@ demo: deps
 bench: all
 	@$(PYTHON) tests/bench/stage
 	@$(PYTHON) tests/bench/deploy
+	@$(PYTHON) tests/bench/destroy
 .PHONY: soak check-soak
 # 1,000 jobs that leave things behind, cancelled and killed at random moments; SOAK="--seed N" for the same again.
 soak: all
@@ -279,7 +280,7 @@ help:
 	@echo 'make deps         installs what is missing on Debian 12'
 	@echo 'make demo         deploys the example on a local AWS endpoint'
 	@echo 'make check        lint, unit, sanitizer, end-to-end tests, coverage'
-	@echo 'make bench        what a stage costs; how fast a deploy is beside what AWS allows'
+	@echo 'make bench        what a stage costs; how fast a deploy and a destroy are beside what AWS allows'
 	@echo 'make chaos        whatever goes wrong, whenever: the next run ends right (long)'
 	@echo 'make mutations    mistakes made on purpose, which the tests must notice'
 	@echo 'make policy       all end-to-end tests within the printed IAM policy (long)'
