@@ -96,13 +96,14 @@ class Player:
         self.cpu += float(self.world.aws.control("GET", "health")["cpu"])
         return verdict
 
-    def run(self, verdict: Verdict, end: tuple[str, int] | None = None) -> Result:
+    def run(self, verdict: Verdict, end: tuple[str, int] | None = None,
+            job: str | None = None) -> Result:
         environ = self.world.environ()
         rest: dict[str, Any] = {"variables": {"GIT_STRATEGY": "none"}, "concurrent": 0}
         if end is not None:
             environ |= {"KILL_WHEN": end[0], "KILL_N": str(end[1])}
             rest["executors"] = self.executors
-        with self.world.start(self.recorded.scene.job, pipeline=PIPELINE, environ=environ,
+        with self.world.start(job or self.recorded.scene.job, pipeline=PIPELINE, environ=environ,
                               **rest) as running:
             result = running.wait(JOB_SECONDS)
         verdict.logs.append(result.log)
@@ -161,17 +162,18 @@ class Player:
         return self.run(verdict, disturbance.end)
 
     def converge(self, result: Result, verdict: Verdict, settle: bool = False) -> None:
-        """Unless the job was green, it runs again, undisturbed; the end is to be as recorded.
+        """Unless the job was green it runs again, undisturbed, or the scene's next one does anyway;
+        the end is to be as recorded.
 
         SETTLE: what is new is found first, however long that takes.
         """
         self.world.aws.clear_faults()
         after = "the job was green"
-        if result.exit_code != 0:
+        if result.exit_code != 0 or self.recorded.scene.then:
             if settle:
                 self.world.aws.advance(3000)
             after = "the next job was green"
-            again = self.run(verdict)
+            again = self.run(verdict, job=self.recorded.scene.ends_in)
             if again.exit_code != 0:
                 verdict.broken.append(f"the next job failed, too: {last_error(again)}")
                 return

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from aws.endpoint import Endpoint
-from world import World
+from world import ENVIRONMENT, World
 
 from .cases import Case, Made, ends_of, faults_of, schedules_of
 from .state import state_of
 
 PIPELINE = 4711
+DESTROY = "destroy-branches"
 FEW = {"nats-server", "notifier", "t7-bridge"}
 # What any service may have; one with more than that brings a kind of its own.
 PLAIN = {"module", "image", "container", "cpu", "memory", "desiredCount", "ports", "environment",
@@ -37,11 +38,18 @@ class Scene:
     cases: Callable[[str, Made, int, int], list[Case]]
     # At least so many cases: fewer would mean that calls, or faults, have got lost.
     least: int
+    # The job that runs next, whatever has become of the first; "": the same, unless it was green.
+    then: str = ""
+
+    @property
+    def ends_in(self) -> str:
+        """The job whose end is the scene's."""
+        return self.then or self.job
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A scene, and what its job does and leaves when nothing goes wrong."""
+    """A scene, what its job does when nothing goes wrong, and what is left in the end."""
 
     scene: Scene
     spec: dict[str, Any]
@@ -104,6 +112,16 @@ def small_from_another_vpc(world: World) -> None:
     world.move("production")
 
 
+def mettel_deployed(world: World) -> None:
+    """By the same pipeline: the cluster's tag names the last one that has changed something."""
+    world.deploy(pipeline=PIPELINE)
+
+
+def small_deployed(world: World) -> None:
+    make_small(world)
+    mettel_deployed(world)
+
+
 def faults(scene: str, made: Made, _: int, __: int) -> list[Case]:
     return faults_of(scene, made)
 
@@ -129,6 +147,10 @@ SCENES = [
     Scene("mettel-from-nothing", "ready", "deploy-branches", nothing, ends_and_schedules, 545),
     Scene("mettel-from-change", "ready", "deploy-branches", mettel_from_change,
           ends_and_schedules, 355),
+    Scene("small-to-nothing", "ready", DESTROY, small_deployed, faults_and_ends, 300),
+    Scene("small-half-made", "ready", "deploy-branches", make_small, ends, 200, then=DESTROY),
+    Scene("small-half-gone", "ready", DESTROY, small_deployed, ends, 200, then="deploy-branches"),
+    Scene("mettel-to-nothing", "ready", DESTROY, mettel_deployed, ends_and_schedules, 300),
 ]
 
 
@@ -163,9 +185,19 @@ def scene_record(scene: Scene, endpoint: Endpoint, directory: Path) -> Recorded:
     result = world.job(scene.job, pipeline=PIPELINE)
     assert result.exit_code == 0, result.log
     record = endpoint.record()
+    if scene.then:
+        result = world.job(scene.then, pipeline=PIPELINE)
+        assert result.exit_code == 0, result.log
     end = state_of(endpoint, before)
+    assert scene.ends_in != DESTROY or not of_environment(end), of_environment(end)
     endpoint.restore("start")
     return Recorded(scene, world.spec(), world.config, before, made_of(record, end), end)
+
+
+def of_environment(state: dict[str, Any]) -> list[str]:
+    """What has the environment's name."""
+    return [f"{kind} {name}" for kind, part in state.items() for name in part
+            if ENVIRONMENT in name]
 
 
 def made_of(record: list[dict[str, Any]], end: dict[str, Any]) -> Made:
