@@ -50,6 +50,7 @@ class Snapshot:
         self.environment = environment
         self.names: dict[str, str] = {}
         self.definitions: dict[str, Any] = {}  # the newest ones, by ARN
+        self.listed: dict[tuple[str, str], list[Any]] = {}  # what has been listed whole
         self.cleaned: dict[str, str] = {}  # what `named` has made of a text, once all names are known
 
     def client(self, service: str) -> Any:
@@ -89,9 +90,21 @@ class Snapshot:
         text = TOPIC.sub(r"\1", text)
         return ID.sub(lambda found: self.names.get(found.group(), found.group()), text)
 
-    def pages(self, service: str, action: str, member: str, **given: Any) -> Iterator[Any]:
-        for page in self.client(service).get_paginator(action).paginate(**given):
-            yield from page[member]
+    def pages(self, service: str, action: str, member: str, **given: Any) -> list[Any]:
+        if not given and (service, action) in self.listed:
+            return self.listed[service, action]
+        items = [item for page in self.client(service).get_paginator(action).paginate(**given)
+                 for item in page[member]]
+        if not given:
+            self.listed[service, action] = items
+        return items
+
+    def tags(self, service: str, arn: str) -> Any:
+        """Of one resource, as its own service says."""
+        if service == "elbv2":
+            return self.client(service).describe_tags(ResourceArns=[arn])["TagDescriptions"][0][
+                "Tags"]
+        return self.client(service).list_tags_for_resource(ResourceARN=arn)["Tags"]
 
     # --- one of each kind ---
 
@@ -113,10 +126,9 @@ class Snapshot:
             yield self.names[group["GroupId"]][1:-1], group
 
     def namespaces(self) -> Iterator[tuple[str, Any]]:
-        sd = self.client("servicediscovery")
         for one in self.pages("servicediscovery", "list_namespaces", "Namespaces"):
             self.names[one["Id"]] = f"<{one['Name']}>"
-            tags = sd.list_tags_for_resource(ResourceARN=one["Arn"])["Tags"]
+            tags = self.tags("servicediscovery", one["Arn"])
             yield one["Name"], {**one, "Tags": tags}
 
     def discovery(self) -> Iterator[tuple[str, Any]]:
@@ -126,7 +138,7 @@ class Snapshot:
             space = self.names.get(full["NamespaceId"], full["NamespaceId"])
             key = f"{full['Name']}@{space}"
             self.names[one["Id"]] = f"<{key}>"
-            tags = sd.list_tags_for_resource(ResourceARN=one["Arn"])["Tags"]
+            tags = self.tags("servicediscovery", one["Arn"])
             yield key, {**full, "Tags": tags}
 
     def log_groups(self) -> Iterator[tuple[str, Any]]:
@@ -173,17 +185,13 @@ class Snapshot:
         for one in self.pages("acm", "list_certificates", "CertificateSummaryList"):
             yield f"{one['DomainName']}/{one['Status']}", one
 
-    def _tags(self, arn: str) -> Any:
-        return self.client("elbv2").describe_tags(ResourceArns=[arn])["TagDescriptions"][0][
-            "Tags"]
-
     def target_groups(self) -> Iterator[tuple[str, Any]]:
         elb = self.client("elbv2")
         for one in self.pages("elbv2", "describe_target_groups", "TargetGroups"):
             arn = one["TargetGroupArn"]
             health = elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
             yield one["TargetGroupName"], {
-                **one, "Tags": self._tags(arn),
+                **one, "Tags": self.tags("elbv2", arn),
                 "attributes": elb.describe_target_group_attributes(TargetGroupArn=arn)[
                     "Attributes"],
                 "targets": [(t["Target"]["Port"], t["TargetHealth"]["State"]) for t in health
@@ -194,7 +202,7 @@ class Snapshot:
         for one in self.pages("elbv2", "describe_load_balancers", "LoadBalancers"):
             arn = one["LoadBalancerArn"]
             yield one["LoadBalancerName"], {
-                **one, "Tags": self._tags(arn), "listeners": list(self._listeners(arn)),
+                **one, "Tags": self.tags("elbv2", arn), "listeners": list(self._listeners(arn)),
                 "attributes": elb.describe_load_balancer_attributes(LoadBalancerArn=arn)[
                     "Attributes"]}
 
@@ -207,8 +215,8 @@ class Snapshot:
             attributes = elb.describe_listener_attributes(ListenerArn=arn)["Attributes"]
             rules = list(self.pages("elbv2", "describe_rules", "Rules", ListenerArn=arn))
             yield {**one, "certificates": certificates, "attributes": attributes,
-                   "rules": [{**r, "Tags": self._tags(r["RuleArn"])} for r in rules],
-                   "Tags": self._tags(arn)}
+                   "rules": [{**r, "Tags": self.tags("elbv2", r["RuleArn"])} for r in rules],
+                   "Tags": self.tags("elbv2", arn)}
 
     def clusters(self) -> Iterator[tuple[str, Any]]:
         arns = list(self.pages("ecs", "list_clusters", "clusterArns"))
@@ -261,14 +269,13 @@ class Snapshot:
                 "records": [r for r in records if r["Type"] not in ("NS", "SOA")]}
 
     def alarms(self) -> Iterator[tuple[str, Any]]:
-        cloudwatch = self.client("cloudwatch")
         for one in self.pages("cloudwatch", "describe_alarms", "MetricAlarms"):
-            tags = cloudwatch.list_tags_for_resource(ResourceARN=one["AlarmArn"])["Tags"]
+            tags = self.tags("cloudwatch", one["AlarmArn"])
             yield one["AlarmName"], {**one, "Tags": tags}
 
     def dashboards(self) -> Iterator[tuple[str, Any]]:
         cloudwatch = self.client("cloudwatch")
         for one in self.pages("cloudwatch", "list_dashboards", "DashboardEntries"):
             body = cloudwatch.get_dashboard(DashboardName=one["DashboardName"])["DashboardBody"]
-            tags = cloudwatch.list_tags_for_resource(ResourceARN=one["DashboardArn"])["Tags"]
+            tags = self.tags("cloudwatch", one["DashboardArn"])
             yield one["DashboardName"], {"body": json.loads(body), "Tags": tags}

@@ -13,6 +13,8 @@ from aws.snapshot import Snapshot
 
 # Parts that take many calls to describe and change by this service's writes alone.
 STILL = {"roles": "iam", "repositories": "ecr"}
+# Whose resources' tags would take a call each.
+TAGGED = ["cloudwatch", "elasticloadbalancing", "servicediscovery"]
 
 
 class State(Snapshot):
@@ -23,6 +25,17 @@ class State(Snapshot):
         super().__init__(endpoint)
         self.same = {part: before[part] for part, service in STILL.items()
                      if before is not None and service not in written}
+        self.tagged: dict[str, Any] | None = None
+
+    def tags(self, service: str, arn: str) -> Any:
+        """All at once, by the API for tags, whose index has followed by now: see `state_of`."""
+        if ":dashboard/" in arn:  # of which that API does not know
+            return super().tags(service, arn)
+        if self.tagged is None:
+            self.tagged = {one["ResourceARN"]: one["Tags"] for one in self.pages(
+                "resourcegroupstaggingapi", "get_resources", "ResourceTagMappingList",
+                ResourcesPerPage=100, ResourceTypeFilters=TAGGED)}
+        return self.tagged.get(arn, [])
 
     def take(self) -> dict[str, Any]:
         return super().take() | self.same | {"counts": self.counts()}
