@@ -116,12 +116,14 @@ static void what_is_inactive_or_foreign_is_left(void **state)
             RUNS(DEPLOYMENT("PRIMARY", 7, "COMPLETED", 20)),
             NO_TASKS,
             *cases[i],
+            DEREGISTERED,
             { 0 },
         };
         struct script t;
         _cleanup_strlist_ struct strlist done = STRLIST_INIT;
         play(&t, rows, PROGRESS_DONE, &done);
         assert_int_equal(script_count(&t, "ecs:DescribeTaskDefinition"), 2);
+        assert_int_equal(script_count(&t, "ecs:DeregisterTaskDefinition"), 0);
         assert_int_equal(done.n + t.g->warnings.n, 0);
         script_close(&t);
     }
