@@ -41,7 +41,9 @@ def test_all_environments_are_listed_as_they_are(three: World) -> None:
     assert login["created"] <= fix["created"] and "why" not in login
     assert "expires" in fix and "expires" not in login and \
         "expires" not in found["automation-master"]
-    lines = three.berth("list").stdout.splitlines()
+    done = three.berth("list")
+    lines = done.stdout.splitlines()
+    assert done.stderr == ""
     assert lines[0].split() == ["ENVIRONMENT", "KIND", "STATE", "RESOURCES", "AGE", "PIPELINE",
                                 "EXPIRES", "BRANCH"]
     [line] = [one.split() for one in lines if one.startswith(FIX_ENVIRONMENT)]
