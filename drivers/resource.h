@@ -257,6 +257,7 @@ struct graph {
     struct resource **order; /* the wanted ones, each after all it needs; set by graph_link() */
     size_t n_order;
     struct strlist warnings; /* for the log, in order; see graph_warn() */
+    unsigned n_foreign;      /* in a teardown: what has a name of ours, and is not ours */
     cJSON *capacity;         /* the spec's limits of what all environments run; or NULL */
     struct {
         char *alias;

@@ -223,10 +223,14 @@ int destroy_carry_out(struct destroy *d, struct err *err)
 void destroy_say_verdict(const struct destroy *d)
 {
     const char *name = d->errand.request->environment->name;
+    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
     if (d->removed == 0)
-        log_info("there is nothing of %s", name);
+        strbuf_addf(&line, "there is nothing of %s", name);
     else
-        log_info("nothing is left of %s: %u removed", name, d->removed);
+        strbuf_addf(&line, "nothing is left of %s: %u removed", name, d->removed);
+    if (d->graph->n_foreign > 0)
+        strbuf_addf(&line, "; left alone: %u that only look like it", d->graph->n_foreign);
+    log_info("%s", line.buf);
 }
 
 int destroy_environment(struct destroy *d, const struct errand_request *request, bool writes,

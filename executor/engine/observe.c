@@ -251,6 +251,7 @@ static void say_foreign(struct graph *g)
             continue;
         _cleanup_strbuf_ struct strbuf foreign = STRBUF_INIT;
         conflict_describe(r, &foreign);
+        g->n_foreign++;
         graph_warn(g, "not this environment's, and left alone: %s", foreign.buf);
     }
 }

@@ -112,6 +112,7 @@ static void test_all_that_is_ours_goes_and_nothing_else(void **state)
     struct graph *g = teardown(&counts);
     assert_int_equal(counts.remove, 2);
     assert_int_equal(g->n, 2);
+    assert_int_equal(g->n_foreign, 1);
     assert_int_equal(g->warnings.n, 1);
     assert_string_equal(g->warnings.v[0], "not this environment's, and left alone: service "
                                           "'E-foreign' (without our tags)");
