@@ -229,7 +229,8 @@ void destroy_say_verdict(const struct destroy *d)
     else
         strbuf_addf(&line, "nothing is left of %s: %u removed", name, d->removed);
     if (d->graph->n_foreign > 0)
-        strbuf_addf(&line, "; left alone: %u that only look like it", d->graph->n_foreign);
+        strbuf_addf(&line, "; left alone: %u that only look%s like it", d->graph->n_foreign,
+                    d->graph->n_foreign == 1 ? "s" : "");
     log_info("%s", line.buf);
 }
 

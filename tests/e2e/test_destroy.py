@@ -184,7 +184,7 @@ def test_what_only_looks_like_it_stays(up: World) -> None:
     assert (f"WARNING: not this environment's, and left alone: security group '{ENVIRONMENT}-mine' "
             "(without our tags)") in result.log
     assert re.search(rf"(?m)^nothing is left of {ENVIRONMENT}: [0-9]+ removed; "
-                     "left alone: 1 that only look like it$", result.log)
+                     "left alone: 1 that only looks like it$", result.log)
     assert client.describe_security_groups(
         Filters=[{"Name": "group-name", "Values": [f"{ENVIRONMENT}-mine"]}])["SecurityGroups"]
     assert aws.describe_log_groups(logGroupNamePrefix=f"{ENVIRONMENT}-mine")["logGroups"]
