@@ -147,10 +147,10 @@ SCENES = [
     Scene("mettel-from-nothing", "ready", "deploy-branches", nothing, ends_and_schedules, 545),
     Scene("mettel-from-change", "ready", "deploy-branches", mettel_from_change,
           ends_and_schedules, 355),
-    Scene("small-to-nothing", "ready", DESTROY, small_deployed, faults_and_ends, 300),
-    Scene("small-half-made", "ready", "deploy-branches", make_small, ends, 200, then=DESTROY),
-    Scene("small-half-gone", "ready", DESTROY, small_deployed, ends, 200, then="deploy-branches"),
-    Scene("mettel-to-nothing", "ready", DESTROY, mettel_deployed, ends_and_schedules, 300),
+    Scene("small-to-nothing", "ready", DESTROY, small_deployed, faults_and_ends, 1300),
+    Scene("small-half-made", "ready", "deploy-branches", make_small, ends, 290, then=DESTROY),
+    Scene("small-half-gone", "ready", DESTROY, small_deployed, ends, 470, then="deploy-branches"),
+    Scene("mettel-to-nothing", "ready", DESTROY, mettel_deployed, ends_and_schedules, 950),
 ]
 
 
