@@ -91,6 +91,15 @@ def headers_read(stream: BinaryIO) -> dict[str, str]:
     raise ValueError(f"more than {LINES} headers")
 
 
+def copied(value: Any) -> Any:
+    """copy.deepcopy of what JSON can hold."""
+    if isinstance(value, dict):
+        return {name: copied(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [copied(item) for item in value]
+    return value
+
+
 def install() -> None:
     """Have moto use them."""
     moto.core.serialize.xmltodict = types.SimpleNamespace(  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ import xmltodict
 from moto.ec2.models import ec2_backends
 
 from .endpoint import REGION
-from .quick import document_write, headers_read, tags_get
+from .quick import copied, document_write, headers_read, tags_get
 
 TREES: list[dict[str, Any]] = [
     {"a": {"@xmlns": 'x"y', "b": [1, None, "", {"c": True}], "e": [], "t": "a<b>&\"'\r\n\x85é"}},
@@ -51,3 +51,12 @@ def test_headers_are_read_by_their_names() -> None:
 def test_what_is_no_header_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError):
         headers_read(io.BytesIO(text))
+
+
+def test_a_copy_shares_nothing_that_can_change() -> None:
+    given = {"a": [{"b": [1, "x", None, True, 1.5]}], "c": {}}
+    other = copied(given)
+    assert other == given
+    other["a"][0]["b"].append(2)
+    other["c"]["d"] = 1
+    assert given == {"a": [{"b": [1, "x", None, True, 1.5]}], "c": {}}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from typing import Any
 
 from .. import cloudmap, ec2, elb
 from ..errors import AwsError
+from ..quick import copied
 from ..registry import Call, paged
 from . import lifecycle, scheduler
 from .model import ACTIONS, NAME, Cluster, Definition, Deployment, Ecs, Service, client_error, \
@@ -62,7 +62,7 @@ def service_show(ecs: Ecs, service: Service, tags: bool = False) -> dict[str, An
             for d in service.deployments]
     if tags and service.tags:
         shown["tags"] = service.tags
-    return copy.deepcopy(shown)
+    return copied(shown)
 
 
 def deployment_show(deployment: Deployment) -> dict[str, Any]:
@@ -207,7 +207,7 @@ def create_service(call: Call) -> dict[str, Any]:
     settings_check(ecs, fields, definition)
     service = Service(name, ecs.arn("service", cluster.name, name), cluster, fields,
                       tags_check(given.get("tags", [])), ecs.now(), call.principal,
-                      given.get("clientToken"), copy.deepcopy(given))
+                      given.get("clientToken"), copied(given))
     ecs.services[service.arn] = service
     scheduler.deployment_create(ecs, service, definition)
     return {"service": service_show(ecs, service, tags=True)}
@@ -223,7 +223,7 @@ def fields_of(given: dict[str, Any], definition: Definition) -> dict[str, Any]:
     }
     for member in SETTINGS + CREATE_ONLY:
         if member in given:
-            fields[member] = copy.deepcopy(given[member])
+            fields[member] = copied(given[member])
     fields["deploymentConfiguration"] = deployment_defaults(
         fields.get("deploymentConfiguration", {}))
     if "launchType" not in fields and not fields.get("capacityProviderStrategy"):
@@ -258,10 +258,10 @@ def update_service(call: Call) -> dict[str, Any]:
     ecs: Ecs = call.store(Ecs)
     given = call.input
     service = _active(ecs, ecs.cluster(given.get("cluster")), given["service"])
-    fields = copy.deepcopy(service.fields)
+    fields = copied(service.fields)
     for member in SETTINGS + ("desiredCount",):
         if member in given:
-            fields[member] = copy.deepcopy(given[member])
+            fields[member] = copied(given[member])
     if "deploymentConfiguration" in given:
         old = service.fields["deploymentConfiguration"]
         fields["deploymentConfiguration"] = deployment_defaults(
