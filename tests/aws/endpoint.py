@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.loaders
 from botocore.config import Config
 
 from .identity import ACCESS_KEY, SECRET_KEY
@@ -27,6 +28,8 @@ REGION = "us-east-1"
 ACCOUNT = "123456789012"
 # The role that host configurations in tests and in the demo may name; the seed plants it.
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/berth-deploy"
+# The models of AWS's services: each session would read them anew for its clients.
+LOADER = botocore.loaders.create_loader()
 
 
 class Endpoint:
@@ -100,6 +103,7 @@ class Endpoint:
         session = boto3.session.Session(
             aws_access_key_id=access_key, aws_secret_access_key=secret_key,
             aws_session_token=token, region_name=REGION)
+        session._session.register_component("data_loader", LOADER)
         settings = {"retries": {"total_max_attempts": 1}, "connect_timeout": 5,
                     "read_timeout": 30, "inject_host_prefix": False,
                     # botocore would put its own together anew for each call, which takes longer
