@@ -168,7 +168,7 @@ check-valgrind:
 check-clang:
 	@$(MAKE) --no-print-directory CC=clang B=build/clang MODE_FLAGS='-O0 -g0' all
 # pytest, as many at once as -j says: most of the time they wait.
-.PHONY: check-endpoint check-runner check-e2e check-kinds check-changes check-jobs check-isolation \
+.PHONY: check-endpoint check-runner check-e2e check-kinds check-changes check-ends check-jobs check-isolation \
         coverage-build
 check-python: check-endpoint check-runner check-e2e
 check-endpoint:
@@ -176,16 +176,19 @@ check-endpoint:
 check-runner: all
 	@$(PYTEST_QUICK) tests/runner
 # End to end, on a build for gcov, so that nothing has to run twice: the kinds of resources that have
-# files of their own, how what is there changes, and what jobs do.
+# files of their own, how what is there changes and ends, and what jobs do.
 KINDS   = $(addprefix tests/e2e/test_,alb.py elasticache.py route53.py)
 CHANGES = $(addprefix tests/e2e/test_,changes.py drift.py fields.py replace.py)
-check-e2e: check-kinds check-changes check-jobs check-isolation
+ENDS    = $(addprefix tests/e2e/test_,destroy_states.py destroy_world.py)
+check-e2e: check-kinds check-changes check-ends check-jobs check-isolation
 check-kinds: coverage-build
 	@BERTH_BUILD=build/coverage $(PYTEST_QUICK) $(KINDS)
 check-changes: coverage-build
 	@BERTH_BUILD=build/coverage $(PYTEST_QUICK) $(CHANGES)
+check-ends: coverage-build
+	@BERTH_BUILD=build/coverage $(PYTEST_QUICK) $(ENDS)
 check-jobs: coverage-build
-	@BERTH_BUILD=build/coverage $(PYTEST_QUICK) tests/e2e $(patsubst %,--ignore=%,$(KINDS) $(CHANGES)) --ignore=tests/e2e/isolation
+	@BERTH_BUILD=build/coverage $(PYTEST_QUICK) tests/e2e $(patsubst %,--ignore=%,$(KINDS) $(CHANGES) $(ENDS)) --ignore=tests/e2e/isolation
 # Not on that build: other users cannot write what gcov counts.
 check-isolation: all
 	@$(PYTEST) tests/e2e/isolation
