@@ -191,11 +191,18 @@ def test_a_deploy_after_a_destroy_that_was_cancelled(small: World) -> None:
 
 # --- what keeps something ---
 
+def going(world: World) -> set[str]:
+    """What has an interface in a security group, and is asked to go: all of it by another call."""
+    calls = [*world.aws.calls("ecs", "DeleteService"), *world.aws.calls(action="DeleteCacheCluster"),
+             *world.aws.calls(action="DeleteLoadBalancer")]
+    return {str(call["input"]) for call in calls}
+
+
 def test_an_interface_that_goes_by_itself_is_named(small: World) -> None:
     """The cache is gone, but its interface holds the security group a while longer."""
     with frozen(small):
         with small.start("destroy-branches") as running:
-            until(lambda: small.aws.calls(action="DeleteCacheCluster"))
+            until(lambda: len(going(small)) == 5)
             small.aws.advance(121)  # cache.deleting, but not cache.interface
             until(lambda: small.aws.calls(action="DeleteCacheSubnetGroup"))
             group = group_id(small, f"{ENVIRONMENT}-redis-sg")
