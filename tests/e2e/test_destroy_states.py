@@ -193,8 +193,9 @@ def test_a_deploy_after_a_destroy_that_was_cancelled(small: World) -> None:
 
 def going(world: World) -> set[str]:
     """What has an interface in a security group, and is asked to go: all of it by another call."""
-    calls = [*world.aws.calls("ecs", "DeleteService"), *world.aws.calls(action="DeleteCacheCluster"),
-             *world.aws.calls(action="DeleteLoadBalancer")]
+    calls = [*world.aws.calls("ecs", "DeleteService"),
+             *world.aws.calls("elasticache", "DeleteCacheCluster"),
+             *world.aws.calls("elasticloadbalancing", "DeleteLoadBalancer")]
     return {str(call["input"]) for call in calls}
 
 
