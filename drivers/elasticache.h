@@ -33,10 +33,6 @@ char *elasticache_name(const struct graph *g, const char *suffix);
  * equal. Below, at or above 0. */
 int version_compare(const char *a, const char *b);
 
-/* The items of `list` that `wanted` (or NULL) has too, in its order, then the others. The caller
- * owns it. */
-cJSON *list_as_wanted(const cJSON *list, const cJSON *wanted);
-
 /* Adds to `have` what a cluster says of its node, in the form of `want`: a version that the wanted
  * one leaves open is the wanted one, what is being changed is as it will be. */
 void node_form(const struct resource *r, const cJSON *cluster, cJSON *have);

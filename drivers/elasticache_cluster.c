@@ -129,6 +129,7 @@ static int cluster_remove(struct session *s, struct resource *r, struct err *err
 static const char *const cluster_immutable[] = { "CacheClusterId",       "Engine",
                                                  "MinimumEngineVersion", "Port",
                                                  "CacheSubnetGroupName", NULL };
+static const char *const cluster_sets[] = { "SecurityGroupIds", NULL };
 static const char *const cluster_stable[] = { "host", "port", "Arn", NULL };
 static const char *const after_subnet_group[] = { "elasticache.subnet_group", NULL };
 static const char *const cluster_bound[] = { "elasticache.subnet_group", "security_group", NULL };
@@ -145,6 +146,7 @@ const struct resource_type elasticache_cluster_type = {
     .after = after_subnet_group,
     .bound = cluster_bound,
     .stable = cluster_stable,
+    .sets = cluster_sets,
     .discover = cluster_discover,
     .observe = cluster_observe,
     .judge = node_judge,

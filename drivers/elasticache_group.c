@@ -315,6 +315,7 @@ static const char *const group_immutable[] = {
     "AuthTokenEnabled",
     NULL,
 };
+static const char *const group_sets[] = { "SecurityGroupIds", NULL };
 static const char *const group_stable[] = { "host", "port", "reader", "Arn", NULL };
 static const char *const after_subnet_group[] = { "elasticache.subnet_group", NULL };
 static const char *const group_bound[] = { "elasticache.subnet_group", "security_group", NULL };
@@ -331,6 +332,7 @@ const struct resource_type elasticache_group_type = {
     .after = after_subnet_group,
     .bound = group_bound,
     .stable = group_stable,
+    .sets = group_sets,
     .discover = group_discover,
     .observe = group_observe,
     .judge = node_judge,

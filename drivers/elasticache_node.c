@@ -20,30 +20,15 @@ int version_compare(const char *a, const char *b)
     }
 }
 
-cJSON *list_as_wanted(const cJSON *list, const cJSON *wanted)
-{
-    cJSON *sorted = cJSON_CreateArray();
-    const cJSON *item;
-    cJSON_ArrayForEach (item, wanted)
-        if (cJSON_IsString(item) && json_array_has(list, item->valuestring))
-            json_push(sorted, json_dup(item));
-    cJSON_ArrayForEach (item, list)
-        if (!json_array_has(sorted, item->valuestring))
-            json_push(sorted, json_dup(item));
-    return sorted;
-}
-
 /* A group that is being taken away has the status "removing". */
-static cJSON *groups_of(const struct resource *r, const cJSON *cluster)
+static cJSON *groups_of(const cJSON *cluster)
 {
-    _cleanup_json_ cJSON *groups = cJSON_CreateArray();
+    cJSON *groups = cJSON_CreateArray();
     const cJSON *group;
     cJSON_ArrayForEach (group, json_get(cluster, "SecurityGroups"))
         if (!str_eq(json_str(group, "Status"), "removing"))
             json_push_str(groups, json_str(group, "SecurityGroupId"));
-    _cleanup_json_ cJSON *wanted =
-        ref_resolve(r->graph, json_get(r->want, "SecurityGroupIds"), NULL);
-    return list_as_wanted(groups, wanted);
+    return groups;
 }
 
 /*
@@ -85,7 +70,7 @@ void node_form(const struct resource *r, const cJSON *cluster, cJSON *have)
         json_copy(have, cluster, members[i]);
     json_put_str(have, "CacheParameterGroupName",
                  json_str_at(cluster, "CacheParameterGroup/CacheParameterGroupName"));
-    json_put(have, "SecurityGroupIds", groups_of(r, cluster));
+    json_put(have, "SecurityGroupIds", groups_of(cluster));
     /* The port is the endpoint's, which is there only once the node is. */
     const cJSON *port = json_at(cluster, "CacheNodes/0/Endpoint/Port");
     if (port == NULL)

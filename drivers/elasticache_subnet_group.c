@@ -26,17 +26,15 @@ static int group_take(struct session *s, struct resource *r, const cJSON *group,
     }
     if (r->tags == NULL)
         r->tags = tags_from_list(json_get(output, "TagList"), "Key", "Value");
-    _cleanup_json_ cJSON *subnets = cJSON_CreateArray();
-    const cJSON *subnet;
-    cJSON_ArrayForEach (subnet, json_get(group, "Subnets"))
-        json_push_str(subnets, json_str(subnet, "SubnetIdentifier"));
-    _cleanup_json_ cJSON *wanted = ref_resolve(r->graph, json_get(r->want, "SubnetIds"), NULL);
     cJSON *have = cJSON_CreateObject();
     json_put_str(have, "CacheSubnetGroupName", r->name);
     /* A description has no effect: a group made by other means keeps its own. */
     json_copy(have, r->want != NULL ? r->want : group, "CacheSubnetGroupDescription");
     json_copy(have, group, "VpcId");
-    json_put(have, "SubnetIds", list_as_wanted(subnets, wanted));
+    cJSON *subnets = json_put_array(have, "SubnetIds");
+    const cJSON *subnet;
+    cJSON_ArrayForEach (subnet, json_get(group, "Subnets"))
+        json_push_str(subnets, json_str(subnet, "SubnetIdentifier"));
     resource_set_have(r, have);
     resource_set_output(r, "CacheSubnetGroupName", r->name);
     resource_set_output(r, "Arn", arn);
@@ -142,6 +140,7 @@ static int group_remove(struct session *s, struct resource *r, struct err *err)
 
 static const char *const group_immutable[] = { "CacheSubnetGroupName", "VpcId", NULL };
 static const char *const group_stable[] = { "CacheSubnetGroupName", "Arn", NULL };
+static const char *const group_sets[] = { "SubnetIds", NULL };
 static const char *const group_gone_first[] = { "elasticache.cluster",
                                                 "elasticache.replication_group", NULL };
 
@@ -154,6 +153,7 @@ const struct resource_type elasticache_subnet_group_type = {
     .deadline = 2400, /* a cluster in it may have to be created and deleted before it goes */
     .immutable = group_immutable,
     .stable = group_stable,
+    .sets = group_sets,
     .gone_first = group_gone_first,
     .discover = group_discover,
     .observe = group_observe,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import terraform
 import unowned
 from world import BRANCH, ENVIRONMENT, PROJECT_ID, World
 
@@ -57,6 +58,34 @@ def test_a_terraform_like_environment_is_adopted_and_plans_nothing(ready: World)
     assert "nothing to do" in log and ready.writes() == []
     again = adopt(ready, "--yes")
     assert again["resources"] == [] and again["own"] == len(done["resources"])
+
+
+def deployments(world: World) -> dict[str, str]:
+    return {name: world.service(name)["deployments"][0]["id"] for name in terraform.SERVICES}
+
+
+def test_what_terraform_made_is_adopted_and_goes_on(ready: World) -> None:
+    """Other calls, other shapes, the same environment: nothing of it is made anew."""
+    terraform.write_spec(ready)
+    terraform.Terraform(ready).apply()
+    before = deployments(ready)
+    refused = ready.berth("plan", f"--ref={BRANCH}", *ready.given_variables(), code=1)
+    assert "in the way of environment" in refused.stderr
+    ready.aws.record_clear()
+    done = adopt(ready, "--yes")
+    assert done["succeeded"] and done["strays"] == []
+    assert {r["action"] for r in done["resources"]} == {"adopt"}
+    assert len(ready.writes()) == len(done["resources"])
+    plan = {r["address"]: r for r in ready.berth_json("plan")["resources"] if r["action"] != "none"}
+    # Terraform passes no tags on to tasks unless it is told to.
+    assert {address: sorted(c["path"] for c in r["changes"]) for address, r in plan.items()} == {
+        f"ecs.service/{name}": ["enableECSManagedTags", "propagateTags"]
+        for name in terraform.SERVICES}
+    ready.aws.record_clear()
+    ready.deploy()
+    assert set(ready.writes()) <= {"ecs.UpdateService", "ecs.TagResource"}
+    assert deployments(ready) == before
+    assert changes(ready) == []
 
 
 def test_nothing_there_is_nothing_to_adopt(ready: World) -> None:

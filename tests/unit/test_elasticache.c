@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "drivers/elasticache.h"
+#include "executor/engine/internal.h"
 
 #define CLUSTER "elasticache.cluster/redis"
 #define GROUP   "elasticache.replication_group/redis"
@@ -485,6 +486,30 @@ static void check_subnet_group(const char *id, enum err_class class, const char 
     script_close(&t);
 }
 
+/* AWS lists them as it likes, and they may be read before it is known which are wanted. */
+static void subnets_have_no_order(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "elasticache:DescribeCacheSubnetGroups",
+          .answer = "{\"CacheSubnetGroups\":[{\"CacheSubnetGroupName\":"
+                    "\"automation-8527fec8-redis-subnet\",\"ARN\":\"sg\",\"VpcId\":\"vpc-1\","
+                    "\"Subnets\":[{\"SubnetIdentifier\":\"subnet-b\"},"
+                    "{\"SubnetIdentifier\":\"subnet-a\"}]}]}" },
+        TAGS,
+        { 0 },
+    };
+    struct script t;
+    open_with(&t, REDIS, rows);
+    script_observe(&t, ELASTICACHE_SUBNET_GROUP);
+    struct resource *r = script_resource(&t, ELASTICACHE_SUBNET_GROUP);
+    r->target = cJSON_Parse("{\"SubnetIds\":[\"subnet-a\",\"subnet-b\"]}");
+    assert_false(resource_compare(r));
+    json_put(r->target, "SubnetIds", cJSON_Parse("[\"subnet-a\",\"subnet-c\"]"));
+    assert_true(resource_compare(r));
+    script_close(&t);
+}
+
 static void who_lies_in_the_subnet_group_is_named(void **state)
 {
     (void)state;
@@ -516,6 +541,7 @@ int main(void)
         cmocka_unit_test(a_secret_is_the_one_that_is_named),
         cmocka_unit_test(specs_are_refused),
         cmocka_unit_test(what_is_being_made_is_removed_once_it_is),
+        cmocka_unit_test(subnets_have_no_order),
         cmocka_unit_test(who_lies_in_the_subnet_group_is_named),
     };
     return cmocka_run_group_tests_name("elasticache", tests, NULL, NULL);
