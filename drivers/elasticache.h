@@ -70,6 +70,9 @@ int node_remove(struct session *s, struct resource *r, const char *action, const
                 struct err *err);
 void node_leaving(const struct resource *r, struct strbuf *why);
 
+/* A cluster's own tags, where observing has taken it for its subnet group's owner's: what is to be
+ * adopted bears them itself. While it is not available nobody is told them, and it has none. */
+int elasticache_read_tags(struct session *s, struct resource *r, struct err *err);
 /* The adopt() of what ElastiCache tags. */
 int elasticache_adopt(struct session *s, struct resource *r, struct err *err);
 

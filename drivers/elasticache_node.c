@@ -4,6 +4,9 @@
 #include "drivers/common.h"
 #include "drivers/elasticache.h"
 
+/* In memo: the tags are those of the subnet group, and nobody has asked for its own. */
+#define UNREAD "tags unread"
+
 int version_compare(const char *a, const char *b)
 {
     for (;;) {
@@ -144,7 +147,25 @@ static bool tags_are_known(struct resource *r, const struct resource *subnet_gro
         !resource_is_ours(subnet_group))
         return false;
     r->tags = json_dup(subnet_group->tags);
+    json_put_bool(r->memo, UNREAD, true);
     return true;
+}
+
+int elasticache_read_tags(struct session *s, struct resource *r, struct err *err)
+{
+    if (!json_bool(r->memo, UNREAD, false))
+        return 0;
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "ResourceName", json_str(r->outputs, "Arn"));
+    _cleanup_json_ cJSON *output = NULL;
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (aws_call(s, "elasticache", "ListTagsForResource", input, &output, &failure) < 0 &&
+        failure.class != ERR_NOT_FOUND && failure.class != ERR_BUSY)
+        return err_move(err, &failure);
+    cJSON_Delete(r->tags);
+    r->tags = tags_from_list(json_get(output, "TagList"), "Key", "Value");
+    json_put_bool(r->memo, UNREAD, false);
+    return 0;
 }
 
 /* Tags are told only while the resource is available:

@@ -3,6 +3,7 @@
 
 #include "drivers/aws/together.h"
 #include "drivers/cloudwatch.h"
+#include "drivers/elasticache.h"
 #include "executor/base/utf8.h"
 #include "executor/engine/planprint.h"
 
@@ -14,14 +15,20 @@ static bool is_there(const struct resource *r)
     return r->type->scope == SCOPE_ENVIRONMENT && r->want != NULL && r->have != NULL;
 }
 
-/* An unchanged alarm is taken for ours without its tags being read: here they decide. */
+/* An unchanged alarm, and a cache in our subnet group, are taken for ours without their tags being
+ * read: here they decide. */
 static int read_assumed(struct session *s, struct graph *g, struct err *err)
 {
     _cleanup_free_ struct resource **assumed = xcalloc(g->n + 1, sizeof(struct resource *));
     size_t n = 0;
-    for (size_t i = 0; i < g->n; i++)
-        if (is_there(g->v[i]) && cloudwatch_is_assumed(g->v[i]))
+    for (size_t i = 0; i < g->n; i++) {
+        if (!is_there(g->v[i]))
+            continue;
+        if (elasticache_read_tags(s, g->v[i], err) < 0)
+            return -1;
+        if (cloudwatch_is_assumed(g->v[i]))
             assumed[n++] = g->v[i];
+    }
     return cloudwatch_read_tags(s, assumed, n, err);
 }
 
@@ -174,7 +181,10 @@ static int look_again(struct session *s, struct resource *r, struct err *err)
     cJSON_Delete(steal_ptr(&r->tags));
     if (r->type->observe(s, &r, 1, err) < 0)
         return -1;
-    return r->have != NULL && cloudwatch_is_assumed(r) ? cloudwatch_read_tags(s, &r, 1, err) : 0;
+    if (r->have == NULL)
+        return 0;
+    return cloudwatch_is_assumed(r) ? cloudwatch_read_tags(s, &r, 1, err)
+                                    : elasticache_read_tags(s, r, err);
 }
 
 static bool is_busy(const struct resource *r)
@@ -263,14 +273,21 @@ static void add_item(const struct adopt_item *item, struct strbuf *out)
     strbuf_addf(out, "%s\n", line.buf);
 }
 
+static void add_stray(const struct adoption *a, const char *arn, struct strbuf *out)
+{
+    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
+    strbuf_addf(&line, "leave   %s: it has the tag Environment=%s, and no name that the spec makes",
+                arn, a->g->context.environment);
+    utf8_make_visible(&line);
+    strbuf_addf(out, "%s\n", line.buf);
+}
+
 void adopt_to_text(const struct adoption *a, struct strbuf *out)
 {
     for (size_t i = 0; i < a->n; i++)
         add_item(&a->v[i], out);
     for (size_t i = 0; i < a->strays.n; i++)
-        strbuf_addf(out,
-                    "leave   %s: it has the tag Environment=%s, and no name that the spec makes\n",
-                    a->strays.v[i], a->g->context.environment);
+        add_stray(a, a->strays.v[i], out);
     size_t n = adopt_count(a);
     strbuf_addf(out, "%s: %zu to adopt, %u its own already, %zu left alone\n",
                 a->g->context.environment, n, a->ours, a->n - n + a->strays.n);

@@ -198,7 +198,7 @@ static int read_index(const struct search *q, struct err *err)
                 continue;
             _cleanup_json_ cJSON *tags = tags_from_list(json_get(one, "Tags"), "Key", "Value");
             struct fleet_item *item = item_of(q->f, q->h, q->project, q->place, tags);
-            if (item != NULL)
+            if (item != NULL && item->place == q->place) /* another role sees the same again */
                 item->tagged++;
         }
     }

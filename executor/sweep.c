@@ -119,7 +119,8 @@ static struct errand_request errand_of(const struct sweep *s, const struct fleet
 }
 
 /* The index of the tagging API has what is long gone: only its own Describe tells whether anything
- * of an environment without a cluster is there. */
+ * of an environment without a cluster is there. One that cannot be looked at may be there, and
+ * keeps nobody from the others: if it is to be swept, that will fail and say why. */
 static int is_there(const struct sweep *s, const struct fleet_item *item, bool *ret,
                     struct err *err)
 {
@@ -128,9 +129,13 @@ static int is_there(const struct sweep *s, const struct fleet_item *item, bool *
     if (item->has_cluster || item->environment.name == NULL)
         return 0;
     const struct errand_request errand = errand_of(s, item);
-    if (destroy_look(&d, &errand, err) < 0)
-        return err_wrap(err, "'%s'", item->name);
-    *ret = destroy_has_work(&d);
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (destroy_look(&d, &errand, &failure) == 0)
+        *ret = destroy_has_work(&d);
+    else if (failure.class == ERR_CANCELLED)
+        return err_move(err, &failure);
+    else
+        log_warn("what is left of '%s' cannot be told: %s", item->name, failure.message);
     return 0;
 }
 

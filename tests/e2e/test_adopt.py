@@ -150,6 +150,25 @@ def test_one_that_fails_does_not_stop_the_others(three: World) -> None:
     assert changes(three) == []
 
 
+def test_a_cache_is_adopted_by_tags_of_its_own(three: World) -> None:
+    """Elsewhere its subnet group tells whose it is, also where its own tags could not be written."""
+    unowned.strip(three)
+    cache = three.aws.client("elasticache")
+    [cluster] = cache.describe_cache_clusters(CacheClusterId=ENVIRONMENT)["CacheClusters"]
+    three.aws.fault(service="elasticache", action="AddTagsToResource", fault="error", status=400,
+                    match={"ResourceName": cluster["ARN"]}, code="InvalidCacheClusterState",
+                    message="not now")
+    done = adopt(three, "--yes", code=2)
+    assert {r["type"] for r in done["resources"] if not r["adopted"]} == {"elasticache.cluster"}
+    three.aws.clear_faults()
+    [again] = adopt(three)["resources"]
+    assert again["type"] == "elasticache.cluster" and again["action"] == "adopt"
+    assert adopt(three, "--yes")["succeeded"]
+    tags = cache.list_tags_for_resource(ResourceName=cluster["ARN"])["TagList"]
+    assert {"Key": "berth:ref", "Value": BRANCH} in tags
+    assert adopt(three)["resources"] == []
+
+
 def test_two_answers_at_once_are_none(three: World) -> None:
     done = three.berth("adopt", f"--ref={BRANCH}", "--plan", "--yes", code=None)
     assert done.returncode == 1 and "give one of them" in done.stderr

@@ -63,6 +63,11 @@ def test_two_roles_of_one_account_see_one_environment(three: World) -> None:
     lines = three.berth("list").stdout.splitlines()
     assert len(lines) == 4
     assert all(line.endswith("  (us-east-1, 123456789012)") for line in lines[1:])
+    # Of one that the host config does not know there is only what the index says: once.
+    three.config["projects"][str(PROJECT_ID)]["ephemeral"]["refs"] = ["dev/feature*"]
+    three.write_config()
+    [known, unknown] = [listed(three)[name] for name in (ENVIRONMENT, FIX_ENVIRONMENT)]
+    assert unknown["state"] == "unknown" and unknown["resources"] < 1.5 * known["resources"]
 
 
 def test_what_is_left_of_one_is_listed_and_what_is_gone_is_not(three: World) -> None:

@@ -161,6 +161,25 @@ def test_one_that_fails_does_not_stop_the_others(world: World, gitlab: GitLab) -
     assert clusters(world) == {"automation-master"}
 
 
+def test_what_cannot_be_looked_at_keeps_nobody_from_the_others(world: World,
+                                                               gitlab: GitLab) -> None:
+    ecs = world.aws.client("ecs")
+    ecs.delete_service(cluster=FIX_ENVIRONMENT, service=f"{FIX_ENVIRONMENT}-notifier", force=True)
+    ecs.delete_cluster(cluster=FIX_ENVIRONMENT)
+    world.aws.fault(service="elasticache", action="DescribeCacheClusters", fault="error",
+                    match={"CacheClusterId": FIX_ENVIRONMENT}, code="AccessDenied", message="no",
+                    status=403)
+    gitlab.branches.remove(BRANCH)
+    told = sweep(world, "--yes")
+    assert told[ENVIRONMENT]["result"] == "destroyed" and not told[FIX_ENVIRONMENT]["sweep"]
+    gitlab.branches.remove(FIX)
+    told = sweep(world, "--yes", code=2)
+    assert told[FIX_ENVIRONMENT]["result"] == "failed"
+    assert "AccessDenied" in told[FIX_ENVIRONMENT]["error"]
+    world.aws.clear_faults()
+    assert sweep(world, "--yes")[FIX_ENVIRONMENT]["result"] == "destroyed"
+
+
 def test_production_is_never_swept(world: World, gitlab: GitLab) -> None:
     """Not even where it could be destroyed, its branch is gone and its time is over."""
     world.config["projects"][str(PROJECT_ID)]["production"]["allowDestroy"] = True
