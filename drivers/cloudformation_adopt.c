@@ -80,5 +80,7 @@ int stack_adopt(struct session *s, struct resource *r, struct err *err)
     if (aws_call(s, "cloudformation", "UpdateStack", input, NULL, err) < 0)
         return -1;
     json_put_str(r->memo, "status", "UPDATE_IN_PROGRESS");
+    json_put(r->memo, "base", json_dup(json_get(r->memo, "changed")));
+    json_put_bool(r->memo, "awaited", true); /* that it is rolled back is this update's end */
     return 0;
 }

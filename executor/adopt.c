@@ -187,11 +187,11 @@ static int look_again(struct session *s, struct resource *r, struct err *err)
                                     : elasticache_read_tags(s, r, err);
 }
 
-static bool is_busy(const struct resource *r)
+/* How it is, as far as its tags depend on it. */
+static enum readiness judge(const struct resource *r, struct strbuf *why)
 {
-    _cleanup_strbuf_ struct strbuf ignored = STRBUF_INIT;
     bool application = (r->type->flags & TYPE_APPLICATION) != 0;
-    return !application && r->type->judge != NULL && r->type->judge(r, &ignored) == WAITING;
+    return !application && r->type->judge != NULL ? r->type->judge(r, why) : READY;
 }
 
 /* Waits until its own Describe says that it is ours; the engine's pauses are those of deploys. */
@@ -205,9 +205,13 @@ static int see(struct session *s, const struct engine_options *o, struct adopt_i
             return -1;
         if (item->r->have == NULL)
             return err_set(err, ERR_FAILED, "it is gone");
-        item->adopted = resource_is_ours(item->r) && !is_busy(item->r);
+        _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+        enum readiness readiness = judge(item->r, &why);
+        item->adopted = resource_is_ours(item->r) && readiness != WAITING;
         if (item->adopted)
             return 0;
+        if (readiness == FAILED) /* a stack takes its tags back */
+            return err_set(err, ERR_FAILED, "%s", why.buf);
         if (clock_now() > deadline)
             return err_set(err, ERR_TIMEOUT, "its tags are still not those that were written");
         if (cancel_sleep(session_cancel(s), pause) < 0)

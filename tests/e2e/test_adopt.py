@@ -169,6 +169,21 @@ def test_a_cache_is_adopted_by_tags_of_its_own(three: World) -> None:
     assert adopt(three)["resources"] == []
 
 
+def test_a_stack_that_takes_its_tags_back_says_why(three: World) -> None:
+    """CloudFormation passes them on to what the stack holds, which somebody has to be allowed."""
+    unowned.strip(three)
+    three.aws.fault(fault="failed", service="cloudformation", message="not authorized",
+                    match={"LogicalResourceId": "AlarmTopic"})
+    done = adopt(three, "--yes", code=2)
+    [failed] = [r for r in done["resources"] if not r["adopted"]]
+    assert failed["type"] == "cloudformation.stack"
+    assert ("UPDATE_ROLLBACK_COMPLETE: AlarmTopic (AWS::SNS::Topic) UPDATE_FAILED: not authorized"
+            in failed["error"])
+    three.aws.clear_faults()
+    assert adopt(three, "--yes")["succeeded"]
+    assert changes(three) == []
+
+
 def test_two_answers_at_once_are_none(three: World) -> None:
     done = three.berth("adopt", f"--ref={BRANCH}", "--plan", "--yes", code=None)
     assert done.returncode == 1 and "give one of them" in done.stderr

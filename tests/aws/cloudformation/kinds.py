@@ -24,6 +24,7 @@ class Kind:
     known: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
+    tagged = False  # with the stack's tags, which an update of these alone writes, too
 
     def __init__(self, store: CloudFormation, stack: Stack) -> None:
         self.store, self.stack = store, stack
@@ -55,6 +56,7 @@ class Topic(Kind):
 
     known = ("TopicName", "DisplayName", "KmsMasterKeyId", "Subscription", "Tags")
     replaced = ("TopicName",)
+    tagged = True
 
     def make(self, made: Made) -> None:
         name = made.properties.get("TopicName") or self.physical(made.logical)

@@ -26,6 +26,7 @@ class Operation:
     def __init__(self, store: CloudFormation, stack: Stack) -> None:
         self.store, self.stack = store, stack
         self.clock = store.world.clock
+        self.retags = False
         stack.operation = self  # a deletion ends a creation
 
     # --- the operations ---
@@ -37,6 +38,7 @@ class Operation:
 
     def update(self, version: Version) -> None:
         before, self.stack.version = self.stack.version, version
+        self.retags = before.tags != version.tags
         self.stack.updated = self.store.now()
         self.store.become(self.stack, "UPDATE_IN_PROGRESS", "User Initiated")
         kept = dict(self.stack.resources)
@@ -140,8 +142,8 @@ class Operation:
             there = self.stack.resources.get(logical)
             if there is not None and there.properties == properties and \
                     there.kind == resource["Type"]:
-                if verb == "UPDATE":
-                    kind.change(there)  # its stack's tags
+                if verb == "UPDATE" and self.retags and kind.tagged:
+                    self.carry_out(there, verb, lambda: kind.change(there), "update")
                 return
             in_place = there is not None and there.kind == resource["Type"] and not any(
                 there.properties.get(p) != properties.get(p) for p in kind.replaced)
