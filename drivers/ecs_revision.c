@@ -62,9 +62,34 @@ static bool is_complete(const cJSON *deployment)
     return rollout == NULL || str_eq(rollout, "COMPLETED");
 }
 
-/* The newest first. A service that this run has created ran nothing before. One that is as it was
- * may be what this pipeline has left behind when its job was killed. */
-static void add_old(const struct resource *r, struct strlist *old)
+/* Revisions that may go: "family:7". */
+struct candidates {
+    struct strlist names;
+    struct strlist stays; /* of each: the one that has to be there to stay in its place; or "" */
+};
+#define CANDIDATES_INIT                                                                            \
+    {                                                                                              \
+        .names = STRLIST_INIT, .stays = STRLIST_INIT                                               \
+    }
+
+static void candidates_release(struct candidates *c)
+{
+    strlist_release(&c->names);
+    strlist_release(&c->stays);
+}
+
+static void candidates_add(struct candidates *c, const char *name, const char *stays)
+{
+    strlist_add(&c->names, name);
+    strlist_add(&c->stays, stays);
+}
+
+/*
+ * The newest first. A service that this run has created ran nothing before. One that is as it was
+ * may be what this pipeline has left behind when its job was killed: what it ran before is taken to
+ * be the one before this, if there still is such a one. If not, it is an older one.
+ */
+static void add_old(const struct resource *r, struct candidates *old)
 {
     const cJSON *primary = json_find(json_at(r->memo, "state/deployments"), "status", "PRIMARY");
     int64_t runs = number_of(json_str(primary, "taskDefinition"), r->name);
@@ -77,9 +102,12 @@ static void add_old(const struct resource *r, struct strlist *old)
     int64_t oldest = keep - (unchanged ? 1 : LOOK_BACK);
     if (oldest < runs - REVISIONS_AT_ONCE)
         oldest = runs - REVISIONS_AT_ONCE;
-    for (int64_t number = runs - 1; number >= oldest && number > 0; number--)
+    _cleanup_free_ char *kept = xasprintf("%s:%" PRId64, r->name, keep);
+    for (int64_t number = runs - 1; number >= oldest && number > 0; number--) {
+        _cleanup_free_ char *name = xasprintf("%s:%" PRId64, r->name, number);
         if (number != keep)
-            strlist_addf(old, "%s:%" PRId64, r->name, number);
+            candidates_add(old, name, unchanged ? kept : "");
+    }
 }
 
 /* Whether it is as it should be: this run has seen to that, or found it so. */
@@ -89,7 +117,7 @@ static bool is_done(const struct resource *r)
     return r->progress == PROGRESS_DONE || untouched;
 }
 
-static void collect_old(const struct graph *g, struct strlist *old)
+static void collect_old(const struct graph *g, struct candidates *old)
 {
     for (size_t i = 0; i < g->n; i++) {
         const struct resource *r = g->v[i];
@@ -153,19 +181,24 @@ int ecs_revision_deregister(struct session *s, const char *revision, struct err 
 struct old_revision {
     struct session *session;
     const struct graph *graph;
-    const char *name; /* "family:7" */
-    bool gone;        /* by this run */
+    const char *name, *stays; /* as in struct candidates */
+    bool gone;                /* by this run */
     struct err failure;
 };
 
 /* Numbers have gaps, and not every revision of that name is ours. */
+static bool is_there(struct old_revision *one, const char *name)
+{
+    _cleanup_json_ cJSON *definition = NULL, *tags = NULL;
+    return ecs_revision_read(one->session, name, &definition, &tags, &one->failure) == 0 &&
+           str_eq(json_str(definition, "status"), "ACTIVE") && tags_are_ours(one->graph, tags);
+}
+
 static int old_deregister(void *context, struct err *err)
 {
     struct old_revision *one = context;
-    _cleanup_json_ cJSON *definition = NULL, *tags = NULL;
     (void)err; /* the others are tried all the same, and all is told at once */
-    if (ecs_revision_read(one->session, one->name, &definition, &tags, &one->failure) < 0 ||
-        !str_eq(json_str(definition, "status"), "ACTIVE") || !tags_are_ours(one->graph, tags))
+    if (!is_there(one, one->name) || (*one->stays != '\0' && !is_there(one, one->stays)))
         return 0;
     one->gone = ecs_revision_deregister(one->session, one->name, &one->failure) == 0;
     return 0;
@@ -191,30 +224,34 @@ static void tell(struct graph *g, struct old_revision *all, size_t n, struct str
                    left, left == 1 ? "" : "s", failed->name, failed->failure.message);
 }
 
-static void deregister_all(struct session *s, struct graph *g, const struct strlist *old,
+static void deregister_all(struct session *s, struct graph *g, const struct candidates *old,
                            struct strlist *ret_done)
 {
-    _cleanup_free_ struct old_revision *all = xcalloc(old->n + 1, sizeof(*all));
-    _cleanup_free_ struct together_task *tasks = xcalloc(old->n + 1, sizeof(*tasks));
-    for (size_t i = 0; i < old->n; i++) {
-        all[i] = (struct old_revision){
-            .session = s, .graph = g, .name = old->v[i], .failure = ERR_INIT
-        };
+    size_t n = old->names.n;
+    _cleanup_free_ struct old_revision *all = xcalloc(n + 1, sizeof(*all));
+    _cleanup_free_ struct together_task *tasks = xcalloc(n + 1, sizeof(*tasks));
+    for (size_t i = 0; i < n; i++) {
+        all[i] = (struct old_revision){ .session = s,
+                                        .graph = g,
+                                        .name = old->names.v[i],
+                                        .stays = old->stays.v[i],
+                                        .failure = ERR_INIT };
         tasks[i] = (struct together_task){ old_deregister, &all[i] };
     }
     _cleanup_err_ struct err none = ERR_INIT;
-    together_run(tasks, old->n, &none);
-    tell(g, all, old->n, ret_done);
-    for (size_t i = 0; i < old->n; i++)
+    together_run(tasks, n, &none);
+    tell(g, all, n, ret_done);
+    for (size_t i = 0; i < n; i++)
         err_release(&all[i].failure);
 }
 
 void ecs_end(struct session *s, struct graph *g, struct strlist *ret_done)
 {
-    _cleanup_strlist_ struct strlist found = STRLIST_INIT, used = STRLIST_INIT, old = STRLIST_INIT;
+    _cleanup_(candidates_release) struct candidates found = CANDIDATES_INIT, old = CANDIDATES_INIT;
+    _cleanup_strlist_ struct strlist used = STRLIST_INIT;
     _cleanup_err_ struct err err = ERR_INIT;
     collect_old(g, &found);
-    if (found.n == 0)
+    if (found.names.n == 0)
         return;
     collect_deployed(g, &used);
     if (collect_running(s, g, &used, &err) < 0) {
@@ -225,9 +262,9 @@ void ecs_end(struct session *s, struct graph *g, struct strlist *ret_done)
                        err.message);
         return;
     }
-    for (size_t i = 0; i < found.n; i++)
-        if (!strlist_has(&used, found.v[i]))
-            strlist_add(&old, found.v[i]);
-    if (old.n > 0)
+    for (size_t i = 0; i < found.names.n; i++)
+        if (!strlist_has(&used, found.names.v[i]))
+            candidates_add(&old, found.names.v[i], found.stays.v[i]);
+    if (old.names.n > 0)
         deregister_all(s, g, &old, ret_done);
 }

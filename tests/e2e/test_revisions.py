@@ -102,6 +102,8 @@ def test_one_that_nobody_waited_for_goes_too(small: World) -> None:
         containerDefinitions=[{"name": "late", "image": "busybox", "memory": 64}])
     deploy(small, 4)
     assert revisions(small) == [2, 4] and revisions(small, "INACTIVE") == [1, 3]
+    small.deploy(pipeline=small.pipeline - 1)  # another job of the same pipeline
+    assert revisions(small) == [2, 4]
 
 
 def test_a_foreign_revision_of_our_family_stays(small: World) -> None:

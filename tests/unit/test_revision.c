@@ -51,6 +51,19 @@ static void play(struct script *t, const struct script_row *rows, enum progress 
     ecs_end(t->s, t->g, done);
 }
 
+/* A run that finds the service as it is to be, and the cluster as that pipeline has left it. */
+static void play_again(struct script *t, const struct script_row *rows, const char *pipeline,
+                       struct strlist *done)
+{
+    script_open(t, script_spec, rows);
+    script_observe(t, SERVICE);
+    struct resource *cluster = script_resource(t, ECS_CLUSTER);
+    cJSON_Delete(cluster->tags);
+    cluster->tags = cJSON_CreateObject();
+    json_put_str(cluster->tags, "berth:pipeline", pipeline);
+    ecs_end(t->s, t->g, done);
+}
+
 static bool is_deregistered(const struct script *t, int number)
 {
     _cleanup_free_ char *name = xasprintf(NAME ":%d", number);
@@ -144,17 +157,32 @@ static void the_pipeline_that_came_this_far_goes_on(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(pipelines); i++) {
         struct script t;
         _cleanup_strlist_ struct strlist done = STRLIST_INIT;
-        script_open(&t, script_spec, rows);
-        script_observe(&t, SERVICE);
-        struct resource *cluster = script_resource(&t, ECS_CLUSTER);
-        cJSON_Delete(cluster->tags);
-        cluster->tags = cJSON_CreateObject();
-        json_put_str(cluster->tags, "berth:pipeline", pipelines[i]);
-        ecs_end(t.s, t.g, &done);
+        play_again(&t, rows, pipelines[i], &done);
         _cleanup_free_ char *went = deregistered(&t);
         assert_string_equal(went, i == 0 ? "" : "5");
         script_close(&t);
     }
+}
+
+/* An earlier job of the pipeline has deregistered 6, which never ran: 5 is what ran before 7. */
+static void the_one_before_a_gap_stays(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        RUNS(DEPLOYMENT("PRIMARY", 7, "COMPLETED", 20)),
+        NO_TASKS,
+        EACH_IS("ACTIVE", OURS),   /* 5 */
+        EACH_IS("INACTIVE", OURS), /* 6 */
+        DEREGISTERED,
+        { 0 },
+    };
+    struct script t;
+    _cleanup_strlist_ struct strlist done = STRLIST_INIT;
+    play_again(&t, rows, "100", &done);
+    assert_int_equal(script_count(&t, "ecs:DescribeTaskDefinition"), 2);
+    assert_int_equal(script_count(&t, "ecs:DeregisterTaskDefinition"), 0);
+    assert_int_equal(done.n + t.g->warnings.n, 0);
+    script_close(&t);
 }
 
 static void the_first_two_stay(void **state)
@@ -360,6 +388,7 @@ int main(void)
         cmocka_unit_test(what_is_older_than_the_last_goes),
         cmocka_unit_test(what_is_inactive_or_foreign_is_left),
         cmocka_unit_test(the_pipeline_that_came_this_far_goes_on),
+        cmocka_unit_test(the_one_before_a_gap_stays),
         cmocka_unit_test(the_first_two_stay),
         cmocka_unit_test(an_unchanged_service_costs_nothing),
         cmocka_unit_test(a_service_made_anew_leaves_its_family_alone),
