@@ -14,36 +14,61 @@ struct holder {
     const char *kind, *remedy; /* for what is listed */
     const char *passing;       /* nothing is listed any more */
 };
-static const struct holder holders[] = {
-    { "ClusterContainsServicesException", "ListServices", "serviceArns", "service", "delete it",
-      "services in it are still DRAINING" },
-    { "ClusterContainsContainerInstancesException", "ListContainerInstances",
-      "containerInstanceArns", "container instance", "deregister it",
-      "container instances in it are still being deregistered" },
+static const struct holder service_holder = {
+    "ClusterContainsServicesException",  "ListServices", "serviceArns", "service", "delete it",
+    "services in it are still DRAINING",
 };
+static const struct holder instance_holder = {
+    "ClusterContainsContainerInstancesException",
+    "ListContainerInstances",
+    "containerInstanceArns",
+    "container instance",
+    "deregister it",
+    "container instances in it are still being deregistered",
+};
+static const struct holder *const holders[] = { &service_holder, &instance_holder };
 
-/* Of several the first is named, by what stands at the end of its ARN. */
-static int holder_error(struct session *s, const struct resource *r, const struct holder *holder,
-                        struct err *err)
+/* What is listed of a kind, but for services of ours: those have gone before, and a list may not
+ * know it yet. */
+static int holders_list(struct session *s, const struct resource *r, const struct holder *holder,
+                        struct strlist *ret, struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject(), *arns = NULL;
     json_put_str(input, "cluster", r->name);
     if (aws_call_all(s, "ecs", holder->action, input, holder->member, &arns, err) < 0)
         return -1;
-    if (json_count(arns) == 0)
+    const cJSON *arn;
+    cJSON_ArrayForEach (arn, arns) {
+        const char *slash = strrchr(arn->valuestring, '/');
+        const char *name = slash != NULL ? slash + 1 : arn->valuestring;
+        if (graph_find_name(r->graph, &ecs_service_type, name) == NULL)
+            strlist_add(ret, name);
+    }
+    return 0;
+}
+
+/* Of several the first is named. */
+static int holder_error(const struct resource *r, const struct holder *holder,
+                        const struct strlist *names, struct err *err)
+{
+    if (names->n == 0)
         return err_set(err, ERR_BUSY, "%s", holder->passing);
-    const char *arn = arns->child->valuestring, *slash = strrchr(arn, '/');
-    size_t others = json_count(arns) - 1;
-    _cleanup_free_ char *more = xasprintf(" (and %zu more)", others);
+    _cleanup_free_ char *more = xasprintf(" (and %zu more)", names->n - 1);
     return err_set(err, ERR_CONFLICT,
                    "cluster '%s' holds %s '%s'%s, which is not this environment's: %s, and run the "
                    "job again",
-                   r->name, holder->kind, slash != NULL ? slash + 1 : arn, others > 0 ? more : "",
-                   holder->remedy);
+                   r->name, holder->kind, names->v[0], names->n > 1 ? more : "", holder->remedy);
 }
 
+/* AWS says one thing at a time: tasks may be those of somebody's service, which are not ours to
+ * stop, and would be begun anew. */
 static int tasks_error(struct session *s, const struct resource *r, struct err *err)
 {
+    _cleanup_strlist_ struct strlist services = STRLIST_INIT;
+    if (holders_list(s, r, &service_holder, &services, err) < 0)
+        return -1;
+    if (services.n > 0)
+        return holder_error(r, &service_holder, &services, err);
     size_t n = 0;
     if (ecs_tasks_stop(s, r->graph, &n, err) < 0)
         return -1;
@@ -63,9 +88,14 @@ int ecs_cluster_remove(struct session *s, struct resource *r, struct err *err)
         return 0;
     if (str_eq(failure.aws_code, "ClusterContainsTasksException"))
         return tasks_error(s, r, err);
-    for (size_t i = 0; i < ARRAY_SIZE(holders); i++)
-        if (str_eq(failure.aws_code, holders[i].code))
-            return holder_error(s, r, &holders[i], err);
+    for (size_t i = 0; i < ARRAY_SIZE(holders); i++) {
+        _cleanup_strlist_ struct strlist names = STRLIST_INIT;
+        if (!str_eq(failure.aws_code, holders[i]->code))
+            continue;
+        return holders_list(s, r, holders[i], &names, err) < 0
+                   ? -1
+                   : holder_error(r, holders[i], &names, err);
+    }
     return err_move(err, &failure);
 }
 

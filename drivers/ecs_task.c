@@ -108,7 +108,8 @@ static int task_observe(struct session *s, struct resource *const *r, size_t n, 
     for (size_t i = 0; i < n; i++) {
         const cJSON *task, *found = NULL;
         cJSON_ArrayForEach (task, tasks)
-            if (str_eq(id_of(json_str(task, "taskArn")), r[i]->name))
+            if (json_str(task, "taskArn") != NULL &&
+                str_eq(id_of(json_str(task, "taskArn")), r[i]->name))
                 found = task;
         task_take(r[i], found);
     }

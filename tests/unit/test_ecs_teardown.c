@@ -158,14 +158,16 @@ static void a_service_that_goes_says_what_is_left(void **state)
     script_close(&t);
 }
 
-static void check_cluster(const char *code, const struct script_row *list, enum err_class class,
-                          const char *message)
+/* What DeleteCluster says, and the lists that are asked for then. */
+static void check_cluster(const char *code, const struct script_row *list,
+                          const struct script_row *other, enum err_class class, const char *message)
 {
     const struct script_row rows[] = {
         CLUSTER("ACTIVE", OURS),
         { .call = "ecs:DeleteCluster", .class = ERR_BUSY, .code = code },
         *list,
-        { .call = "ecs:StopTask", .answer = "{}" },
+        *other,
+        { .call = "ecs:StopTask", .answer = "{}" }, /* if there is another list */
         { 0 },
     };
     struct script t;
@@ -190,20 +192,47 @@ static void what_keeps_a_cluster_is_named(void **state)
         LISTED("ListContainerInstances", "containerInstanceArns", ID("container-instance", "i"));
     static const struct script_row no_instance =
         LISTED("ListContainerInstances", "containerInstanceArns", "");
-    check_cluster("ClusterContainsServicesException", &service, ERR_CONFLICT,
+    static const struct script_row none = { 0 };
+    check_cluster("ClusterContainsServicesException", &service, &none, ERR_CONFLICT,
                   "cluster '" E "' holds service 'x' (and 1 more), which is not this "
                   "environment's: delete it, and run the job again");
-    check_cluster("ClusterContainsServicesException", &no_service, ERR_BUSY,
+    check_cluster("ClusterContainsServicesException", &no_service, &none, ERR_BUSY,
                   "services in it are still DRAINING");
-    check_cluster("ClusterContainsTasksException", &task, ERR_BUSY,
-                  "1 task in it is stopped: begun since the teardown began");
-    check_cluster("ClusterContainsTasksException", &no_task, ERR_BUSY,
-                  "tasks in it are still being stopped");
-    check_cluster("ClusterContainsContainerInstancesException", &instance, ERR_CONFLICT,
+    check_cluster("ClusterContainsContainerInstancesException", &instance, &none, ERR_CONFLICT,
                   "cluster '" E "' holds container instance 'i', which is not this environment's: "
                   "deregister it, and run the job again");
-    check_cluster("ClusterContainsContainerInstancesException", &no_instance, ERR_BUSY,
+    check_cluster("ClusterContainsContainerInstancesException", &no_instance, &none, ERR_BUSY,
                   "container instances in it are still being deregistered");
+    check_cluster("ClusterContainsTasksException", &no_service, &task, ERR_BUSY,
+                  "1 task in it is stopped: begun since the teardown began");
+    check_cluster("ClusterContainsTasksException", &no_service, &no_task, ERR_BUSY,
+                  "tasks in it are still being stopped");
+    /* Those of somebody's service are not ours to stop. */
+    check_cluster("ClusterContainsTasksException", &service, &none, ERR_CONFLICT,
+                  "cluster '" E "' holds service 'x' (and 1 more), which is not this "
+                  "environment's: delete it, and run the job again");
+}
+
+/* A list may still have what has gone: nobody is told to delete that. */
+static void a_service_of_ours_that_is_listed_late_is_waited_for(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        CLUSTER("ACTIVE", OURS),
+        { .call = "ecs:DeleteCluster",
+          .class = ERR_BUSY,
+          .code = "ClusterContainsServicesException" },
+        LISTED("ListServices", "serviceArns", ID("service", E "-api")),
+        { 0 },
+    };
+    struct script t;
+    script_open_teardown(&t, rows);
+    script_find(&t, "ecs.cluster");
+    ecs_service_found(t.g, E "-api");
+    struct resource *r = graph_find_name(t.g, &ecs_cluster_type, E);
+    assert_int_equal(r->type->remove(t.s, r, &t.err), -1);
+    assert_int_equal(t.err.class, ERR_BUSY);
+    script_close(&t);
 }
 
 int main(void)
@@ -215,6 +244,7 @@ int main(void)
         cmocka_unit_test(a_task_is_stopped_once),
         cmocka_unit_test(a_service_that_goes_says_what_is_left),
         cmocka_unit_test(what_keeps_a_cluster_is_named),
+        cmocka_unit_test(a_service_of_ours_that_is_listed_late_is_waited_for),
     };
     return cmocka_run_group_tests_name("ecs teardown", tests, NULL, NULL);
 }
