@@ -138,12 +138,13 @@ static const struct resource *subnet_group_of(const struct resource *r, const ch
 /*
  * Nobody else puts a cluster of this name into our subnet group, so that whoever the group belongs
  * to is whose the cluster is: no call is needed. A replication group has a tag that no other has.
+ * What a teardown deletes is asked itself.
  */
 static bool tags_are_known(struct resource *r, const struct resource *subnet_group)
 {
     if (r->tags != NULL)
         return !json_bool(r->memo, "borrowed", false);
-    if (r->type == &elasticache_group_type || subnet_group == NULL ||
+    if (r->graph->context.teardown || r->type == &elasticache_group_type || subnet_group == NULL ||
         !resource_is_ours(subnet_group))
         return false;
     r->tags = json_dup(subnet_group->tags);

@@ -428,6 +428,9 @@ static void what_is_being_made_is_removed_once_it_is(void **state)
     static const struct script_row rows[] = {
         SUBNET_GROUP,
         TAGS,
+        { .call = "elasticache:ListTagsForResource",
+          .class = ERR_NOT_FOUND,
+          .code = "CacheClusterNotFound" },
         { .call = "elasticache:DescribeCacheClusters", .answer = MEMBER("creating", "5.0.4", "") },
         { .call = "elasticache:DescribeCacheClusters", .answer = MEMBER("creating", "5.0.4", "") },
         { .call = "elasticache:DescribeCacheClusters",
@@ -457,6 +460,27 @@ static void what_is_being_made_is_removed_once_it_is(void **state)
     assert_string_equal(why.buf, "deleting");
     assert_int_equal(r->type->remove(t.s, r, &t.err), 0);
     assert_int_equal(script_count(&t, "elasticache:DeleteCacheCluster"), 2);
+    script_close(&t);
+}
+
+/* In a deploy it would be in the way at most; a teardown deletes it with all it holds. */
+static void a_teardown_asks_the_cluster_itself(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        SUBNET_GROUP,
+        TAGS,
+        { .call = "elasticache:ListTagsForResource", .answer = "{\"TagList\":[]}" },
+        { .call = "elasticache:DescribeCacheClusters",
+          .answer = MEMBER("available", "5.0.4", ENDPOINT) },
+        { 0 },
+    };
+    struct script t;
+    script_open_teardown(&t, rows);
+    script_find(&t, "elasticache.subnet_group");
+    script_find(&t, "elasticache.cluster");
+    assert_true(resource_is_ours(t.g->v[0]));
+    assert_false(resource_is_ours(graph_find(t.g, CLUSTER)));
     script_close(&t);
 }
 
@@ -542,6 +566,7 @@ int main(void)
         cmocka_unit_test(specs_are_refused),
         cmocka_unit_test(what_is_being_made_is_removed_once_it_is),
         cmocka_unit_test(subnets_have_no_order),
+        cmocka_unit_test(a_teardown_asks_the_cluster_itself),
         cmocka_unit_test(who_lies_in_the_subnet_group_is_named),
     };
     return cmocka_run_group_tests_name("elasticache", tests, NULL, NULL);
