@@ -97,11 +97,13 @@ static int tags_list(struct session *s, const struct resource *r, cJSON **ret, s
         return 0;
     if (failure.class != ERR_NOT_FOUND && failure.class != ERR_DENIED)
         return err_move(err, &failure);
-    if (failure.class == ERR_DENIED)
+    if (failure.class == ERR_DENIED) {
         graph_warn(r->graph,
                    "repository '%s' is left out: berth may not see whether '%s' has tagged images "
                    "in it: %s",
                    r->label, r->graph->context.environment, failure.message);
+        r->graph->n_unseen++;
+    }
     *ret = cJSON_CreateArray();
     return 0;
 }

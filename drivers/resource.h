@@ -256,9 +256,10 @@ struct graph {
     struct strmap by_address, by_name; /* the same, "type/label" and "type/name" */
     struct resource **order; /* the wanted ones, each after all it needs; set by graph_link() */
     size_t n_order;
-    struct strlist warnings; /* for the log, in order; see graph_warn() */
-    unsigned n_foreign;      /* in a teardown: what has a name of ours, and is not ours */
-    cJSON *capacity;         /* the spec's limits of what all environments run; or NULL */
+    struct strlist warnings;   /* for the log, in order; see graph_warn() */
+    unsigned n_foreign;        /* in a teardown: what has a name of ours, and is not ours */
+    _Atomic unsigned n_unseen; /* in a teardown: what berth may not look into; each is warned of */
+    cJSON *capacity;           /* the spec's limits of what all environments run; or NULL */
     struct {
         char *alias;
         char *address;

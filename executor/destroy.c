@@ -231,6 +231,8 @@ void destroy_say_verdict(const struct destroy *d)
     if (d->graph->n_foreign > 0)
         strbuf_addf(&line, "; left alone: %u that only look%s like it", d->graph->n_foreign,
                     d->graph->n_foreign == 1 ? "s" : "");
+    if (d->graph->n_unseen > 0)
+        strbuf_addf(&line, "; not looked into: %u that berth may not see", d->graph->n_unseen);
     log_info("%s", line.buf);
 }
 
