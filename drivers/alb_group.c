@@ -228,6 +228,8 @@ static int group_wind_down(struct session *s, struct resource *r, struct err *er
 {
     static const char delay[] = "deregistration_delay.timeout_seconds";
     _cleanup_json_ cJSON *want = cJSON_CreateObject();
+    if (!r->graph->context.teardown) /* somebody is being served */
+        return 0;
     json_put_str(want, delay, "0");
     if (alb_attributes_write(s, &alb_group_attributes, json_str(r->outputs, "TargetGroupArn"), want,
                              json_get(r->have, "Attributes"), err) == 0)

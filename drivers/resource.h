@@ -134,9 +134,9 @@ struct resource_type {
      */
     int (*remove)(struct session *s, struct resource *r, struct err *err);
     /*
-     * In a teardown, before anything is removed, for all at the same time: makes the rest quick, or
-     * keeps it quiet. One that is so removed already gets NULL for `have`. A failure is a warning.
-     * NULL: nothing to do.
+     * Before anything is removed, for all that goes at the same time: makes the rest quick, where
+     * the context is a teardown, or keeps it quiet. One that is so removed already gets NULL for
+     * `have`. A failure is a warning. NULL: nothing to do.
      */
     int (*wind_down)(struct session *s, struct resource *r, struct err *err);
     /*

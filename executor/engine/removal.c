@@ -72,7 +72,7 @@ static void start(struct step *step, enum task task)
 size_t removal_wind_down(struct apply *a)
 {
     size_t open = 0;
-    for (size_t i = 0; i < a->n && a->g->context.teardown; i++) {
+    for (size_t i = 0; i < a->n; i++) {
         struct step *step = &a->steps[i];
         if (!is_removal(step->r) || step->r->type->wind_down == NULL || step->wound_down)
             continue;

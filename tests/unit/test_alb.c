@@ -252,6 +252,18 @@ static void targets_do_not_drain_in_a_teardown(void **state)
     script_close(&t);
 }
 
+static void targets_drain_in_a_deploy(void **state)
+{
+    (void)state;
+    const struct script_row rows[] = { THERE("{}"), { 0 } };
+    struct script t;
+    struct resource *r = group_found(&t, rows);
+    t.g->context.teardown = false;
+    assert_int_equal(r->type->wind_down(t.s, r, &t.err), 0);
+    assert_int_equal(script_count(&t, "elbv2:ModifyTargetGroupAttributes"), 0);
+    script_close(&t);
+}
+
 static void check_user(const char *balancer, enum err_class class, const char *message)
 {
     _cleanup_free_ char *answer =
@@ -342,6 +354,7 @@ int main(void)
         cmocka_unit_test(dual_stack_is_open_to_both),
         cmocka_unit_test(a_teardown_finds_groups_under_any_name),
         cmocka_unit_test(targets_do_not_drain_in_a_teardown),
+        cmocka_unit_test(targets_drain_in_a_deploy),
         cmocka_unit_test(who_forwards_to_a_group_is_named),
         cmocka_unit_test(a_teardown_takes_protection_away),
         cmocka_unit_test(a_load_balancer_that_others_use_is_not_waited_for),
