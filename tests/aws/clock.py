@@ -112,8 +112,11 @@ class Clock:
         """A time that a resource's own settings say; nothing in an instant world."""
         return 0.0 if self.instant else seconds
 
+    def at(self, when: float, event: Callable[[], None]) -> None:
+        heapq.heappush(self._events, (when, next(self._order), event))
+
     def after(self, seconds: float, event: Callable[[], None]) -> None:
-        heapq.heappush(self._events, (self.now() + seconds, next(self._order), event))
+        self.at(self.now() + seconds, event)
 
     def run_due(self) -> None:
         """Carry out the events whose time has come, also those that they bring about."""

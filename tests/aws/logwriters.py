@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from .world import World
 
 FOREVER = float("inf")
-# now + (until - now) is not until: the last write comes as much late as floating point has it.
-ROUNDING = 0.001
 
 
 @dataclass
@@ -51,17 +49,16 @@ class Writers:
         """The group is deleted: whoever has still something to write makes it anew."""
         now = self.world.clock.now()
         for key, writer in list(self.by_group.get(group, {}).items()):
-            left = writer.until() - now
-            if left > 0:
-                self.world.clock.after(min(left, writer.pause),
-                                       lambda w=writer: self._write(group, w))  # type: ignore[misc]
+            until = writer.until()
+            if until > now:
+                self.world.clock.at(min(until, now + writer.pause),
+                                    lambda w=writer: self._write(group, w))  # type: ignore[misc]
             else:
                 del self.by_group[group][key]
 
     def _write(self, group: str, writer: Writer) -> None:
         backend: Any = logs_backends[self.account][self.region]
-        late = self.world.clock.now() - writer.until()
-        if group in backend.groups or late > ROUNDING:
+        if group in backend.groups or writer.until() < self.world.clock.now():
             return
         backend.create_log_group(group, {})
         if writer.retention is not None:
