@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_DRIVERS_TOOL_H
+#define BERTH_DRIVERS_TOOL_H
+
+/*
+ * A tool driver does a job that is not about resources: it lints, gates a test's coverage, builds
+ * an image, validates Terraform files. Adding one is a file in drivers/ and a line in registry.c.
+ *
+ * Whatever reads what a repository holds, or runs what it says, is a program that runs as the job's
+ * user: a driver asks for it with tool_run() and judges how it ended. What a driver itself reads of
+ * the checkout it opens beneath `checkout` without following links, bounded in size
+ * (executor/base/file.h), and takes for hostile.
+ */
+
+#include "drivers/resource.h"
+#include "executor/base/clock.h"
+
+/* A program to run. All is the caller's. */
+struct tool_call {
+    char *const *argv;         /* NULL-ended; argv[0] is looked up in PATH */
+    const char *directory;     /* beneath the checkout; NULL: the checkout itself */
+    const struct strlist *env; /* NAME=VALUE on top of a script's environment; NULL: nothing. The
+                                  job's user can read it: no secrets */
+    int handed;       /* a descriptor that the program finds as PROCESS_HANDED_FD, or 0 for none */
+    unsigned seconds; /* how long it may take; then it is ended. 0: as long as the job */
+    bool capture;     /* its standard output goes to tool_end.out instead of the job log */
+    bool capture_errors; /* its standard error goes to tool_end.errors, likewise */
+};
+
+/* How it ended. `out` and `errors` hold at most TOOL_OUTPUT_MAX bytes each. */
+#define TOOL_OUTPUT_MAX ((size_t)64 << 20)
+struct tool_end {
+    int code;   /* the exit code; 128 + n where signal n ended it */
+    int signal; /* that signal, or 0 */
+    struct strbuf out, errors;
+};
+#define TOOL_END_INIT                                                                              \
+    {                                                                                              \
+        .out = STRBUF_INIT, .errors = STRBUF_INIT                                                  \
+    }
+#define _cleanup_tool_end_ _cleanup_(tool_end_release)
+
+/* What a tool driver works with. Everything is the caller's. */
+struct tool_job {
+    const char *part;    /* the module, or the directory, that the job's name holds */
+    bool plan;           /* "plan-...": say what would be done, write nothing outside the host */
+    const cJSON *module; /* the spec's object for the module `part`; NULL if it is none */
+    const cJSON *spec;   /* the spec as it is written; NULL if there is none */
+    const cJSON *host;   /* the host config */
+    int checkout;        /* descriptor of the project's directory */
+    const char *path;    /* its path, for messages and tools: never opened by name */
+    int64_t began;       /* when the job began, nanoseconds of CLOCK_REALTIME */
+    struct cancel *cancel;
+    /* Where the driver `needs_environment`, else NULL: */
+    const struct context *context;
+    struct session *session;
+    void *runner; /* tool_run()'s */
+    /* A variable of the job, as its author may have set it, or NULL. */
+    const char *(*variable)(const struct tool_job *job, const char *name);
+    int (*run)(const struct tool_job *job, const struct tool_call *call, struct tool_end *ret,
+               struct err *err);
+};
+
+struct tool_driver {
+    const char *name;       /* the act's: "lint", "coverage", "image", "terraform" */
+    bool needs_environment; /* works in a branch's environment, and so with an AWS session */
+    /* Does the job and says in the log what came of it. ERR_USER for what the job's author has to
+     * mend, ERR_HOST for what the host lacks, ERR_CANCELLED. */
+    int (*work)(const struct tool_job *job, struct err *err);
+};
+
+/* Every tool driver, NULL-ended. */
+extern const struct tool_driver *const tool_drivers[];
+const struct tool_driver *tool_driver_find(const char *name);
+
+/*
+ * Runs a program as the job's user to its end, and ends what it leaves running. What it ended with
+ * is the caller's to judge. ERR_NOT_FOUND if the host has no such program; ERR_TIMEOUT if it took
+ * longer than it may, and was ended; ERR_CANCELLED if the job was cancelled meanwhile; ERR_HOST if
+ * it cannot be started. *ret is written in no such case but those of a program that was ended: what
+ * it had said until then.
+ */
+int tool_run(const struct tool_job *job, const struct tool_call *call, struct tool_end *ret,
+             struct err *err);
+void tool_end_release(struct tool_end *end);
+
+#endif
