@@ -8,21 +8,17 @@
 #include <unistd.h>
 
 #include "drivers/aws/creds_file.h"
-#include "drivers/aws/http.h"
+#include "drivers/rest.h"
 #include "executor/base/file.h"
 #include "executor/base/log.h"
 
-#define TOKEN_MAX       4096
-#define QUERY_MAX       2048
-#define CONNECT_SECONDS 10
-#define ANSWER_SECONDS  60
+#define TOKEN_MAX      4096
+#define QUERY_MAX      2048
+#define ANSWER_SECONDS 60
 
 struct gitlab {
-    struct http *http;
-    char *url;    /* without a '/' at its end */
-    char *header; /* "PRIVATE-TOKEN: ..." */
+    struct rest *rest;
     char *token_file;
-    bool plain; /* http, on this host */
 };
 
 void branches_init(struct branches *b)
@@ -77,33 +73,8 @@ static int read_token(struct gitlab *g, struct err *err)
         if (!isgraph((unsigned char)*p))
             return err_set(err, ERR_HOST, "GitLab's token '%s' is not one line without blanks",
                            g->token_file);
-    g->header = xasprintf("PRIVATE-TOKEN: %s", token);
-    return 0;
-}
-
-static bool is_this_host(const char *host)
-{
-    static const char *const names[] = { "127.0.0.1", "localhost", "[::1]" };
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        size_t len = strlen(names[i]);
-        if (strncmp(host, names[i], len) == 0 && strchr(":/", host[len]) != NULL)
-            return true;
-    }
-    return false;
-}
-
-static int take_url(struct gitlab *g, const char *url, struct err *err)
-{
-    static const char http[] = "http://";
-    g->url = xstrdup(url);
-    for (size_t n = strlen(g->url); n > 0 && g->url[n - 1] == '/'; n--)
-        g->url[n - 1] = '\0';
-    g->plain = str_starts(url, http);
-    if (g->plain && !is_this_host(url + strlen(http)))
-        return err_set(err, ERR_HOST,
-                       "gitlab.url '%s' would send the token through the network in clear: use "
-                       "https://",
-                       url);
+    _cleanup_free_ char *header = xasprintf("PRIVATE-TOKEN: %s", token);
+    rest_authorize(g->rest, header);
     return 0;
 }
 
@@ -115,11 +86,20 @@ int gitlab_open(const struct hostconfig *h, struct cancel *cancel, struct gitlab
         return err_set(err, ERR_HOST, "'%s' has no \"gitlab\"", h->path);
     _cleanup_(gitlab_freep) struct gitlab *g = xcalloc(1, sizeof(*g));
     g->token_file = hostconfig_resolve(h, json_str(config, "tokenFile"));
-    if (take_url(g, json_str(config, "url"), err) < 0 || read_token(g, err) < 0)
-        return -1;
     const char *ca = json_str(config, "caFile");
     _cleanup_free_ char *ca_file = ca != NULL ? hostconfig_resolve(h, ca) : NULL;
-    g->http = http_new(ca_file, cancel);
+    const struct rest_options options = {
+        .name = "GitLab",
+        .url = json_str(config, "url"),
+        .setting = "gitlab.url",
+        .credential = "the token",
+        .ca_file = ca_file,
+        .trust = "gitlab.caFile in the host config",
+        .timeout = ANSWER_SECONDS,
+        .cancel = cancel,
+    };
+    if (rest_open(&options, &g->rest, err) < 0 || read_token(g, err) < 0)
+        return -1;
     *ret = steal_ptr(&g);
     return 0;
 }
@@ -128,9 +108,7 @@ void gitlab_free(struct gitlab *g)
 {
     if (g == NULL)
         return;
-    http_free(g->http);
-    free(g->url);
-    free(g->header);
+    rest_free(g->rest);
     free(g->token_file);
     free(g);
 }
@@ -144,16 +122,16 @@ static const char *reason_of(const cJSON *body)
     return message != NULL ? message : "no reason given";
 }
 
-static int refuse_status(const struct gitlab *g, const struct http_response *response,
-                         const cJSON *body, struct err *err)
+static int refuse_status(const struct gitlab *g, const struct rest_answer *answer, struct err *err)
 {
-    int status = response->status;
-    const char *location = http_header(response, "location");
+    int status = answer->response.status;
+    const cJSON *body = answer->body;
+    const char *location = http_header(&answer->response, "location");
     if (status >= 300 && status < 400)
         return err_set(err, ERR_HOST,
                        "'%s' sends elsewhere (%d, to '%s'), where the token does not go: correct "
                        "gitlab.url",
-                       g->url, status, location != NULL ? location : "nowhere");
+                       rest_url(g->rest), status, location != NULL ? location : "nowhere");
     if (status == 401 || status == 403)
         return err_set(err, ERR_CREDENTIALS,
                        "GitLab does not let the token in '%s' read the branches (%d: %s): it takes "
@@ -168,32 +146,10 @@ static int refuse_status(const struct gitlab *g, const struct http_response *res
                    status, reason_of(body));
 }
 
-/* *ret_body is NULL where an answer other than 200 is no JSON; with 200 it is. */
-static int get(struct gitlab *g, const char *path, struct http_response *response, cJSON **ret_body,
-               struct err *err)
+static int get(struct gitlab *g, const char *path, struct rest_answer *ret, struct err *err)
 {
-    _cleanup_free_ char *url = xasprintf("%s/api/v4%s", g->url, path);
-    const char *const headers[] = { g->header, "Accept: application/json" };
-    const struct http_request request = {
-        .method = "GET",
-        .url = url,
-        .headers = headers,
-        .n_headers = ARRAY_SIZE(headers),
-        .connect_timeout = CONNECT_SECONDS,
-        .timeout = ANSWER_SECONDS,
-        .plain = g->plain,
-        .direct = g->plain,
-        .trust = "gitlab.caFile in the host config",
-    };
-    if (http_send(g->http, &request, response, err) < 0)
-        return -1;
-    _cleanup_err_ struct err broken = ERR_INIT;
-    const struct strbuf *body = &response->body;
-    if (json_parse(body->buf, body->len, JSON_PLAIN, ret_body, &broken) < 0 &&
-        response->status == 200)
-        return err_set(err, ERR_FAILED, "'%s' answers what is not JSON (%s): is it GitLab?", g->url,
-                       broken.message);
-    return 0;
+    _cleanup_free_ char *whole = xasprintf("/api/v4%s", path);
+    return rest_send(g->rest, "GET", whole, NULL, ret, err);
 }
 
 /*
@@ -204,14 +160,13 @@ static int get(struct gitlab *g, const char *path, struct http_response *respons
  */
 static int count_branches(struct gitlab *g, const char *path, int64_t *ret, struct err *err)
 {
-    _cleanup_http_response_ struct http_response response = HTTP_RESPONSE_INIT;
-    _cleanup_json_ cJSON *body = NULL;
+    _cleanup_rest_answer_ struct rest_answer answer = REST_ANSWER_INIT;
     _cleanup_free_ char *first = xasprintf("%s?per_page=1&page=1", path);
-    if (get(g, first, &response, &body, err) < 0)
+    if (get(g, first, &answer, err) < 0)
         return -1;
-    if (response.status != 200)
-        return refuse_status(g, &response, body, err);
-    const char *total = http_header(&response, "x-total");
+    if (answer.response.status != 200)
+        return refuse_status(g, &answer, err);
+    const char *total = http_header(&answer.response, "x-total");
     if (total == NULL || str_to_int64(total, 0, INT32_MAX, ret) < 0)
         return err_set(err, ERR_FAILED,
                        "GitLab does not say how many branches there are (X-Total: %s)",
@@ -286,18 +241,17 @@ static int read_pages(struct gitlab *g, const char *path, struct listing *l, str
 {
     _cleanup_free_ char *query = xstrdup("pagination=keyset&per_page=100");
     while (query != NULL) {
-        _cleanup_http_response_ struct http_response response = HTTP_RESPONSE_INIT;
-        _cleanup_json_ cJSON *body = NULL;
+        _cleanup_rest_answer_ struct rest_answer answer = REST_ANSWER_INIT;
         _cleanup_free_ char *page = xasprintf("%s?%s", path, query);
-        if (get(g, page, &response, &body, err) < 0)
+        if (get(g, page, &answer, err) < 0)
             return -1;
-        if (response.status != 200)
-            return refuse_status(g, &response, body, err);
+        if (answer.response.status != 200)
+            return refuse_status(g, &answer, err);
         free(query);
-        query = next_query(&response);
+        query = next_query(&answer.response);
         if (query != NULL && !is_query(query))
             return err_set(err, ERR_FAILED, "GitLab's link to the next page is none");
-        if (take_page(l, body, query != NULL, err) < 0)
+        if (take_page(l, answer.body, query != NULL, err) < 0)
             return -1;
     }
     return 0;
@@ -331,19 +285,20 @@ int gitlab_branches(struct gitlab *g, int64_t project, struct branches *ret, str
 int gitlab_branch_is_gone(struct gitlab *g, int64_t project, const char *branch, bool *ret,
                           struct err *err)
 {
-    _cleanup_http_response_ struct http_response response = HTTP_RESPONSE_INIT;
-    _cleanup_json_ cJSON *body = NULL;
+    _cleanup_rest_answer_ struct rest_answer answer = REST_ANSWER_INIT;
     _cleanup_strbuf_ struct strbuf path = STRBUF_INIT;
     strbuf_addf(&path, "/projects/%" PRId64 "/repository/branches/", project);
     strbuf_add_percent(&path, branch, strlen(branch));
-    if (get(g, path.buf, &response, &body, err) < 0)
+    if (get(g, path.buf, &answer, err) < 0)
         return err_wrap(err, "branch '%s'", branch);
     /* A project that is not shown is 404, too ("404 Project Not Found"). */
-    bool gone = response.status == 404 && str_eq(json_str(body, "message"), "404 Branch Not Found");
-    if (!gone && (response.status != 200 || !str_eq(json_str(body, "name"), branch))) {
-        if (response.status == 200)
+    bool gone = answer.response.status == 404 &&
+                str_eq(json_str(answer.body, "message"), "404 Branch Not Found");
+    if (!gone &&
+        (answer.response.status != 200 || !str_eq(json_str(answer.body, "name"), branch))) {
+        if (answer.response.status == 200)
             return err_set(err, ERR_FAILED, "GitLab answers for '%s' with another branch", branch);
-        refuse_status(g, &response, body, err);
+        refuse_status(g, &answer, err);
         return err_wrap(err, "branch '%s'", branch);
     }
     *ret = gone;

@@ -327,6 +327,23 @@ static enum err_class curl_class(const struct transfer *t, CURLcode code)
     }
 }
 
+static enum http_obstacle curl_obstacle(const struct transfer *t, CURLcode code)
+{
+    switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return HTTP_NO_NAME;
+    case CURLE_COULDNT_CONNECT:
+        return HTTP_NO_CONNECTION;
+    case CURLE_OPERATION_TIMEDOUT:
+        return t->response->sent ? HTTP_NO_ANSWER : HTTP_NO_CONNECTION;
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return HTTP_NO_TRUST;
+    default:
+        return HTTP_NO_ANSWER;
+    }
+}
+
 static int report_failure(const struct transfer *t, CURLcode code, struct err *err)
 {
     int endpoint = (int)endpoint_length(t->request->url);
@@ -383,6 +400,7 @@ int http_send(struct http *h, const struct http_request *request, struct http_re
     curl_slist_free_all(headers);
     if (code != CURLE_OK) {
         handle_free(handle);
+        ret->obstacle = curl_obstacle(&t, code);
         return report_failure(&t, code, err);
     }
     ret->status = (int)status;

@@ -20,11 +20,11 @@
 struct http;
 
 struct http_request {
-    const char *method;         /* "GET", "POST", "PUT" */
+    const char *method;         /* "GET", "POST", "PUT", "PATCH" */
     const char *url;            /* its bytes are sent as they are: encoded, without a fragment */
     const char *const *headers; /* "Name: value" */
     size_t n_headers;
-    const void *body; /* for POST and PUT */
+    const void *body; /* for all but GET */
     size_t body_len;
     double connect_timeout; /* seconds */
     double timeout;         /* of the whole request, seconds */
@@ -38,8 +38,18 @@ struct http_request {
     const char *trust; /* what names the file of trusted certificates; NULL: AWS_CA_BUNDLE */
 };
 
+/* Why there was no answer, as far as whoever waits for a server to come up has to know. */
+enum http_obstacle {
+    HTTP_NO_OBSTACLE,
+    HTTP_NO_NAME,       /* the host's name is not known to DNS, or no server of DNS answers */
+    HTTP_NO_CONNECTION, /* nobody takes the connection */
+    HTTP_NO_TRUST,      /* the certificate is not that of the host, not valid, or not trusted */
+    HTTP_NO_ANSWER,     /* anything else */
+};
+
 struct http_response {
     int status; /* 0 when there was no whole answer */
+    enum http_obstacle obstacle;
     struct strbuf body;
     struct strlist headers; /* "name: value", names in lower case */
     bool sent;              /* the request, or part of it, may have reached the server */
