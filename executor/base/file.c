@@ -152,7 +152,8 @@ int file_open_dir_beneath(int dir, const char *path, int *ret_fd, struct err *er
     return 0;
 }
 
-int file_read_beneath(int dir, const char *path, size_t max, struct strbuf *text, struct err *err)
+int file_open_beneath(int dir, const char *path, int *ret_fd, struct stat *ret_stat,
+                      struct err *err)
 {
     _cleanup_close_ int fd = open_beneath(dir, path, O_RDONLY, 0);
     if (fd < 0)
@@ -162,7 +163,14 @@ int file_read_beneath(int dir, const char *path, size_t max, struct strbuf *text
         return err_set_errno(err, ERR_USER, errno, "cannot read '%s'", path);
     if (!S_ISREG(st.st_mode))
         return err_set(err, ERR_USER, "'%s' is not a regular file", path);
+    *ret_stat = st;
+    *ret_fd = fd;
+    fd = -1;
+    return 0;
+}
 
+int file_read_open(int fd, const char *path, size_t max, struct strbuf *text, struct err *err)
+{
     size_t before = text->len;
     char chunk[8192];
     ssize_t n;
@@ -176,6 +184,15 @@ int file_read_beneath(int dir, const char *path, size_t max, struct strbuf *text
         strbuf_add(text, chunk, (size_t)n);
     }
     return 0;
+}
+
+int file_read_beneath(int dir, const char *path, size_t max, struct strbuf *text, struct err *err)
+{
+    _cleanup_close_ int fd = -1;
+    struct stat st;
+    return file_open_beneath(dir, path, &fd, &st, err) < 0
+               ? -1
+               : file_read_open(fd, path, max, text, err);
 }
 
 static int write_whole(int fd, const char *data, size_t len)

@@ -7,6 +7,8 @@
  * following any symbolic link, so that no path leads out of it (openat2(2), RESOLVE_BENEATH).
  */
 
+#include <sys/stat.h>
+
 #include "executor/base/err.h"
 
 /* Opens a directory for use as `dir` below; the caller closes *ret_fd. */
@@ -24,6 +26,12 @@ int file_check_parents(const char *path, struct err *err);
 /* Reads a regular file of at most `max` bytes beneath dir and appends it to *text. Absent is
  * ERR_NOT_FOUND; anything else that keeps it from being read is ERR_USER: the path is the job's. */
 int file_read_beneath(int dir, const char *path, size_t max, struct strbuf *text, struct err *err);
+/* The same in two steps, for who has to look at a file before it is read: opens a regular file,
+ * which the caller closes, and tells of it in *ret_stat; `path` of the second is for its messages.
+ */
+int file_open_beneath(int dir, const char *path, int *ret_fd, struct stat *ret_stat,
+                      struct err *err);
+int file_read_open(int fd, const char *path, size_t max, struct strbuf *text, struct err *err);
 /* Writes a file beneath dir whole or not at all: a temporary file in the same directory, renamed.
  * ERR_HOST for a full or broken disk, else ERR_USER. */
 int file_write_beneath(int dir, const char *path, const char *data, size_t len, unsigned mode,
