@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "drivers/common.h"
+#include "drivers/tagged.h"
 
 /*
  * An environment's own stacks. A name is looked for once; from then on the stack is told by its id,
@@ -188,9 +189,9 @@ static int stack_found(struct session *s, struct graph *g, const char *arn, stru
 }
 
 /*
- * The index of the tagging API is late. A teardown must not miss a stack that a killed job has only
- * just asked for, and looks through the list of all that there are: those with the environment in
- * their names, which are all but those that a spec calls otherwise.
+ * A teardown must not miss a stack that a killed job has only just asked for, which no index may
+ * have yet, and looks through the list of all that there are: those with the environment in their
+ * names, which are all but those that a spec calls otherwise.
  */
 static int stacks_list(struct session *s, struct graph *g, struct err *err)
 {
@@ -210,26 +211,17 @@ static int stacks_list(struct session *s, struct graph *g, struct err *err)
 
 /*
  * Stacks that the spec no longer wants. Their names are the spec's, so that only their tags can
- * find them: in the index of the tagging API, which is late, but no more than that. Whose a stack
- * is and what is in it is read from itself.
+ * find them. Whose a stack is and what is in it is read from itself.
  */
 static int stack_discover(struct session *s, struct graph *g, struct err *err)
 {
-    _cleanup_json_ cJSON *input = cJSON_CreateObject();
-    cJSON *filter = json_push(json_put_array(input, "TagFilters"), cJSON_CreateObject());
-    json_put_str(filter, "Key", "Environment");
-    json_push_str(json_put_array(filter, "Values"), g->context.environment);
-    json_push_str(json_put_array(input, "ResourceTypeFilters"), "cloudformation:stack");
     _cleanup_json_ cJSON *found = NULL;
-    if (aws_call_all(s, "tagging", "GetResources", input, "ResourceTagMappingList", &found, err) <
-        0)
+    if (tagged_find_environment(s, g, "cloudformation:stack", &found, err) < 0)
         return -1;
     const cJSON *one;
-    cJSON_ArrayForEach (one, found) {
-        const char *arn = json_str(one, "ResourceARN");
-        if (arn != NULL && stack_found(s, g, arn, err) < 0)
+    cJSON_ArrayForEach (one, found)
+        if (stack_found(s, g, json_str(one, "ResourceARN"), err) < 0)
             return -1;
-    }
     return g->context.teardown ? stacks_list(s, g, err) : 0;
 }
 

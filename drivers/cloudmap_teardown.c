@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/cloudmap.h"
 #include "drivers/common.h"
+#include "drivers/tagged.h"
 
 /*
  * What a teardown asks beside the list of namespaces: which of those have our tags that have not
@@ -13,19 +14,13 @@
 
 int cloudmap_tagged(struct session *s, const struct graph *g, cJSON **ret, struct err *err)
 {
-    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *found = NULL;
-    cJSON *filter = json_push(json_put_array(input, "TagFilters"), cJSON_CreateObject());
-    json_put_str(filter, "Key", "Environment");
-    json_push_str(json_put_array(filter, "Values"), g->context.environment);
-    json_push_str(json_put_array(input, "ResourceTypeFilters"), "servicediscovery");
-    if (aws_call_all(s, "tagging", "GetResources", input, "ResourceTagMappingList", &found, err) <
-        0)
+    _cleanup_json_ cJSON *found = NULL;
+    if (tagged_find_environment(s, g, "servicediscovery", &found, err) < 0)
         return -1;
     *ret = cJSON_CreateArray();
     const cJSON *one;
     cJSON_ArrayForEach (one, found)
-        if (json_str(one, "ResourceARN") != NULL)
-            json_push_str(*ret, json_str(one, "ResourceARN"));
+        json_push_str(*ret, json_str(one, "ResourceARN"));
     return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 
 #include "drivers/ecr.h"
+#include "drivers/tagged.h"
 
 #define DELETED_AT_ONCE 100  /* as many as BatchDeleteImage takes */
 #define LISTED_AT_ONCE  1000 /* as many as a page has */
@@ -32,19 +33,14 @@ static bool tag_is_ours(const struct context *c, const char *tag)
 /* The repositories that say which project's they are: {ARN: project}. */
 static int projects_read(struct session *s, cJSON **ret, struct err *err)
 {
-    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *found = NULL;
-    json_put_str(json_push(json_put_array(input, "TagFilters"), cJSON_CreateObject()), "Key",
-                 ECR_PROJECT_TAG);
-    json_push_str(json_put_array(input, "ResourceTypeFilters"), "ecr:repository");
-    if (aws_call_all(s, "tagging", "GetResources", input, "ResourceTagMappingList", &found, err) <
-        0)
+    _cleanup_json_ cJSON *found = NULL;
+    if (tagged_find(s, ECR_PROJECT_TAG, NULL, "ecr:repository", &found, err) < 0)
         return -1;
     cJSON *projects = cJSON_CreateObject();
     const cJSON *one;
-    cJSON_ArrayForEach (one, found) {
-        _cleanup_json_ cJSON *tags = tags_from_list(json_get(one, "Tags"), "Key", "Value");
-        json_put_str(projects, json_str(one, "ResourceARN"), json_str(tags, ECR_PROJECT_TAG));
-    }
+    cJSON_ArrayForEach (one, found)
+        json_put_str(projects, json_str(one, "ResourceARN"),
+                     json_str(json_get(one, "Tags"), ECR_PROJECT_TAG));
     *ret = projects;
     return 0;
 }

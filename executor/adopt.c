@@ -4,6 +4,7 @@
 #include "drivers/aws/together.h"
 #include "drivers/cloudwatch.h"
 #include "drivers/elasticache.h"
+#include "drivers/tagged.h"
 #include "executor/base/utf8.h"
 #include "executor/engine/planprint.h"
 
@@ -112,22 +113,17 @@ static bool is_part(const char *arn)
     return false;
 }
 
-/* What the index of the tagging API has, which may be late, of things that are no resources of the
- * environment but wear its tag. */
+/* What, as far as the tagging API's index knows, wears the environment's tag but is no resource of
+ * it. */
 static int find_strays(struct session *s, struct adoption *a, struct err *err)
 {
-    _cleanup_json_ cJSON *input = cJSON_CreateObject();
-    cJSON *filter = json_push(json_put_array(input, "TagFilters"), cJSON_CreateObject());
-    json_put_str(filter, "Key", "Environment");
-    json_push_str(json_put_array(filter, "Values"), a->g->context.environment);
     _cleanup_json_ cJSON *found = NULL;
-    if (aws_call_all(s, "tagging", "GetResources", input, "ResourceTagMappingList", &found, err) <
-        0)
+    if (tagged_find_environment(s, a->g, NULL, &found, err) < 0)
         return -1;
     const cJSON *one;
     cJSON_ArrayForEach (one, found) {
         const char *arn = json_str(one, "ResourceARN");
-        if (arn != NULL && !is_part(arn) && !is_known(a->g, arn))
+        if (!is_part(arn) && !is_known(a->g, arn))
             strlist_add(&a->strays, arn);
     }
     return 0;

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "drivers/ecs.h"
+#include "drivers/tagged.h"
 
 #define CLUSTERS_AT_ONCE 100 /* DescribeClusters */
 
@@ -174,7 +175,7 @@ static cJSON *project_ids(const struct search *q)
  * https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deregister-task-definition-v2.html */
 static bool is_history(const char *arn)
 {
-    return arn == NULL || strstr(arn, ":task-definition/") != NULL;
+    return strstr(arn, ":task-definition/") != NULL;
 }
 
 static int read_index(const struct search *q, struct err *err)
@@ -183,21 +184,15 @@ static int read_index(const struct search *q, struct err *err)
     const cJSON *id;
     /* One at a time: a filter takes 20 values. */
     cJSON_ArrayForEach (id, ids) {
-        _cleanup_json_ cJSON *input = cJSON_CreateObject();
-        cJSON *filter = json_push(json_put_array(input, "TagFilters"), cJSON_CreateObject());
-        json_put_str(filter, "Key", "berth:project");
-        json_push_str(json_put_array(filter, "Values"), id->valuestring);
-        json_put_int(input, "ResourcesPerPage", 100);
         _cleanup_json_ cJSON *found = NULL;
-        if (aws_call_all(q->s, "tagging", "GetResources", input, "ResourceTagMappingList", &found,
-                         err) < 0)
+        if (tagged_find(q->s, "berth:project", id->valuestring, NULL, &found, err) < 0)
             return -1;
         const cJSON *one;
         cJSON_ArrayForEach (one, found) {
             if (is_history(json_str(one, "ResourceARN")))
                 continue;
-            _cleanup_json_ cJSON *tags = tags_from_list(json_get(one, "Tags"), "Key", "Value");
-            struct fleet_item *item = item_of(q->f, q->h, q->project, q->place, tags);
+            struct fleet_item *item =
+                item_of(q->f, q->h, q->project, q->place, json_get(one, "Tags"));
             if (item != NULL && item->place == q->place) /* another role sees the same again */
                 item->tagged++;
         }

@@ -5,7 +5,7 @@
 /*
  * All environments of the host config's projects: in every account and region that a kind of branch
  * of theirs has. They are found by the tags of their clusters and, where the cluster is gone but
- * something else stays, by the tagging API, whose index is late: it may still have what is gone.
+ * something else stays, by the index of the tagging API, which may still have what is gone.
  *
  * A fleet owns everything in it; what a host config says of it is the host config's, which outlives
  * it. Only reads.
