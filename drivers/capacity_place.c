@@ -12,7 +12,7 @@
  * https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerInstance.html
  */
 
-#define AT_ONCE 100 /* that DescribeContainerInstances takes */
+#define LISTED_AT_ONCE 100 /* as many as a page has */
 
 /* The ports of an instance that a task takes: awsvpc's are its own, and 0 is any. */
 static cJSON *ports_of(const cJSON *definition)
@@ -75,20 +75,14 @@ void capacity_placings_free(struct capacity_placing *placings, size_t n)
     free(placings);
 }
 
-static int instances_describe(struct session *s, const char *cluster, const cJSON *arns, size_t n,
-                              cJSON *all, struct err *err)
+static int instances_add(struct session *s, const char *cluster, cJSON *arns, cJSON *all,
+                         struct err *err)
 {
-    _cleanup_json_ cJSON *input = cJSON_CreateObject();
-    _cleanup_json_ cJSON *output = NULL;
-    json_put_str(input, "cluster", cluster);
-    cJSON *some = json_put_array(input, "containerInstances");
-    for (size_t i = n; i < n + AT_ONCE && i < json_count(arns); i++)
-        json_push_str(some, cJSON_GetArrayItem(arns, (int)i)->valuestring);
-    if (aws_call(s, "ecs", "DescribeContainerInstances", input, &output, err) < 0)
+    _cleanup_json_ cJSON *instances = NULL;
+    if (ecs_instances_describe(s, cluster, arns, &instances, err) < 0)
         return -1;
-    const cJSON *instance;
-    cJSON_ArrayForEach (instance, json_get(output, "containerInstances"))
-        json_push(all, json_dup(instance));
+    while (instances->child != NULL)
+        json_push(all, cJSON_DetachItemViaPointer(instances, instances->child));
     return 0;
 }
 
@@ -104,12 +98,12 @@ int capacity_instances_read(struct session *s, const struct graph *g, cJSON **re
     }
     json_put_str(input, "cluster", cluster->name);
     json_put_str(input, "status", "ACTIVE");
-    json_put_int(input, "maxResults", AT_ONCE);
+    json_put_int(input, "maxResults", LISTED_AT_ONCE);
     if (aws_call_all(s, "ecs", "ListContainerInstances", input, "containerInstanceArns", &arns,
                      err) < 0)
         return -1;
-    for (size_t n = 0; n < json_count(arns); n += AT_ONCE)
-        if (instances_describe(s, cluster->name, arns, n, all, err) < 0)
+    while (arns->child != NULL)
+        if (instances_add(s, cluster->name, arns, all, err) < 0)
             return -1;
     *ret = steal_ptr(&all);
     return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/aws/together.h"
 #include "drivers/capacity.h"
+#include "drivers/ecs.h"
 
 /*
  * What runs in the region besides this environment. DescribeClusters counts the tasks of a hundred
@@ -8,7 +9,7 @@
  * been what Fargate limits since 2022 (aws/containers-roadmap#164), so both are needed.
  */
 
-#define AT_ONCE 100 /* names that DescribeClusters and DescribeTasks take */
+#define LISTED_AT_ONCE 100 /* as many as a page has */
 
 static void found_add(struct capacity_usage *usage, const cJSON *cluster)
 {
@@ -20,18 +21,6 @@ static void found_add(struct capacity_usage *usage, const cJSON *cluster)
     json_put(found, "tags", tags_from_list(json_get(cluster, "tags"), "key", "value"));
     usage->sum.tasks += tasks;
     usage->clusters += tasks > 0;
-}
-
-/* Describes clusters n to n + AT_ONCE - 1 of the list. */
-static int clusters_describe(struct session *s, const cJSON *arns, size_t n, cJSON **ret,
-                             struct err *err)
-{
-    _cleanup_json_ cJSON *input = cJSON_CreateObject();
-    cJSON *names = json_put_array(input, "clusters");
-    for (size_t i = n; i < n + AT_ONCE && i < json_count(arns); i++)
-        json_push_str(names, cJSON_GetArrayItem(arns, (int)i)->valuestring);
-    json_push_str(json_put_array(input, "include"), "TAGS");
-    return aws_call(s, "ecs", "DescribeClusters", input, ret, err);
 }
 
 static bool is_others(const struct graph *g, const cJSON *cluster)
@@ -46,18 +35,18 @@ int capacity_usage_read(struct session *s, const struct graph *g, struct capacit
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     _cleanup_json_ cJSON *arns = NULL;
-    json_put_int(input, "maxResults", AT_ONCE);
+    json_put_int(input, "maxResults", LISTED_AT_ONCE);
     if (aws_call_all(s, "ecs", "ListClusters", input, "clusterArns", &arns, err) < 0)
         return -1;
     struct capacity_usage usage = { .all = json_count(arns), .found = cJSON_CreateArray() };
-    for (size_t n = 0; n < usage.all; n += AT_ONCE) {
-        _cleanup_json_ cJSON *output = NULL;
-        if (clusters_describe(s, arns, n, &output, err) < 0) {
+    while (arns->child != NULL) {
+        _cleanup_json_ cJSON *clusters = NULL;
+        if (ecs_clusters_describe(s, arns, &clusters, err) < 0) {
             capacity_usage_release(&usage);
             return -1;
         }
         const cJSON *cluster;
-        cJSON_ArrayForEach (cluster, json_get(output, "clusters"))
+        cJSON_ArrayForEach (cluster, clusters)
             if (is_others(g, cluster))
                 found_add(&usage, cluster);
     }
@@ -82,18 +71,13 @@ static void task_add(struct measuring *m, const cJSON *task)
         m->sum.units[CAPACITY_ON_DEMAND] += units;
 }
 
-static int tasks_describe(struct measuring *m, const cJSON *arns, size_t n, struct err *err)
+static int tasks_add(struct measuring *m, cJSON *arns, struct err *err)
 {
-    _cleanup_json_ cJSON *input = cJSON_CreateObject();
-    json_put_str(input, "cluster", json_str(m->found, "cluster"));
-    cJSON *names = json_put_array(input, "tasks");
-    for (size_t i = n; i < n + AT_ONCE && i < json_count(arns); i++)
-        json_push_str(names, cJSON_GetArrayItem(arns, (int)i)->valuestring);
-    _cleanup_json_ cJSON *output = NULL;
-    if (aws_call(m->session, "ecs", "DescribeTasks", input, &output, err) < 0)
+    _cleanup_json_ cJSON *tasks = NULL;
+    if (ecs_tasks_describe(m->session, json_str(m->found, "cluster"), arns, &tasks, err) < 0)
         return -1;
     const cJSON *task;
-    cJSON_ArrayForEach (task, json_get(output, "tasks"))
+    cJSON_ArrayForEach (task, tasks)
         task_add(m, task);
     return 0;
 }
@@ -106,10 +90,10 @@ static int measure(void *context, struct err *err)
     _cleanup_json_ cJSON *arns = NULL;
     _cleanup_err_ struct err failure = ERR_INIT;
     json_put_str(input, "cluster", json_str(m->found, "cluster"));
-    json_put_int(input, "maxResults", AT_ONCE);
+    json_put_int(input, "maxResults", LISTED_AT_ONCE);
     int r = aws_call_all(m->session, "ecs", "ListTasks", input, "taskArns", &arns, &failure);
-    for (size_t n = 0; r == 0 && n < json_count(arns); n += AT_ONCE)
-        r = tasks_describe(m, arns, n, &failure);
+    while (r == 0 && arns->child != NULL)
+        r = tasks_add(m, arns, &failure);
     return r < 0 && failure.class != ERR_NOT_FOUND ? err_move(err, &failure) : 0;
 }
 

@@ -50,6 +50,8 @@ char *stack_parameter_names(const cJSON *parameters);
 char *stack_parameters_digest(const char *salt, const cJSON *parameters);
 /* By id or name; *ret, the caller's, is NULL where there is none. */
 int stack_read(struct session *s, const char *name, cJSON **ret, struct err *err);
+/* The digest of the template that the stack has. The caller frees *ret. */
+int stack_template_digest(struct session *s, const char *id, char **ret, struct err *err);
 /* Sets `have` and the outputs from what DescribeStacks says of the stack. */
 void stack_form(struct resource *r, const cJSON *stack);
 

@@ -27,13 +27,9 @@ static void keep_parameters(cJSON *input, const cJSON *stack)
  * they are seen to be the wanted ones. */
 static int put_digests(struct session *s, const struct resource *r, cJSON *tags, struct err *err)
 {
-    _cleanup_json_ cJSON *input = cJSON_CreateObject();
-    json_put_str(input, "StackName", json_str(r->memo, "id"));
-    _cleanup_json_ cJSON *output = NULL;
-    if (aws_call(s, "cloudformation", "GetTemplate", input, &output, err) < 0)
+    _cleanup_free_ char *template = NULL;
+    if (stack_template_digest(s, json_str(r->memo, "id"), &template, err) < 0)
         return -1;
-    const char *body = json_str(output, "TemplateBody");
-    _cleanup_free_ char *template = stack_digest(body != NULL ? body : "");
     json_put_str(tags, STACK_TEMPLATE_TAG, template);
     bool known = false;
     _cleanup_json_ cJSON *wanted = ref_resolve(r->graph, json_get(r->want, "Parameters"), &known);

@@ -36,6 +36,18 @@ int stack_read(struct session *s, const char *name, cJSON **ret, struct err *err
     return 0;
 }
 
+int stack_template_digest(struct session *s, const char *id, char **ret, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "StackName", id);
+    _cleanup_json_ cJSON *output = NULL;
+    if (aws_call(s, "cloudformation", "GetTemplate", input, &output, err) < 0)
+        return -1;
+    const char *body = json_str(output, "TemplateBody");
+    *ret = stack_digest(body != NULL ? body : "");
+    return 0;
+}
+
 static void forget(struct resource *r)
 {
     static const char *const members[] = { "id", "status", "reason", "changed" };
@@ -71,13 +83,9 @@ static int reason_read(struct session *s, struct resource *r, struct err *err)
  */
 static int template_read(struct session *s, struct resource *r, struct err *err)
 {
-    _cleanup_json_ cJSON *input = cJSON_CreateObject();
-    json_put_str(input, "StackName", json_str(r->memo, "id"));
-    _cleanup_json_ cJSON *output = NULL;
-    if (aws_call(s, "cloudformation", "GetTemplate", input, &output, err) < 0)
+    _cleanup_free_ char *digest = NULL;
+    if (stack_template_digest(s, json_str(r->memo, "id"), &digest, err) < 0)
         return -1;
-    const char *body = json_str(output, "TemplateBody");
-    _cleanup_free_ char *digest = stack_digest(body != NULL ? body : "");
     json_put_str(r->have, "Template", digest);
     return 0;
 }

@@ -9,8 +9,9 @@
  * (ecs_service_want.c, ecs_service.c; ecs_service_form.c brings wanted and observed ones into one
  * form), until when an environment lives (ecs_expiry.c), whether a service's deployment is done
  * (ecs_judge.c) and its targets are healthy (ecs_targets.c), why tasks have stopped
- * (ecs_stopped.c), old revisions (ecs_revision.c), and families that nothing wants (ecs_family.c);
- * and what a teardown stops first, tasks that no service has started (ecs_task.c).
+ * (ecs_stopped.c), many at once (ecs_describe.c), old revisions (ecs_revision.c), and families that
+ * nothing wants (ecs_family.c); and what a teardown stops first, tasks that no service has started
+ * (ecs_task.c).
  */
 
 #include "drivers/resource.h"
@@ -119,9 +120,13 @@ bool ecs_service_is_replaced(const struct resource *r);
  * [{"task", "at" (seconds since 1970), "reason", "times"}]. The caller owns *ret.
  */
 int ecs_service_stops(struct session *s, const struct resource *r, cJSON **ret, struct err *err);
-/* Describes, and takes out of the list, as many tasks as one call takes. The caller owns *ret. */
+/* Describe, and take out of the list, as many as one call takes; clusters with their tags
+ * (ecs_describe.c). The caller owns *ret. */
 int ecs_tasks_describe(struct session *s, const char *cluster, cJSON *arns, cJSON **ret,
                        struct err *err);
+int ecs_instances_describe(struct session *s, const char *cluster, cJSON *arns, cJSON **ret,
+                           struct err *err);
+int ecs_clusters_describe(struct session *s, cJSON *arns, cJSON **ret, struct err *err);
 
 /* observe() and remove() of a family of task definitions that is not wanted. */
 int ecs_family_look(struct session *s, struct resource *r, struct err *err);

@@ -5,7 +5,6 @@
  */
 #include "drivers/ecs.h"
 
-#define TASKS_READ 100 /* as many as DescribeTasks takes */
 #define STOPS_TOLD 3
 
 /* "Essential container in task exited; container 'api' ended with 1 (OutOfMemoryError: ...)". */
@@ -65,22 +64,6 @@ static void add_stop(cJSON *stops, const cJSON *task)
     json_put(stop, "at", cJSON_CreateNumber(stopped_at(task)));
     json_put_str(stop, "reason", reason);
     json_put_int(stop, "times", 1);
-}
-
-int ecs_tasks_describe(struct session *s, const char *cluster, cJSON *arns, cJSON **ret,
-                       struct err *err)
-{
-    _cleanup_json_ cJSON *input = cJSON_CreateObject();
-    json_put_str(input, "cluster", cluster);
-    cJSON *asked = json_put_array(input, "tasks");
-    while (arns->child != NULL && json_count(asked) < TASKS_READ)
-        json_push(asked, cJSON_DetachItemFromArray(arns, 0));
-    _cleanup_json_ cJSON *output = NULL;
-    if (aws_call(s, "ecs", "DescribeTasks", input, &output, err) < 0)
-        return -1;
-    cJSON *tasks = cJSON_DetachItemFromObjectCaseSensitive(output, "tasks");
-    *ret = tasks != NULL ? tasks : cJSON_CreateArray();
-    return 0;
 }
 
 int ecs_service_stops(struct session *s, const struct resource *r, cJSON **ret, struct err *err)

@@ -6,8 +6,6 @@
 #include "drivers/ecs.h"
 #include "drivers/tagged.h"
 
-#define CLUSTERS_AT_ONCE 100 /* DescribeClusters */
-
 static const char *const kinds[] = { "production", "ephemeral" };
 
 /* --- where --- */
@@ -140,17 +138,12 @@ static int read_clusters(const struct search *q, struct err *err)
     _cleanup_json_ cJSON *arns = NULL;
     if (aws_call_all(q->s, "ecs", "ListClusters", NULL, "clusterArns", &arns, err) < 0)
         return -1;
-    while (json_count(arns) > 0) {
-        _cleanup_json_ cJSON *input = cJSON_CreateObject();
-        cJSON *some = json_put_array(input, "clusters");
-        for (size_t i = 0; i < CLUSTERS_AT_ONCE && arns->child != NULL; i++)
-            json_push(some, cJSON_DetachItemViaPointer(arns, arns->child));
-        json_push_str(json_put_array(input, "include"), "TAGS");
-        _cleanup_json_ cJSON *output = NULL;
-        if (aws_call(q->s, "ecs", "DescribeClusters", input, &output, err) < 0)
+    while (arns->child != NULL) {
+        _cleanup_json_ cJSON *clusters = NULL;
+        if (ecs_clusters_describe(q->s, arns, &clusters, err) < 0)
             return -1;
         const cJSON *cluster;
-        cJSON_ArrayForEach (cluster, json_get(output, "clusters"))
+        cJSON_ArrayForEach (cluster, clusters)
             take_cluster(q, cluster);
     }
     return 0;
