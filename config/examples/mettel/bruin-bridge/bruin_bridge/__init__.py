@@ -1,0 +1,1 @@
+"""Between the message bus and Bruin, MetTel's system of tickets and inventory."""
