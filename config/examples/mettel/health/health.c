@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What every image of this example runs. No base image is needed for it, so the images can be built
  * on a host that reaches no registry: linked statically, it is all there is in FROM scratch.
