@@ -19,6 +19,8 @@
   POST   confirm                 {"endpoint": address}: follows the link in SNS's mail, see `sns`
   POST   quota                   {"service", "code", "value"}: what Service Quotas says applies; no
                                  value: it says nothing of it
+  POST   registry                {"host": "127.0.0.1:5000"}: where images are pushed to, tests/registry
+  POST   push                    what that registry asks: `ecr.login`
   POST   host                    the instance's role, a container with credentials: `metadata`
 """
 
@@ -57,7 +59,9 @@ class Control:
 
     def reset(self, _: Any = None) -> Any:
         front = self.front
+        registry = front.dispatcher.world.registry
         front.dispatcher.world = World(front.speed, front.instant)
+        front.dispatcher.world.registry = registry
         seed.moto_reset()
         if front.seed:
             seed.plant(front.dispatcher.world)
@@ -141,6 +145,14 @@ class Control:
         from .servicequotas import quota_set
         return quota_set(self.front.world, ACCOUNT, seed.REGION, given)
 
+    def registry(self, given: Any) -> Any:
+        from .ecr.login import registry_set
+        return registry_set(self.front.world, given["host"])
+
+    def push(self, given: Any) -> Any:
+        from .ecr.login import push
+        return push(self.front.world, ACCOUNT, seed.REGION, given)
+
     def host(self, given: Any) -> Any:
         return self.front.world.store(Host, ACCOUNT, "aws").configure(given)
 
@@ -174,5 +186,7 @@ ACTIONS = {
     ("POST", "issuer"): Control.issuer,
     ("POST", "confirm"): Control.confirm,
     ("POST", "quota"): Control.quota,
+    ("POST", "registry"): Control.registry,
+    ("POST", "push"): Control.push,
     ("POST", "host"): Control.host,
 }

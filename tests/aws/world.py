@@ -20,6 +20,7 @@ class World:
         self.clock = Clock(speed, instant)
         self.faults = Faults()
         self.page_size: int | None = None  # no page of a list holds more, whatever is asked for
+        self.registry: str | None = None  # where images are pushed to, if not at AWS's own names
         self.random = random.Random(20191201)
         self._stores: dict[tuple[Any, ...], Any] = {}
 

@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImage.html and 
 
   model                         what there is
   repositories, images, layers  the API's actions
+  login                         who may push and pull at the registry itself (tests/registry)
 """
 
 from . import images, layers, repositories  # noqa: F401

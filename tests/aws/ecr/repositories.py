@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import AwsError
 from ..registry import Call, paged
+from .login import Logins, registry_host
 from .model import ACTIONS, Ecr, Repository, about, not_found, refuse, repository_get, tags_check
 
 NAME = re.compile(r"(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*")
@@ -31,7 +32,7 @@ def create_repository(call: Call) -> dict[str, Any]:
     fields = {
         "repositoryArn": f"arn:aws:ecr:{call.region}:{call.account}:repository/{name}",
         "registryId": call.account, "repositoryName": name,
-        "repositoryUri": f"{call.account}.dkr.ecr.{call.region}.amazonaws.com/{name}",
+        "repositoryUri": f"{registry_host(call.world, call.account, call.region)}/{name}",
         "createdAt": store.now(), "imageTagMutability": given.get("imageTagMutability", "MUTABLE"),
         "imageScanningConfiguration": {"scanOnPush": False,
                                        **given.get("imageScanningConfiguration", {})},
@@ -138,12 +139,12 @@ def get_policy(call: Call) -> dict[str, Any]:
 def get_token(call: Call) -> dict[str, Any]:
     """Valid for twelve hours (API_GetAuthorizationToken)."""
     store: Ecr = call.store(Ecr)
-    password = store.world.hex(64)
+    password = call.store(Logins).make(call.access_key, TOKEN_SECONDS)
     token = base64.b64encode(f"AWS:{password}".encode()).decode()
     registries = call.input.get("registryIds", [call.account])
     return {"authorizationData": [
         {"authorizationToken": token, "expiresAt": store.now() + TOKEN_SECONDS,
-         "proxyEndpoint": f"https://{registry}.dkr.ecr.{call.region}.amazonaws.com"}
+         "proxyEndpoint": f"https://{registry_host(call.world, registry, call.region)}"}
         for registry in registries]}
 
 
