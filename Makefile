@@ -193,11 +193,12 @@ check-jobs: coverage-build
 check-isolation: all
 	@$(PYTEST) tests/e2e/isolation
 # The end-to-end tests with jobs that may do what `berth iam-policy` prints, and nothing else; then, that
-# none of it is there in vain (long). test_policy.py is a sample of it.
+# none of it is there in vain: without any action of it a test fails (long). POLICY="-k ..." plays some
+# of the tests. test_policy.py is a sample of it.
 .PHONY: policy
 policy: deps all
 	@mkdir -p build && rm -f build/policy.log
-	@BERTH_POLICY=build/policy.log $(PYTEST) tests/e2e $(POLICY)
+	@BERTH_POLICY=build/policy.log PYTHONPATH=tests/policy $(PYTEST_QUICK) -p held tests/e2e $(POLICY)
 	@$(PYTHON) tests/policy/needed build/policy.log
 coverage-build:
 	@$(MAKE) --no-print-directory COVERAGE=1 all

@@ -2,7 +2,8 @@
 
 Held to policies is every principal, or those that are named: by those that IAM has for the user or
 role, or by one that the test gives. With "log" the file of that name gets a line for each decision
-that is not like one before: which action was allowed by which statements.
+that is not like one before: which action was allowed by which statements (none: it was denied), and
+what "for" says of who asks.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html for the words.
 """
@@ -37,12 +38,13 @@ class Enforcement:
         self.everyone = False
         self.named: dict[str, list[dict[str, Any]] | None] = {}
         self.linked: set[str] = set()  # services whose service-linked role is there
-        self.log = ""
+        self.log = self.asks_for = ""
         self.logged: set[str] = set()
 
     def configure(self, given: dict[str, Any]) -> None:
-        """{"on": bool} for everyone, or {"principal": ARN, "policy": document or none}; "log"."""
-        self.log = given.get("log", self.log)
+        """{"on": bool} for everyone, or {"principal": ARN, "policy": document or none}; "log" with
+        "for"."""
+        self.log, self.asks_for = given.get("log", self.log), given.get("for", "")
         if "principal" in given:
             document = given.get("policy")
             self.named[given["principal"]] = document_read(json.dumps(document)) \
@@ -61,8 +63,8 @@ class Enforcement:
 
     def note(self, statements: list[dict[str, Any]], question: Question) -> None:
         """Log which statements allow an action."""
-        line = json.dumps([question.action, [s.get("Sid", "") for s in
-                                             allowing(statements, question)]])
+        sids = [s.get("Sid", "") for s in allowing(statements, question)]
+        line = json.dumps([question.action, sids, self.asks_for])
         if not self.log or line in self.logged:
             return
         self.logged.add(line)
@@ -114,6 +116,8 @@ def authorize(call: Call) -> None:
         asker.ask("iam:PassRole", role, {}, {"iam:passedtoservice": [service]})
     for action in BEHALF.get((call.service, call.action), ()):
         asker.ask(action, BEHALF_ARNS.get(action, "*"), {})
+    for action, arn in stack_asks(call):
+        asker.ask(action, arn, {})
     if linked and linked not in enforcement.linked and not has_linked_role(call.account, linked):
         asker.link(linked)
 
@@ -181,9 +185,9 @@ class Asker:
             context[f"{call.service}:resourcetag/{name}".lower()] = [value]
         question = Question(action, arn, context)
         found = verdict(self.statements, question)
+        self.enforcement.note(self.statements, question)
         if found != "Allow":
             raise denied(call, key, action, arn, explicit=found == "Deny")
-        self.enforcement.note(self.statements, question)
 
 
 def service_context(call: Call) -> dict[str, list[str]]:

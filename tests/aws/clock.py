@@ -112,6 +112,11 @@ class Clock:
         """A time that a resource's own settings say; nothing in an instant world."""
         return 0.0 if self.instant else seconds
 
+    def kept(self, seconds: float) -> float:
+        """How long what has ended can be looked at: in an instant world by the clock of who looks,
+        so that it is there still however busy the machine is."""
+        return seconds * self._speed if self.instant else seconds
+
     def at(self, when: float, event: Callable[[], None]) -> None:
         heapq.heappush(self._events, (when, next(self._order), event))
 

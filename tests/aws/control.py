@@ -13,7 +13,8 @@
   POST   answers                 {"on": bool}: whether the record has them
   POST   latency                 {"seconds": N}: what an AWS call takes beside its own work
   POST   pages                   {"size": N or null}: no page of a list holds more
-  POST   enforce                 {"on": bool} or {"principal", "policy", "log"}: see `authorize`
+  POST   enforce                 {"on": bool} or {"principal", "policy", "log", "for"}: see
+                                 `authorize`
   POST   expire                  {"key": access key id, or none for all sessions}: ended now
   POST   issuer                  {"url", "key": PEM, "audiences": [...]}: an issuer of tokens, `jwt`
   POST   confirm                 {"endpoint": address}: follows the link in SNS's mail, see `sns`

@@ -228,10 +228,11 @@ class Endpoint:
         self.control("POST", "enforce", {"on": on})
 
     def enforce_on(self, principal: str, policy: dict[str, Any] | None = None,
-                   log: str = "") -> None:
+                   log: str = "", asks_for: str = "") -> None:
         """Hold a user or role (its ARN) to POLICY, or to its policies in IAM. LOG: a file that
-        says which statements allowed what."""
-        self.control("POST", "enforce", {"principal": principal, "policy": policy, "log": log})
+        says which statements allowed what, and for whom it was."""
+        self.control("POST", "enforce", {"principal": principal, "policy": policy, "log": log,
+                                         "for": asks_for})
 
     def expire(self, access_key: str | None = None) -> int:
         """End a session, or all of them, now; how many there were."""

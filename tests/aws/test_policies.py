@@ -188,19 +188,23 @@ def test_records_by_their_names(endpoint: Endpoint) -> None:
 
 
 def test_decisions_are_logged(endpoint: Endpoint, tmp_path: Path) -> None:
-    """Each once, with the statements that allow it, which are more than the first that does."""
+    """Each once, with the statements that allow it, which are more than the first that does; and
+    for whom it was."""
     one = {"Effect": "Allow", "Action": "ecs:List*", "Resource": "*"}
     policy = {"Version": "2012-10-17", "Statement": [
         {**one, "Sid": "A"}, {**one, "Sid": "B", "Action": "ecs:ListClusters"},
         {**one, "Sid": "C", "Resource": arn("ecs", "cluster/x")}]}
     log = tmp_path / "log"
-    endpoint.enforce_on(USER, policy, log=str(log))
+    endpoint.enforce_on(USER, policy, log=str(log), asks_for="one")
     ecs = endpoint.client("ecs")
     assert code_of(ecs.list_clusters) == code_of(ecs.list_clusters) == ""
     assert code_of(lambda: ecs.list_task_definitions()) == ""
     assert code_of(lambda: ecs.describe_clusters()) == "AccessDeniedException"
+    endpoint.enforce_on(USER, policy, log=str(log), asks_for="two")
+    assert code_of(ecs.list_clusters) == ""
     assert [json.loads(line) for line in log.read_text().splitlines()] == [
-        ["ecs:ListClusters", ["A", "B"]], ["ecs:ListTaskDefinitions", ["A"]]]
+        ["ecs:ListClusters", ["A", "B"], "one"], ["ecs:ListTaskDefinitions", ["A"], "one"],
+        ["ecs:DescribeClusters", [], "one"], ["ecs:ListClusters", ["A", "B"], "two"]]
 
 
 @pytest.mark.parametrize("condition,context,allowed", [

@@ -7,15 +7,19 @@ theirs. A policy is attached before a spec changes, and whoever takes something 
 the old one attached until it is gone (docs/iam-policy.md); so a job has the policies of the example
 and of each spec that its test has had so far.
 
-If BERTH_POLICY is the name of a file, it gets the decisions: which statements allowed which action.
-`tests/policy/needed` reads it.
+If BERTH_POLICY is the name of a file, it gets the decisions: which statements allowed which action
+in which test. `tests/policy/needed` reads it, and takes actions away to see these tests fail.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +32,34 @@ if TYPE_CHECKING:
 WANTED = os.environ.get("BERTH_POLICY", "")
 JOBS = f"arn:aws:iam::{ACCOUNT}:user/berth-jobs"
 Statements = list[dict[str, Any]]
+Pair = tuple[str, str]  # the kind of a statement, and one of its actions
+
+
+@dataclass
+class Played:
+    """The test that is played, and what is taken from its jobs; tests/policy/held.py sets it."""
+
+    test: str = ""
+    without: Pair | None = None
+
+
+played = Played()
+
+
+@contextlib.contextmanager
+def shared() -> Iterator[None]:
+    """What is made here serves other tests, too: nothing is taken from it, and it is none's."""
+    before = (played.test, played.without)
+    played.test, played.without = "", None
+    try:
+        yield
+    finally:
+        played.test, played.without = before
+
+
+def kind_of(sid: str) -> str:
+    """Statements that differ in their resources alone are one: "FirewallVpc2" is "FirewallVpc"."""
+    return re.sub(r"\d+$", "", sid)
 
 
 def printed(world: World, kind: str, directory: Path) -> Statements | None:
@@ -53,7 +85,7 @@ class Police:
         self.log = str(Path(WANTED).absolute()) if WANTED not in ("", "1") else ""
         self.statements: dict[str, Statements] = {}
         self.seen: dict[tuple[str, str, str], Statements] = {}
-        self.without: set[tuple[str, str]] = set()  # (sid, action) that a test takes away
+        self.without: set[Pair] = set()  # that a test takes away
 
     def environ(self) -> dict[str, str]:
         return {"AWS_ACCESS_KEY_ID": JOBS_KEY, "AWS_SECRET_ACCESS_KEY": JOBS_SECRET}
@@ -70,7 +102,7 @@ class Police:
     def note(self, statements: Statements) -> None:
         """Log what a policy has."""
         if self.log:
-            lines = [json.dumps(["printed", s["Sid"], action]) + "\n"
+            lines = [json.dumps(["printed", kind_of(s["Sid"]), action]) + "\n"
                      for s in statements for action in s["Action"]]
             with open(self.log, "a") as file:  # the endpoint writes there, too
                 os.write(file.fileno(), "".join(lines).encode())
@@ -83,7 +115,8 @@ class Police:
             for statement in self.of_spec(kind, directory):
                 if statement not in all_of_kind:
                     all_of_kind.append(statement)
-        allowed = [{**s, "Action": [a for a in s["Action"] if (s["Sid"], a) not in self.without]}
+        without = self.without | {played.without}
+        allowed = [{**s, "Action": [a for a in s["Action"] if (kind_of(s["Sid"]), a) not in without]}
                    for s in all_of_kind]
         project = next(iter(self.world.config["projects"].values()), {})
         role = project.get(kind, {}).get("roleArn")
@@ -91,4 +124,4 @@ class Police:
             self.world.aws.enforce_on(JOBS, {"Version": "2012-10-17", "Statement": [
                 {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role}]})
         self.world.aws.enforce_on(role or JOBS, {"Version": "2012-10-17", "Statement": allowed},
-                                  log=self.log)
+                                  log=self.log, asks_for=played.test)

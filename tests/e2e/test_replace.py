@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+import policed
 from world import ENVIRONMENT, Endpoint, World, network_named
 
 from chaos.play import executors_make
@@ -261,15 +262,16 @@ def accounts(endpoint: Endpoint, prepared: str, tmp_path_factory: pytest.TempPat
 
     def account(edit: Callable[[Spec], None] | None) -> Endpoint:
         if edit not in made:
-            endpoint.restore(prepared)
-            made[edit] = endpoint.spawn()
-            if edit is not None:
-                world = World(made[edit], tmp_path_factory.mktemp("start"))
-                whole(world)
-                edit_spec(world, edit)
-                world.deploy(pipeline=PIPELINE - 1)
-            made[edit].record_clear()
-            made[edit].save("start")
+            with policed.shared():
+                endpoint.restore(prepared)
+                made[edit] = endpoint.spawn()
+                if edit is not None:
+                    world = World(made[edit], tmp_path_factory.mktemp("start"))
+                    whole(world)
+                    edit_spec(world, edit)
+                    world.deploy(pipeline=PIPELINE - 1)
+                made[edit].record_clear()
+                made[edit].save("start")
         made[edit].restore("start")
         return made[edit]
     yield account

@@ -216,7 +216,7 @@ def _stopped(ecs: Ecs, task: Task, exit_code: int | None, started: bool) -> None
     clock.after(clock.duration("task.interface"), lambda: _detach(ecs, task))
     if started:
         clock.after(clock.duration("task.deregister"), lambda: _deregister(ecs, task))
-    clock.after(KEPT_SECONDS, lambda: _forget(ecs, task))
+    clock.after(clock.kept(KEPT_SECONDS), lambda: _forget(ecs, task))
     if task.service:
         scheduler.drain_check(task.service)
 

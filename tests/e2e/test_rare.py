@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""What few specs ask for, each of which takes a call, and a permission, of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from world import ENVIRONMENT, World
+
+REPOSITORY, ROLE = "automation-tools", "ecs_role"
+
+
+def infra(world: World, ref: str) -> None:
+    world.aws.record_clear()
+    result = world.job("basic-infra", ref, protected=ref == "master")
+    assert result.exit_code == 0, result.log
+
+
+def repository(world: World) -> tuple[str, bool]:
+    [found] = world.aws.client("ecr").describe_repositories(
+        repositoryNames=[REPOSITORY])["repositories"]
+    return found["imageTagMutability"], found["imageScanningConfiguration"]["scanOnPush"]
+
+
+def test_shared_settings_are_changed_by_production_alone(ready: World) -> None:
+    """How images are tagged and scanned, and what a role says of itself; no more of the role."""
+    iam = ready.aws.client("iam")
+    iam.update_role(RoleName=ROLE, Description="", MaxSessionDuration=7200)
+    ready.write_spec(ready.spec() | {"repositories": {REPOSITORY: {}}})
+    infra(ready, "dev/feature/login")
+    assert repository(ready) == ("MUTABLE", False)
+    spec = ready.spec()
+    spec["repositories"][REPOSITORY] = {"imageTagMutability": "IMMUTABLE",
+                                        "imageScanningConfiguration": {"scanOnPush": True}}
+    spec["roles"][ROLE]["description"] = "What ECS does for services"
+    ready.write_spec(spec)
+    infra(ready, "dev/feature/login")
+    assert ready.writes() == [] and repository(ready) == ("MUTABLE", False)
+    infra(ready, "master")
+    assert sorted(ready.writes()) == ["ecr.PutImageScanningConfiguration",
+                                      "ecr.PutImageTagMutability", "iam.UpdateRole"]
+    assert repository(ready) == ("IMMUTABLE", True)
+    role = iam.get_role(RoleName=ROLE)["Role"]
+    assert role["Description"] == "What ECS does for services"
+    assert role["MaxSessionDuration"] == 7200
+
+
+def namespace(world: World) -> dict[str, Any]:
+    client = world.aws.client("servicediscovery")
+    [found] = client.list_namespaces()["Namespaces"]
+    return client.get_namespace(Id=found["Id"])["Namespace"]
+
+
+def describe(world: World, text: str | None) -> None:
+    """Deploy with this description of the namespace."""
+    world.write_spec(world.spec() | {"discovery": {} if text is None else {"description": text}})
+    world.aws.record_clear()
+    world.deploy()
+
+
+def test_a_namespace_is_described_anew(ready: World) -> None:
+    """And, without a description in the spec, has none again."""
+    ready.keep_services("nats-server")
+    describe(ready, None)
+    made = namespace(ready)
+    describe(ready, "who is where")
+    assert ready.writes().count("servicediscovery.UpdatePrivateDnsNamespace") == 1
+    assert namespace(ready)["Id"] == made["Id"]
+    assert namespace(ready)["Description"] == "who is where"
+    describe(ready, None)
+    assert namespace(ready)["Id"] == made["Id"] and not namespace(ready).get("Description")
+
+
+def test_instances_that_somebody_registered_go_with_their_service(ready: World) -> None:
+    """Cloud Map deletes no service that has an instance; ECS deregisters only its tasks."""
+    ready.keep_services("nats-server", "notifier")
+    spec = ready.spec()
+    spec["services"]["notifier"]["discovery"] = True
+    ready.write_spec(spec)
+    ready.deploy()
+    client = ready.aws.client("servicediscovery")
+    [old] = [s for s in client.list_services()["Services"]
+             if s["Name"] == f"notifier-{ENVIRONMENT}"]
+    client.register_instance(ServiceId=old["Id"], InstanceId="by-hand",
+                             Attributes={"AWS_INSTANCE_IPV4": "10.2.11.99"})
+    spec["services"]["notifier"]["discovery"] = False
+    ready.write_spec(spec)
+    ready.aws.record_clear()
+    ready.deploy()
+    [gone] = ready.aws.calls(action="DeregisterInstance")
+    assert gone["input"]["InstanceId"] == "by-hand"
+    assert old["Id"] not in [s["Id"] for s in client.list_services()["Services"]]
+    assert ready.service("notifier")["serviceRegistries"] == []
