@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/driver.h"
+#include "drivers/tool.h"
 
 /*
  * A driver is a line here and the definition of NAME_driver in a file of its own. The order is that
@@ -21,8 +22,14 @@
     X(capacity)                                                                                    \
     X(cloudwatch)
 
+/* Likewise what does jobs that are not about resources: the definition of NAME_tool. */
+#define TOOL_MAP(X) X(lint)
+
 #define DRIVER_EXTERN(name) extern const struct driver name##_driver;
 DRIVER_MAP(DRIVER_EXTERN)
+
+#define TOOL_EXTERN(name) extern const struct tool_driver name##_tool;
+TOOL_MAP(TOOL_EXTERN)
 
 static bool is_alias(const struct driver *d, const char *name)
 {
@@ -51,3 +58,6 @@ const struct driver *driver_of(const struct resource_type *type)
 
 #define DRIVER_ENTRY(name) &name##_driver,
 const struct driver *const drivers[] = { DRIVER_MAP(DRIVER_ENTRY) NULL };
+
+#define TOOL_ENTRY(name) &name##_tool,
+const struct tool_driver *const tool_drivers[] = { TOOL_MAP(TOOL_ENTRY) NULL };

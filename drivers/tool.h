@@ -45,11 +45,20 @@ struct tool_job {
     const char *part;    /* the module, or the directory, that the job's name holds */
     bool plan;           /* "plan-...": say what would be done, write nothing outside the host */
     const cJSON *module; /* the spec's object for the module `part`; NULL if it is none */
-    const cJSON *spec;   /* the spec as it is written; NULL if there is none */
-    const cJSON *host;   /* the host config */
-    int checkout;        /* descriptor of the project's directory */
-    const char *path;    /* its path, for messages and tools: never opened by name */
-    int64_t began;       /* when the job began, nanoseconds of CLOCK_REALTIME */
+    /* The spec, checked against its schema: resolved for this branch where the driver
+     * `needs_environment`, else as it is written, with overlays and ${variables} in it. NULL if
+     * there is none, which can be where the name alone says what the job is. */
+    const cJSON *spec;
+    const cJSON *host; /* the host config */
+    int checkout;      /* descriptor of the project's directory */
+    const char *path;  /* its path, for messages and tools: never opened by name */
+    const char *tmp;   /* a directory of the job's user's, gone with the job; likewise */
+    /*
+     * When the stage of the job's script began, in nanoseconds of CLOCK_REALTIME_COARSE, which
+     * files are dated by. Sources, caches and artifacts of other jobs, also those that bring their
+     * own dates along, were in the checkout before that; what the script has written is newer.
+     */
+    int64_t began;
     struct cancel *cancel;
     /* Where the driver `needs_environment`, else NULL: */
     const struct context *context;
@@ -64,8 +73,11 @@ struct tool_job {
 struct tool_driver {
     const char *name;       /* the act's: "lint", "coverage", "image", "terraform" */
     bool needs_environment; /* works in a branch's environment, and so with an AWS session */
-    /* Does the job and says in the log what came of it. ERR_USER for what the job's author has to
-     * mend, ERR_HOST for what the host lacks, ERR_CANCELLED. */
+    /*
+     * Does the job and says in the log what came of it. ERR_USER for what the job's author has to
+     * mend, ERR_HOST for what the host lacks, ERR_CANCELLED. A line of a message that begins with a
+     * path of the spec ("modules.notifier.path: ...") gets the file and the line in front.
+     */
     int (*work)(const struct tool_job *job, struct err *err);
 };
 
@@ -74,11 +86,27 @@ extern const struct tool_driver *const tool_drivers[];
 const struct tool_driver *tool_driver_find(const char *name);
 
 /*
+ * The program to run for a task: the words that the host config has for it in "tools.<name>", else
+ * the first of `otherwise` (NULL-ended names of programs) that is in PATH, else the first of all.
+ * Added to *ret.
+ */
+void tool_words(const struct tool_job *job, const char *name, const char *const *otherwise,
+                struct strlist *ret);
+/* How long a program may take, for tool_call.seconds: the host config's "tools.seconds", else
+ * TOOL_SECONDS. */
+#define TOOL_SECONDS 600
+unsigned tool_seconds(const struct tool_job *job);
+/*
+ * The module's directory, relative to the checkout: its "path", else its name. ERR_USER where it is
+ * no directory, leads out of the checkout, or goes through a link. The caller frees *ret.
+ */
+int tool_module_directory(const struct tool_job *job, char **ret, struct err *err);
+/*
  * Runs a program as the job's user to its end, and ends what it leaves running. What it ended with
  * is the caller's to judge. ERR_NOT_FOUND if the host has no such program; ERR_TIMEOUT if it took
  * longer than it may, and was ended; ERR_CANCELLED if the job was cancelled meanwhile; ERR_HOST if
  * it cannot be started. *ret is written in no such case but those of a program that was ended: what
- * it had said until then.
+ * it had said until then. One program at a time.
  */
 int tool_run(const struct tool_job *job, const struct tool_call *call, struct tool_end *ret,
              struct err *err);

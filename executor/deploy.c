@@ -70,30 +70,34 @@ static int want(struct deploy *d, struct err *err)
     return 0;
 }
 
-int deploy_resolve(struct deploy *d, const struct deploy_request *request, struct err *err)
+int deploy_resolve_spec(struct deploy *d, const struct deploy_request *request, struct err *err)
 {
     d->request = request;
     errand_begin(&d->errand, &request->errand);
-    if (resolve(d, err) < 0 || check_limits(d, err) < 0)
-        return -1;
-    return want(d, err);
+    return resolve(d, err) < 0 || check_limits(d, err) < 0 ? -1 : 0;
 }
 
-/* Opens the session. The account stands in the graph before it is known. */
-static int open_session(struct deploy *d, struct err *err)
+int deploy_resolve(struct deploy *d, const struct deploy_request *request, struct err *err)
+{
+    return deploy_resolve_spec(d, request, err) < 0 ? -1 : want(d, err);
+}
+
+/* The account stands in spec and graph before it is known. */
+int deploy_open(struct deploy *d, struct err *err)
 {
     _cleanup_free_ char *guess = xstrdup(d->errand.account);
     if (errand_open(&d->errand, err) < 0)
         return -1;
     if (str_eq(d->errand.account, guess))
         return 0;
+    bool wanted = d->graph != NULL;
     graph_free(steal_ptr(&d->graph));
-    return resolve(d, err) < 0 ? -1 : want(d, err);
+    return resolve(d, err) < 0 || (wanted && want(d, err) < 0) ? -1 : 0;
 }
 
 int deploy_observe(struct deploy *d, struct err *err)
 {
-    if (open_session(d, err) < 0)
+    if (deploy_open(d, err) < 0)
         return -1;
     report_phase(&d->errand.report, "observe");
     struct engine_options options = errand_engine_options(&d->errand);

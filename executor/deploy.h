@@ -45,6 +45,9 @@ int deploy_read_spec(struct deploy *d, const struct hostconfig *host, int checko
 /* Resolves the spec, checks it against the limits and makes the graph of what is wanted: all that
  * can be found wrong with it without a call. */
 int deploy_resolve(struct deploy *d, const struct deploy_request *request, struct err *err);
+/* For a job that asks for no resources: the spec and its limits alone, and then the session. */
+int deploy_resolve_spec(struct deploy *d, const struct deploy_request *request, struct err *err);
+int deploy_open(struct deploy *d, struct err *err);
 /* Opens a session, and reads what is there. Before it, a run that will write takes the lock:
  * errand_lock(). */
 int deploy_observe(struct deploy *d, struct err *err);

@@ -12,11 +12,13 @@
 #include "executor/checkout.h"
 #include "executor/deploy.h"
 #include "executor/destroy.h"
+#include "executor/drivecall.h"
 #include "executor/exitcode.h"
 #include "executor/joblog.h"
 #include "executor/jobuser.h"
 #include "executor/outputs.h"
 #include "executor/sweep.h"
+#include "executor/toolwork.h"
 #include "executor/watch.h"
 
 struct drive {
@@ -106,11 +108,26 @@ static int check_act(const struct drive *d, struct err *err)
                        "says what it is; correct the name, or declare the service in the spec",
                        d->job.name);
     default:
+        if (tool_driver_find(act_name(d->dispatch.act)) != NULL)
+            return 0;
         return err_set(err, ERR_HOST,
                        "job '%s' asks for '%s', which this version of berth (" BERTH_VERSION
                        ") cannot do: leave the job out, or install a berth that can",
                        d->job.name, act_name(d->dispatch.act));
     }
+}
+
+/* The name of one kind of job says all that it takes: a repository without a spec can have it. */
+static int read_spec(struct drive *d, struct err *err)
+{
+    _cleanup_json_ cJSON *looked = NULL;
+    _cleanup_err_ struct err absent = ERR_INIT;
+    if (checkout_open(&d->host, &d->checkout, err) < 0)
+        return -1;
+    if (d->dispatch.act == ACT_TERRAFORM && checkout_read_spec(&d->host, &looked, &absent) < 0 &&
+        absent.class == ERR_NOT_FOUND)
+        return 0;
+    return deploy_read_spec(&d->deploy, &d->host, d->checkout, err);
 }
 
 /* What the job is, whose environment it acts on, and the spec: in this order, so that a job that
@@ -125,8 +142,7 @@ static int prepare(struct drive *d, struct err *err)
         return -1;
     if (d->dispatch.act == ACT_DESTROY || d->dispatch.act == ACT_SWEEP)
         return 0;
-    if (checkout_open(&d->host, &d->checkout, err) < 0 ||
-        deploy_read_spec(&d->deploy, &d->host, d->checkout, err) < 0)
+    if (read_spec(d, err) < 0)
         return -1;
     if (!d->by_spec)
         return 0;
@@ -146,8 +162,10 @@ static void say_first_line(const struct drive *d)
     strbuf_adds(&what, act_name(d->dispatch.act));
     if (d->dispatch.part != NULL)
         strbuf_addf(&what, " of %s", d->dispatch.part);
-    log_info("%s: %s (%s, %s) from '%s' at %.8s, pipeline %lld", what.buf, e->name, e->kind,
-             e->region, job->ref, job->sha != NULL ? job->sha : "?", (long long)job->pipeline_id);
+    if (e->name != NULL)
+        strbuf_addf(&what, ": %s (%s, %s)", e->name, e->kind, e->region);
+    log_info("%s%s from '%s' at %.8s, pipeline %lld", what.buf, e->name == NULL ? "," : "",
+             job->ref, job->sha != NULL ? job->sha : "?", (long long)job->pipeline_id);
 }
 
 static int select_part(const struct drive *d, struct part *ret, struct err *err)
@@ -233,20 +251,26 @@ static int work(struct drive *d, struct err *err)
     return outputs_write(outputs, d->checkout, err);
 }
 
-static int deploy(struct drive *d, const struct errand_request *errand, struct err *err)
+static struct deploy_request deploy_request_of(struct drive *d, const struct errand_request *errand,
+                                               const struct strlist *names)
 {
     bool production = str_eq(d->environment.kind, "production");
-    _cleanup_strlist_ struct strlist names = STRLIST_INIT;
-    list_variables(&d->job, &names);
-    const struct deploy_request request = {
+    return (struct deploy_request){
         .errand = *errand,
         .sha = d->job.sha,
         .update_account = d->dispatch.act == ACT_BASIC_INFRA && production,
         .lookup = variable_value,
         .is_masked = variable_is_masked,
         .variables = &d->job,
-        .names = &names,
+        .names = names,
     };
+}
+
+static int deploy(struct drive *d, const struct errand_request *errand, struct err *err)
+{
+    _cleanup_strlist_ struct strlist names = STRLIST_INIT;
+    list_variables(&d->job, &names);
+    const struct deploy_request request = deploy_request_of(d, errand, &names);
     if (deploy_resolve(&d->deploy, &request, err) < 0)
         return -1;
     int r = work(d, err);
@@ -254,6 +278,36 @@ static int deploy(struct drive *d, const struct errand_request *errand, struct e
     if (r == 0)
         say_done(d);
     return r;
+}
+
+/* With the environment's spec and session where the driver needs them. */
+static int use_tool(struct drive *d, const struct tool_driver *driver,
+                    const struct errand_request *errand, struct err *err)
+{
+    struct deploy *deploy = &d->deploy;
+    _cleanup_strlist_ struct strlist names = STRLIST_INIT;
+    list_variables(&d->job, &names);
+    const struct deploy_request request = deploy_request_of(d, errand, &names);
+    struct context context = { .spec_dir = -1 };
+    struct toolwork work = {
+        .driver = driver,
+        .job = &d->job,
+        .host = &d->host,
+        .dispatch = &d->dispatch,
+        .spec = &deploy->spec,
+        .checkout = d->checkout,
+        .cancel = &d->cancel,
+    };
+    if (!driver->needs_environment)
+        return tool_work(&work, err);
+    if (deploy_resolve_spec(deploy, &request, err) < 0 || deploy_open(deploy, err) < 0)
+        return -1;
+    deploy_say_warnings(deploy);
+    context = errand_context(&deploy->errand);
+    context.spec_dir = deploy->spec.dir;
+    work.context = &context;
+    work.session = deploy->errand.session;
+    return tool_work(&work, err);
 }
 
 /* Of the job's own project alone: what it may not touch, it may not sweep. */
@@ -296,6 +350,9 @@ static int run(struct drive *d, struct err *err)
         return destroy_environment(&d->destroy, &errand, !d->dispatch.plan, err);
     if (d->dispatch.act == ACT_SWEEP)
         return sweep(d, &errand, err);
+    const struct tool_driver *driver = tool_driver_find(act_name(d->dispatch.act));
+    if (driver != NULL)
+        return use_tool(d, driver, &errand, err);
     return deploy(d, &errand, err);
 }
 

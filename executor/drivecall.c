@@ -2,6 +2,7 @@
 #include "executor/drivecall.h"
 
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "executor/base/log.h"
@@ -10,6 +11,31 @@
 #include "executor/joblog.h"
 
 #define GRACE 2.0
+#define BEGAN "BERTH_STAGE_BEGAN"
+
+/* By the clock that files are dated by (ktime_get_coarse_real_ts64() in the kernel): what is
+ * written right after it must not seem older. */
+static int64_t file_clock(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void drive_note_beginning(void)
+{
+    _cleanup_free_ char *now = xasprintf("%lld", (long long)file_clock());
+    setenv(BEGAN, now, 1);
+}
+
+int64_t drive_beginning(void)
+{
+    const char *noted = getenv(BEGAN);
+    int64_t began;
+    if (noted != NULL && str_to_int64(noted, 0, INT64_MAX, &began) == 0)
+        return began;
+    return file_clock();
+}
 
 static char *outputs_path(void)
 {

@@ -20,6 +20,10 @@ enum drive_mode {
  * crashed, could not be started, or was told to stop; the log then says so.
  */
 int drive_call(enum drive_mode mode);
+/* Notes for drive when this stage began. Call it before the stage's script has run. */
+void drive_note_beginning(void);
+/* For drive: what its caller has noted, in nanoseconds of CLOCK_REALTIME_COARSE; else now. */
+int64_t drive_beginning(void);
 /* Removes what an earlier stage may have put where outputs are read from. */
 void drive_outputs_clear(void);
 /* What `drive run` has put out: an object of strings, or NULL. The caller owns it. */

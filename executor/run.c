@@ -113,10 +113,16 @@ static int run_user_script(const char *script)
     if (job_read(getenv("JOB_RESPONSE_FILE"), &job, &err) < 0 || hostconfig_read(&h, &err) < 0)
         return joblog_failure(&err);
     job_redact(&job);
+    drive_note_beginning();
     bool broken = false;
     _cleanup_json_ cJSON *spec = spec_for(&job, &h, &broken);
     if (dispatch_job(job.name, &h, spec, &d, &err) < 0)
         return joblog_failure(&err);
+    /* Of a project that the host config does not know, jobs are just their scripts; those that
+     * would act on an environment are refused by drive. */
+    if (!dispatch_needs_environment(&d) && d.act != ACT_SCRIPT &&
+        hostconfig_project(&h, job.project_id) == NULL)
+        return run_script(script, NULL);
     if (d.act == ACT_SCRIPT && !broken) {
         say_not_declared(&job, &h, spec);
         return run_script(script, NULL);

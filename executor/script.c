@@ -124,7 +124,7 @@ static size_t end_undisturbed(double grace, struct strlist *left)
     return alive;
 }
 
-static void end_leftovers(const struct process_end *end)
+static void end_leftovers(const char *of, const struct process_end *end)
 {
     _cleanup_strlist_ struct strlist left = STRLIST_INIT;
     size_t alive = end_undisturbed(end->orphaned ? 0 : GRACE, &left);
@@ -132,7 +132,7 @@ static void end_leftovers(const struct process_end *end)
     for (size_t i = 0; i < left.n; i++)
         strbuf_addf(&names, "%s%s", i > 0 ? ", " : "", left.v[i]);
     if (left.n > 0)
-        log_warn("the script has left %zu process%s running, which %s ended: %s", left.n,
+        log_warn("%s has left %zu process%s running, which %s ended: %s", of, left.n,
                  left.n == 1 ? "" : "es", left.n == 1 ? "was" : "were", names.buf);
     if (alive > 0)
         log_warn("%zu of them could not be ended; they may keep this job from finishing", alive);
@@ -170,47 +170,83 @@ static int hand_over(const char *path, int *ret, struct err *err)
     return *ret >= 0 ? 0 : err_set_errno(err, ERR_HOST, errno, "cannot hand the script over");
 }
 
-/* Runs argv as the user, if there is one, and ends what it leaves. */
-static int run_as(const struct jobuser *user, char *const *argv, const char *directory, int handed,
-                  const cJSON *outputs, struct process_end *ret, struct err *err)
+/* Runs it as the user, if there is one, and ends what it leaves. `of` names it where that is told.
+ */
+static int run_as(const struct jobuser *user, const struct script_tool *tool,
+                  const struct strlist *env, const char *of, struct process_end *ret,
+                  struct err *err)
 {
-    _cleanup_strlist_ struct strlist env = STRLIST_INIT;
     _cleanup_strlist_ struct strlist words = STRLIST_INIT;
-    script_environment(user, outputs, &env);
     if (user->sandbox)
         sandbox_argv(user, &words);
-    for (; *argv != NULL; argv++)
-        strlist_add(&words, *argv);
+    for (char *const *word = tool->argv; *word != NULL; word++)
+        strlist_add(&words, *word);
     const struct process process = {
         .file = words.v[0],
         .argv = words.v,
-        .env = env.v,
-        .directory = directory != NULL ? directory : user->tmp_dir,
+        .env = env->v,
+        .directory = tool->directory != NULL ? tool->directory : user->tmp_dir,
         .user = user->name != NULL ? &user->ids : NULL,
-        .handed = handed,
+        .handed = tool->handed,
+        .out = tool->out,
+        .errors = tool->errors,
         .death_signal = SIGKILL,
-        .forward = true,
+        .forward = tool->cancel == NULL,
         .group = user->sandbox,
+        .seconds = tool->seconds,
+        .cancel = tool->cancel,
     };
     process_adopt_orphans();
     if (process_run(&process, ret, err) < 0)
         return -1;
-    end_leftovers(ret);
+    end_leftovers(of, ret);
     return 0;
 }
 
-int script_run_tool(char *const *argv, const char *directory, struct process_end *ret,
-                    struct err *err)
+/* The last of two entries with one name would not count, for getenv(3) takes the first. */
+static void override_environment(const struct strlist *over, struct strlist *env)
+{
+    for (size_t i = 0; over != NULL && i < over->n; i++) {
+        size_t name = strcspn(over->v[i], "=") + 1;
+        size_t at = 0;
+        while (at < env->n && strncmp(env->v[at], over->v[i], name) != 0)
+            at++;
+        if (at == env->n) {
+            strlist_add(env, over->v[i]);
+            continue;
+        }
+        free(env->v[at]);
+        env->v[at] = xstrdup(over->v[i]);
+    }
+}
+
+/* Within a sandbox it is another program that does not find it. */
+static int check_program(const char *name, struct err *err)
+{
+    _cleanup_free_ char *path =
+        strchr(name, '/') != NULL ? xstrdup(name) : process_find_program(name);
+    if (path == NULL || (*path == '/' && access(path, F_OK) < 0))
+        return err_set(err, ERR_NOT_FOUND, "there is no program '%s'%s", name,
+                       path == NULL ? " in PATH" : "");
+    return 0;
+}
+
+int script_run_tool(const struct script_tool *tool, struct process_end *ret, struct err *err)
 {
     _cleanup_jobuser_ struct jobuser user = JOBUSER_INIT;
-    if (jobuser_of_job(NULL, &user, err) < 0)
+    _cleanup_strlist_ struct strlist env = STRLIST_INIT;
+    if (check_program(tool->argv[0], err) < 0 || jobuser_of_job(NULL, &user, err) < 0)
         return -1;
-    return run_as(&user, argv, directory, 0, NULL, ret, err);
+    script_environment(&user, NULL, &env);
+    override_environment(tool->env, &env);
+    _cleanup_free_ char *of = xasprintf("'%s'", tool->argv[0]);
+    return run_as(&user, tool, &env, of, ret, err);
 }
 
 int script_run(const char *path, const cJSON *outputs, struct process_end *ret, struct err *err)
 {
     _cleanup_jobuser_ struct jobuser user = JOBUSER_INIT;
+    _cleanup_strlist_ struct strlist env = STRLIST_INIT;
     _cleanup_close_ int memory = -1;
     /* bash would end with 127 for it, as if the job had asked for a command that is not there. */
     if (access(path, R_OK) < 0)
@@ -218,8 +254,10 @@ int script_run(const char *path, const cJSON *outputs, struct process_end *ret, 
     if (jobuser_of_job(NULL, &user, err) < 0 ||
         (user.name != NULL && hand_over(path, &memory, err) < 0))
         return -1;
+    script_environment(&user, outputs, &env);
     char *const argv[] = { (char *)"bash", (char *)(user.name != NULL ? "/dev/fd/9" : path), NULL };
-    if (run_as(&user, argv, NULL, user.name != NULL ? memory : 0, outputs, ret, err) < 0)
+    const struct script_tool bash = { .argv = argv, .handed = user.name != NULL ? memory : 0 };
+    if (run_as(&user, &bash, &env, "the script", ret, err) < 0)
         return err_wrap(err, user.sandbox ? "a script needs bwrap, env and bash in PATH"
                                           : "a script needs bash in PATH");
     return 0;

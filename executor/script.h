@@ -20,14 +20,21 @@
 #define OUTPUTS_MAX 15
 int script_run(const char *path, const cJSON *outputs, struct process_end *ret, struct err *err);
 
+/* A program that reads what a repository holds: a linter, a test run, terraform, an image build. */
+struct script_tool {
+    char *const *argv;         /* NULL-ended */
+    const char *directory;     /* where it starts; NULL: TMPDIR */
+    const struct strlist *env; /* NAME=VALUE, instead of what a script's environment has; or NULL */
+    int handed, out, errors;   /* as in struct process, and so are these: */
+    double seconds;
+    struct cancel *cancel;
+};
+
 /*
- * Runs a program that reads what a repository holds (a linter, a test run, terraform, an image
- * build) as the job's scripts run: user, sandbox, environment, no descriptor but 0, 1 and 2. argv
- * is NULL-ended; `directory` is where it starts (NULL: TMPDIR). What it leaves running is ended.
- * ERR_NOT_FOUND if there is no such program.
+ * Runs it as the job's scripts run: user, sandbox, environment, no other descriptors. What it
+ * leaves running is ended. ERR_NOT_FOUND if the host has no such program.
  */
-int script_run_tool(char *const *argv, const char *directory, struct process_end *ret,
-                    struct err *err);
+int script_run_tool(const struct script_tool *tool, struct process_end *ret, struct err *err);
 
 /* The environment of a script as KEY=VALUE entries, added to *ret; `user` may be NULL. */
 void script_environment(const struct jobuser *user, const cJSON *outputs, struct strlist *ret);

@@ -89,6 +89,7 @@ void cancel_init(struct cancel *c)
     uv_mutex_init(&c->mutex);
     uv_cond_init(&c->cond);
     c->set = false;
+    c->watcher = NULL;
 }
 
 void cancel_release(struct cancel *c)
@@ -102,6 +103,8 @@ void cancel_set(struct cancel *c)
     uv_mutex_lock(&c->mutex);
     c->set = true;
     uv_cond_broadcast(&c->cond);
+    if (c->watcher != NULL)
+        uv_async_send(c->watcher);
     uv_mutex_unlock(&c->mutex);
 }
 
@@ -126,4 +129,13 @@ int cancel_sleep(struct cancel *c, double seconds)
     bool set = c->set;
     uv_mutex_unlock(&c->mutex);
     return set ? -1 : 0;
+}
+
+void cancel_watch(struct cancel *c, uv_async_t *watcher)
+{
+    uv_mutex_lock(&c->mutex);
+    c->watcher = watcher;
+    if (c->set && watcher != NULL)
+        uv_async_send(watcher);
+    uv_mutex_unlock(&c->mutex);
 }

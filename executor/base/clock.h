@@ -34,6 +34,7 @@ struct cancel {
     uv_mutex_t mutex;
     uv_cond_t cond;
     bool set;
+    uv_async_t *watcher; /* cancel_watch() */
 };
 
 void cancel_init(struct cancel *c);
@@ -42,5 +43,8 @@ void cancel_set(struct cancel *c); /* from any thread, never from a signal handl
 bool cancel_is_set(struct cancel *c);
 /* Sleeps; returns 0 after the whole span, -1 as soon as the cancel is set. */
 int cancel_sleep(struct cancel *c, double seconds);
+/* Has `watcher` sent as soon as the cancel is set, also if it is already: for who waits in a loop
+ * of libuv. One at a time; NULL before the watcher is closed: no more. */
+void cancel_watch(struct cancel *c, uv_async_t *watcher);
 
 #endif

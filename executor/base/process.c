@@ -19,6 +19,8 @@ struct run {
     uv_loop_t loop;
     uv_signal_t watchers[ARRAY_SIZE(watched)];
     struct sigaction before[ARRAY_SIZE(watched)];
+    uv_timer_t timer;
+    uv_async_t cancelled;
     const struct process *process;
     pid_t pid; /* 0: none, or ended */
     struct process_end end;
@@ -28,6 +30,16 @@ static void stop(struct run *run)
 {
     for (size_t i = 0; i < ARRAY_SIZE(watched); i++)
         uv_close((uv_handle_t *)&run->watchers[i], NULL);
+    if (run->process->cancel != NULL)
+        cancel_watch(run->process->cancel, NULL);
+    uv_close((uv_handle_t *)&run->timer, NULL);
+    uv_close((uv_handle_t *)&run->cancelled, NULL);
+}
+
+static void tell(const struct run *run, int signum)
+{
+    if (run->pid != 0)
+        kill(run->process->group ? -run->pid : run->pid, signum);
 }
 
 /* Its children may be adopted ones too: only ours is taken out of the process table here. */
@@ -52,11 +64,51 @@ static void on_signal(uv_signal_t *watcher, int signum)
     run->end.signalled = true;
     if (signum == PROCESS_ORPHANED) {
         run->end.orphaned = true;
-        if (run->pid != 0)
-            kill(run->process->group ? -run->pid : run->pid, run->process->death_signal);
-    } else if (run->process->forward && run->pid != 0) {
-        kill(run->process->group ? -run->pid : run->pid, signum);
+        tell(run, run->process->death_signal);
+    } else if (run->process->forward) {
+        tell(run, signum);
     }
+}
+
+static void kill_child(uv_timer_t *timer)
+{
+    tell(timer->data, SIGKILL);
+}
+
+static void end_child(struct run *run)
+{
+    tell(run, SIGTERM);
+    uv_timer_start(&run->timer, kill_child, (uint64_t)(PROCESS_GRACE * 1000), 0);
+}
+
+static void on_time(uv_timer_t *timer)
+{
+    struct run *run = timer->data;
+    run->end.timed_out = true;
+    end_child(run);
+}
+
+static void on_cancel(uv_async_t *async)
+{
+    struct run *run = async->data;
+    if (run->end.timed_out || run->end.cancelled)
+        return;
+    run->end.cancelled = true;
+    end_child(run);
+}
+
+/* What ends the child before it ends by itself. */
+static void watch_limits(struct run *run)
+{
+    const struct process *p = run->process;
+    uv_timer_init(&run->loop, &run->timer);
+    uv_async_init(&run->loop, &run->cancelled, on_cancel);
+    run->timer.data = run;
+    run->cancelled.data = run;
+    if (p->seconds > 0)
+        uv_timer_start(&run->timer, on_time, (uint64_t)(p->seconds * 1000), 0);
+    if (p->cancel != NULL)
+        cancel_watch(p->cancel, &run->cancelled);
 }
 
 /* libuv sets a signal it no longer watches to its default, so the caller's own way is kept. */
@@ -83,6 +135,7 @@ int process_run(const struct process *process, struct process_end *ret, struct e
     if (error != 0)
         return err_set(err, ERR_HOST, "cannot set up an event loop: %s", uv_strerror(error));
     watch_signals(&run);
+    watch_limits(&run);
     int r = process_spawn(process, &run.pid, err);
     if (r < 0)
         stop(&run);

@@ -6,15 +6,16 @@
  * Child processes: one at a time, in the caller's own process group unless asked otherwise, so that
  * whoever signals the group reaches everything; and the processes that a child leaves behind.
  *
- * A child's standard input is /dev/null, its output is the caller's, and no other descriptor is
- * handed on but the one that is named. A child that runs as another user is cut off from ours for
- * good: no supplementary groups, no way back through set-user-ID programs (no_new_privs), a session
- * keyring of its own, no core dumps, umask 022.
+ * A child's standard input is /dev/null, its output is the caller's unless asked otherwise, and no
+ * other descriptor is handed on but the one that is named. A child that runs as another user is cut
+ * off from ours for good: no supplementary groups, no way back through set-user-ID programs
+ * (no_new_privs), a session keyring of its own, no core dumps, umask 022.
  */
 
 #include <signal.h>
 #include <sys/types.h>
 
+#include "executor/base/clock.h"
 #include "executor/base/err.h"
 
 struct process_user {
@@ -37,13 +38,21 @@ struct process {
                          that do not mind a signal that they also got with the group */
     bool group;       /* in a process group of its own, to which `forward` then passes them; the
                          child itself starts with them ignored, and what it runs resets them */
+    int out, errors;  /* descriptors that the child has as its standard output and standard error;
+                         0: the caller's */
+    double seconds;   /* how long it may take; then it is ended: SIGTERM, and PROCESS_GRACE seconds
+                         later SIGKILL. 0: for ever */
+    struct cancel *cancel; /* ends it likewise; or NULL. Of a cancel one child at a time */
 };
+#define PROCESS_GRACE 10.0
 
 struct process_end {
     int code;       /* the exit code; 128 + n where signal n ended it */
     int signal;     /* that signal, or 0 */
     bool signalled; /* SIGTERM, SIGINT, SIGHUP or PROCESS_ORPHANED came while the child ran */
     bool orphaned;  /* PROCESS_ORPHANED did */
+    bool timed_out; /* it was told to end because it took longer than it may */
+    bool cancelled; /* likewise because of `cancel` */
 };
 
 /* The signal that tells a program that the one it works for has died (guard.h). */

@@ -90,6 +90,9 @@ static int set_descriptors(const struct process *process)
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0 || dup2(null, STDIN_FILENO) < 0)
         return -1;
+    if ((process->out != 0 && dup2(process->out, STDOUT_FILENO) < 0) ||
+        (process->errors != 0 && dup2(process->errors, STDERR_FILENO) < 0))
+        return -1;
     if (process->handed == 0)
         return 0;
     return process->handed == PROCESS_HANDED_FD ? fcntl(PROCESS_HANDED_FD, F_SETFD, 0)

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "drivers/lint.h"
+
+#include "executor/base/file.h"
+#include "executor/base/log.h"
+
+/* A log that nobody can read to its end is none; the report has them all. */
+#define SHOWN_MAX 500
+
+/* pycodestyle says 79 unless told otherwise: PEP 8 lets a team agree on more. */
+#define MAX_LINE_LENGTH "--max-line-length=120"
+#define LENGTH_OPTION   "--max-line-length"
+#define CONFIG_MAX      ((size_t)1 << 20)
+
+static const char *const linters[] = { "pycodestyle", NULL };
+
+static bool is_pycodestyle(const char *program)
+{
+    const char *slash = strrchr(program, '/');
+    return str_eq(slash != NULL ? slash + 1 : program, "pycodestyle");
+}
+
+/*
+ * Whether the file in a directory beneath the checkout sets the length. *ret_there tells whether it
+ * is there at all: an unreadable one is pycodestyle's to complain about.
+ */
+static bool file_sets_length(int checkout, const char *directory, const char *name, bool *ret_there)
+{
+    _cleanup_err_ struct err err = ERR_INIT;
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    _cleanup_free_ char *path = xasprintf("%s/%s", directory, name);
+    int r = file_read_beneath(checkout, path, CONFIG_MAX, &text, &err);
+    if (r == 0 || err.class != ERR_NOT_FOUND)
+        *ret_there = true;
+    return r == 0 && lint_config_sets_length(text.buf);
+}
+
+/*
+ * Whether the repository says how long its lines may be. pycodestyle takes the first directory from
+ * the module's upwards that has a setup.cfg or a tox.ini, whatever is in it (read_config() in
+ * pycodestyle.py); what is above the checkout is not the repository's.
+ */
+static bool repository_sets_length(int checkout, const char *directory)
+{
+    _cleanup_free_ char *at = xstrdup(directory);
+    for (;;) {
+        bool there = false;
+        bool sets = file_sets_length(checkout, at, "setup.cfg", &there);
+        sets = file_sets_length(checkout, at, "tox.ini", &there) || sets;
+        if (there || str_eq(at, "."))
+            return sets;
+        char *slash = strrchr(at, '/');
+        if (slash != NULL) {
+            *slash = '\0';
+        } else {
+            free(at);
+            at = xstrdup(".");
+        }
+    }
+}
+
+/* An option on the command line would win over the repository's own setting. */
+static void add_words(const struct strlist *words, bool own_length, struct strlist *argv)
+{
+    bool length = own_length || !is_pycodestyle(words->v[0]);
+    for (size_t i = 0; i < words->n; i++) {
+        bool option = str_starts(words->v[i], LENGTH_OPTION);
+        if (option && own_length) {
+            i += str_eq(words->v[i], LENGTH_OPTION);
+            continue;
+        }
+        length = length || option;
+        strlist_add(argv, words->v[i]);
+    }
+    if (!length)
+        strlist_add(argv, MAX_LINE_LENGTH);
+}
+
+static void make_argv(const struct tool_job *job, const struct strlist *words,
+                      const char *directory, struct strlist *argv)
+{
+    bool own_length =
+        is_pycodestyle(words->v[0]) && repository_sets_length(job->checkout, directory);
+    add_words(words, own_length, argv);
+    /* Not an option, whatever the directory is called. */
+    strlist_addf(argv, "%s%s", *directory == '-' ? "./" : "", directory);
+}
+
+/* From the project's root, so that paths are relative to it. */
+static int run_linter(const struct tool_job *job, const struct strlist *argv, struct tool_end *ret,
+                      struct err *err)
+{
+    _cleanup_strlist_ struct strlist env = STRLIST_INIT;
+    strlist_add(&env, "PYTHONDONTWRITEBYTECODE=1");
+    strlist_add(&env, "NO_COLOR=1");
+    /* https://docs.astral.sh/ruff/configuration/: one line each, and nothing left behind. */
+    strlist_add(&env, "RUFF_OUTPUT_FORMAT=concise");
+    strlist_addf(&env, "RUFF_CACHE_DIR=%s/ruff", job->tmp);
+    const struct tool_call call = { .argv = argv->v,
+                                    .env = &env,
+                                    .seconds = tool_seconds(job),
+                                    .capture = true,
+                                    .capture_errors = true };
+    if (tool_run(job, &call, ret, err) == 0)
+        return 0;
+    if (err->class == ERR_NOT_FOUND)
+        return err_set(err, ERR_HOST,
+                       "%s: install it on the runner host%s, or name another linter in the host "
+                       "config's tools.linter",
+                       err->message,
+                       is_pycodestyle(argv->v[0]) ? " (Debian's package is pycodestyle)" : "");
+    return -1;
+}
+
+static void say_lines(const char *text)
+{
+    while (*text != '\0') {
+        size_t len = strcspn(text, "\n");
+        log_info("%.*s", (int)len, text);
+        text += len + (text[len] == '\n');
+    }
+}
+
+static void say_findings(const struct lint_findings *findings)
+{
+    for (size_t i = 0; i < findings->n && i < SHOWN_MAX; i++) {
+        const struct lint_finding *f = &findings->v[i];
+        log_info("%s:%u:%u: %s %s", f->path, f->line, f->column, f->code, f->text);
+    }
+    if (findings->n > SHOWN_MAX)
+        log_info("and %zu more, which " LINT_REPORT " lists", findings->n - SHOWN_MAX);
+}
+
+/* What a linter says is wrong with its own settings is the repository's if it names a file of that
+ * kind; otherwise it is the host's. */
+static enum err_class class_of_failure(const struct tool_end *end)
+{
+    static const char *const files[] = { "setup.cfg", "tox.ini", ".flake8", "pyproject.toml",
+                                         "ruff.toml" };
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+        if (strstr(end->errors.buf, files[i]) != NULL)
+            return ERR_USER;
+    return ERR_HOST;
+}
+
+static int fail(const char *program, const struct tool_end *end, struct err *err)
+{
+    say_lines(end->out.buf);
+    say_lines(end->errors.buf);
+    enum err_class class = class_of_failure(end);
+    if (end->signal != 0)
+        return err_set(err, ERR_HOST,
+                       "'%s' was ended by signal %d (%s): nothing is known of the "
+                       "module's style; out of memory?",
+                       program, end->signal, strsignal(end->signal));
+    return err_set(err, class,
+                   "'%s' failed with code %d and found nothing: what it says is above; correct %s",
+                   program, end->code,
+                   class == ERR_USER ? "the file that it names"
+                                     : "the host config's tools.linter, or what it is made of");
+}
+
+static int write_report(const struct tool_job *job, const struct lint_findings *findings,
+                        struct err *err)
+{
+    _cleanup_json_ cJSON *report = lint_to_code_quality(findings);
+    _cleanup_free_ char *text = json_print(report);
+    return file_write_beneath(job->checkout, LINT_REPORT, text, strlen(text), 0644, err);
+}
+
+/* flake8 and pycodestyle end with 1 for findings, and for much else; ruff with 2 for what else. */
+static int judge(const struct tool_job *job, const char *program, const struct tool_end *end,
+                 struct err *err)
+{
+    _cleanup_lint_findings_ struct lint_findings findings = LINT_FINDINGS_INIT;
+    lint_read(end->out.buf, &findings);
+    if (end->code > 1 || (end->code == 1 && findings.n == 0))
+        return fail(program, end, err);
+    say_findings(&findings);
+    say_lines(end->errors.buf);
+    if (write_report(job, &findings, err) < 0)
+        return -1;
+    const char *plural = findings.n == 1 ? "" : "s";
+    if (end->code != 0)
+        return err_set(err, ERR_USER, "%zu finding%s in '%s': mend what stands above", findings.n,
+                       plural, job->part);
+    if (findings.n > 0)
+        log_info("%zu finding%s in '%s', which '%s' does not fail for", findings.n, plural,
+                 job->part, program);
+    else
+        log_info("'%s' has nothing to say against '%s'", program, job->part);
+    return 0;
+}
+
+static int work(const struct tool_job *job, struct err *err)
+{
+    _cleanup_free_ char *directory = NULL;
+    _cleanup_strlist_ struct strlist words = STRLIST_INIT, argv = STRLIST_INIT;
+    _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
+    if (tool_module_directory(job, &directory, err) < 0)
+        return -1;
+    tool_words(job, "linter", linters, &words);
+    make_argv(job, &words, directory, &argv);
+    return run_linter(job, &argv, &end, err) < 0 ? -1 : judge(job, words.v[0], &end, err);
+}
+
+const struct tool_driver lint_tool = {
+    .name = "lint",
+    .work = work,
+};
