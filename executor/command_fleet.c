@@ -25,14 +25,16 @@ static int list(const struct hostconfig *h, struct cancel *cancel, struct err *e
     };
     if (list_make(&request, &found, err) < 0)
         return -1;
+    int r = list_verdict(&found, err);
     if (asked.json) {
-        command_print_json(list_to_json(&found));
-        return 0;
+        command_print_json(list_to_json(&found, r < 0 ? err : NULL));
+        asked.json = false; /* a program gets one JSON text: the error is in it */
+        return r;
     }
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
     list_to_text(&found, time(NULL), &text);
     command_print_text(&text);
-    return 0;
+    return r;
 }
 
 static int sweep(const struct hostconfig *h, struct cancel *cancel, struct err *err)

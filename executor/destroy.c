@@ -192,6 +192,25 @@ static int look_again(struct destroy *d, struct graph **ret, struct plan_counts 
     return err_wrap(err, "%u removed, but whether anything is left cannot be told", d->removed);
 }
 
+/* Whether what has come back is still to go. */
+static int ask_again(struct destroy *d, const struct graph *now, struct err *err)
+{
+    bool confirmed = true;
+    if (d->confirm != NULL && d->confirm(d->asker, now, &confirmed, err) < 0)
+        return err_wrap(err, "%u removed, and some came back; whether it is to go is not known",
+                        d->removed);
+    d->spared = !confirmed;
+    return 0;
+}
+
+/* Goes on with what was found now. */
+static void take_graph(struct destroy *d, struct graph *now)
+{
+    graph_free(d->graph);
+    d->graph = now;
+    d->warned = now->warnings.n; /* they are those of the first look */
+}
+
 int destroy_carry_out(struct destroy *d, struct err *err)
 {
     for (unsigned round = 1; destroy_has_work(d); round++) {
@@ -210,11 +229,16 @@ int destroy_carry_out(struct destroy *d, struct err *err)
         }
         if (r < 0) /* seen late, or removed by somebody else */
             log_warn("gone all the same: %s", failure.message);
-        if (destroy_has_work(d))
-            say_counts(now, "came back, and is removed once more");
-        graph_free(d->graph);
-        d->graph = now;
-        d->warned = now->warnings.n; /* they are those of the first look */
+        take_graph(d, now);
+        if (!destroy_has_work(d))
+            break;
+        if (ask_again(d, now, err) < 0)
+            return -1;
+        if (d->spared) {
+            say_counts(now, "came back, and is left");
+            return 0;
+        }
+        say_counts(now, "came back, and is removed once more");
     }
     d->left = cJSON_CreateArray();
     return 0;
@@ -256,7 +280,7 @@ int destroy_environment(struct destroy *d, const struct errand_request *request,
     if (writes || !has_work)
         destroy_say_verdict(d);
     else
-        log_info("this was a plan of what goes with %s: nothing was changed",
+        log_info("nothing was removed: this is what destroying %s would remove",
                  request->environment->name);
     return 0;
 }

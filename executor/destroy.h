@@ -20,6 +20,13 @@ struct destroy {
     cJSON *left;    /* array, what is there all the same and why; NULL where that was not seen */
     cJSON *notes;   /* object, the drivers' own, from one look to the next */
     size_t warned;  /* how many of the graph's warnings have been said */
+    /*
+     * The caller's, or NULL: asked before what has come back is removed once more, whether it is
+     * still to go, given the graph in which it was found.
+     */
+    int (*confirm)(void *asker, const struct graph *g, bool *ret, struct err *err);
+    void *asker;
+    bool spared; /* confirm() said no: what has come back was left */
 };
 #define DESTROY_INIT                                                                               \
     {                                                                                              \
@@ -41,7 +48,7 @@ void destroy_say_refusal(const struct destroy *d);
 /*
  * Removes it, looks at what is left, and says what is and why. What came back after its removal,
  * as a log group that a task wrote to once more, is removed again, once. Fails if anything is left,
- * or it could not be seen that nothing is.
+ * or it could not be seen that nothing is; not where it was spared.
  */
 int destroy_carry_out(struct destroy *d, struct err *err);
 /* The verdict of a run that went well, the last line. */

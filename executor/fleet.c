@@ -5,6 +5,7 @@
 
 #include "drivers/ecs.h"
 #include "drivers/tagged.h"
+#include "executor/base/log.h"
 
 static const char *const kinds[] = { "production", "ephemeral" };
 
@@ -95,6 +96,9 @@ void fleet_identify(struct fleet_item *item, const struct fleet *f, const struct
     const struct place *own = place_of(f, &e);
     if (!str_eq(e.name, item->name)) {
         item->why = xasprintf("its branch's environment is '%s' by the host config", e.name);
+    } else if (own != NULL && own->account == NULL) {
+        item->why = xstrdup("whether this is the account that it would be in by the host config "
+                            "cannot be told");
     } else if (own == NULL || !str_eq(own->region, item->place->region) ||
                !str_eq(own->account, item->place->account)) {
         item->why = xasprintf("by the host config it would be in %s of account %s", e.region,
@@ -228,11 +232,17 @@ int fleet_find(const struct hostconfig *h, int64_t project, const char *session_
     _cleanup_fleet_ struct fleet f = FLEET_INIT;
     struct search q = { .f = &f, .h = h, .project = project };
     find_places(&f, h, project);
-    for (size_t i = 0; i < f.n_places; i++)
-        if (read_place(&q, &f.places[i], session_name, cancel, err) < 0)
-            return err_wrap(err, "the environments in %s%s%s", f.places[i].region,
-                            f.places[i].role_arn != NULL ? " as " : "",
-                            f.places[i].role_arn != NULL ? f.places[i].role_arn : "");
+    for (size_t i = 0; i < f.n_places; i++) {
+        struct place *place = &f.places[i];
+        if (read_place(&q, place, session_name, cancel, &place->err) == 0)
+            continue;
+        if (place->err.class == ERR_CANCELLED)
+            return err_move(err, &place->err);
+        err_wrap(&place->err, "the environments in %s%s%s", place->region,
+                 place->role_arn != NULL ? " as " : "",
+                 place->role_arn != NULL ? place->role_arn : "");
+        log_warn("not all are known: %s", place->err.message);
+    }
     for (size_t i = 0; i < f.n; i++) {
         fleet_identify(&f.v[i], &f, h);
         if (f.v[i].environment.time_to_live == 0)
@@ -245,6 +255,32 @@ int fleet_find(const struct hostconfig *h, int64_t project, const char *session_
     return 0;
 }
 
+int fleet_verdict(const struct fleet *f, struct err *err)
+{
+    for (size_t i = 0; i < f->n_places; i++) {
+        if (f->places[i].err.class == ERR_NONE)
+            continue;
+        err_copy(err, &f->places[i].err);
+        return -1;
+    }
+    return 0;
+}
+
+cJSON *fleet_unread_to_json(const struct fleet *f)
+{
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; i < f->n_places; i++) {
+        const struct place *place = &f->places[i];
+        if (place->err.class == ERR_NONE)
+            continue;
+        cJSON *item = json_push(list, cJSON_CreateObject());
+        json_put_str(item, "region", place->region);
+        json_put_str(item, "roleArn", place->role_arn);
+        json_put_str(item, "error", place->err.message);
+    }
+    return list;
+}
+
 void fleet_release(struct fleet *f)
 {
     for (size_t i = 0; i < f->n; i++) {
@@ -253,8 +289,10 @@ void fleet_release(struct fleet *f)
         free(f->v[i].why);
         environment_release(&f->v[i].environment);
     }
-    for (size_t i = 0; i < f->n_places; i++)
+    for (size_t i = 0; i < f->n_places; i++) {
         free(f->places[i].account);
+        err_release(&f->places[i].err);
+    }
     free(f->v);
     free(f->places);
     *f = (struct fleet)FLEET_INIT;

@@ -18,7 +18,8 @@
 struct place {
     const char *region;
     const char *role_arn; /* or NULL */
-    char *account;
+    char *account;        /* NULL where it could not be told */
+    struct err err;       /* why it could not be read, or not whole; ERR_NONE: it was */
 };
 
 struct fleet_item {
@@ -50,9 +51,15 @@ struct fleet {
     }
 #define _cleanup_fleet_ _cleanup_(fleet_release)
 
-/* Of one project, or of all (0). Fails if one place cannot be read: a part is not all. */
+/* Of one project, or of all (0). A place that cannot be read is warned of, and keeps nobody from
+ * the others: a part is not all, as fleet_verdict() says in the end. */
 int fleet_find(const struct hostconfig *h, int64_t project, const char *session_name,
                struct cancel *cancel, struct fleet *ret, struct err *err);
+/* Fails where a place could not be read, with the first one's error. */
+int fleet_verdict(const struct fleet *f, struct err *err);
+/* The places that could not be read, as `berth list` and `berth sweep` tell of them
+ * (docs/json.md); the caller owns it. */
+cJSON *fleet_unread_to_json(const struct fleet *f);
 void fleet_release(struct fleet *f);
 
 /* Fills in an item's environment, or why it has none, from the host config: what fleet_find() has

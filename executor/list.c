@@ -97,6 +97,36 @@ static int look(const struct list_request *q, const struct fleet_item *found,
     return 0;
 }
 
+static void set_unknown(struct list_item *item, const char *why)
+{
+    item->state = LIST_UNKNOWN;
+    item->why = xstrdup(why);
+    item->resources = item->item->tagged;
+}
+
+/* Looks at what was found. What cannot be looked at may be there. */
+static int take(const struct list_request *q, const struct fleet_item *found,
+                struct list_item *item, bool *ret_there, struct err *err)
+{
+    item->item = found;
+    if (found->environment.name == NULL) {
+        set_unknown(item, found->why);
+    } else if (look(q, found, item, &item->err) < 0) {
+        if (item->err.class == ERR_CANCELLED)
+            return err_move(err, &item->err);
+        set_unknown(item, item->err.message);
+    }
+    *ret_there = item->resources > 0 || item->err.class != ERR_NONE;
+    return 0;
+}
+
+static void list_item_release(struct list_item *item)
+{
+    free(item->why);
+    err_release(&item->err);
+    *item = (struct list_item){ .item = NULL };
+}
+
 int list_make(const struct list_request *q, struct list *ret, struct err *err)
 {
     _cleanup_list_ struct list list = LIST_INIT;
@@ -104,27 +134,31 @@ int list_make(const struct list_request *q, struct list *ret, struct err *err)
         return -1;
     list.v = xcalloc(list.fleet.n + 1, sizeof(*list.v));
     for (size_t i = 0; i < list.fleet.n; i++) {
-        const struct fleet_item *found = &list.fleet.v[i];
-        struct list_item *item = &list.v[list.n];
-        item->item = found;
-        if (found->environment.name == NULL) {
-            item->state = LIST_UNKNOWN;
-            item->why = xstrdup(found->why);
-            item->resources = found->tagged;
-        } else if (look(q, found, item, err) < 0) {
-            list.n++;
+        bool there = false;
+        if (take(q, &list.fleet.v[i], &list.v[list.n], &there, err) < 0)
             return -1;
-        }
-        if (item->resources > 0) {
+        if (there)
             list.n++;
-        } else {
-            free(item->why);
-            *item = (struct list_item){ .item = NULL };
-        }
+        else
+            list_item_release(&list.v[list.n]);
     }
     *ret = list;
     list = (struct list)LIST_INIT;
     return 0;
+}
+
+int list_verdict(const struct list *list, struct err *err)
+{
+    size_t failed = 0;
+    const struct list_item *first = NULL;
+    for (size_t i = 0; i < list->n; i++)
+        if (list->v[i].err.class != ERR_NONE && failed++ == 0)
+            first = &list->v[i];
+    if (first == NULL)
+        return fleet_verdict(&list->fleet, err);
+    err_copy(err, &first->err);
+    return err_wrap(err, "%zu environment%s could not be looked at", failed,
+                    failed == 1 ? "" : "s");
 }
 
 #define COLUMNS 8
@@ -216,20 +250,24 @@ static cJSON *item_to_json(const struct list_item *i)
     return json;
 }
 
-cJSON *list_to_json(const struct list *list)
+cJSON *list_to_json(const struct list *list, const struct err *failure)
 {
     cJSON *json = cJSON_CreateObject();
     json_put_str(json, "schema", "berth-list/1");
+    json_put_bool(json, "succeeded", failure == NULL);
+    if (failure != NULL)
+        json_put_str(json, "error", failure->message);
     cJSON *environments = json_put_array(json, "environments");
     for (size_t i = 0; i < list->n; i++)
         json_push(environments, item_to_json(&list->v[i]));
+    json_put(json, "unread", fleet_unread_to_json(&list->fleet));
     return json;
 }
 
 void list_release(struct list *list)
 {
     for (size_t i = 0; i < list->fleet.n && list->v != NULL; i++)
-        free(list->v[i].why);
+        list_item_release(&list->v[i]);
     free(list->v);
     fleet_release(&list->fleet);
     *list = (struct list)LIST_INIT;

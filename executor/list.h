@@ -18,7 +18,8 @@ enum list_state {
     LIST_DELETING, /* something is being deleted */
     LIST_HALF,     /* a cluster that runs no service */
     LIST_LEFT,     /* the cluster is gone, and something else is not */
-    LIST_UNKNOWN,  /* not by the host config: only what the tagging API's index says is known */
+    LIST_UNKNOWN,  /* not by the host config, or it could not be looked at: only what the tagging
+                      API's index says is known */
 };
 
 struct list_item {
@@ -27,6 +28,7 @@ struct list_item {
     size_t resources;
     time_t created; /* of the oldest that tells; 0: none does */
     char *why;      /* of the state; or NULL */
+    struct err err; /* why it could not be looked at */
 };
 
 struct list {
@@ -46,13 +48,17 @@ struct list_request {
     const char *session_name;
     struct cancel *cancel;
 };
+/* One that cannot be looked at is unknown, and keeps nobody from the others. */
 int list_make(const struct list_request *request, struct list *ret, struct err *err);
+/* Fails where something could not be read. */
+int list_verdict(const struct list *list, struct err *err);
 /* What a graph that was observed in a teardown says of its environment. Pure. */
 void list_judge(const struct graph *g, struct list_item *item);
 /* A table with a line for each; `now` is what ages are counted to. */
 void list_to_text(const struct list *list, time_t now, struct strbuf *out);
-/* Schema "berth-list/1", documented in docs/json.md; the caller owns it. */
-cJSON *list_to_json(const struct list *list);
+/* Schema "berth-list/1", documented in docs/json.md; `failure` is the verdict's, or NULL. The
+ * caller owns it. */
+cJSON *list_to_json(const struct list *list, const struct err *failure);
 void list_release(struct list *list);
 
 #endif

@@ -99,8 +99,10 @@ static int decide_project(struct sweep *s, int64_t project, struct err *err)
         return err_move(err, &failure);
     keep_all(s, project);
     log_warn("nothing of project %" PRId64 " is swept: %s", project, failure.message);
-    if (s->refused.class == ERR_NONE)
+    if (s->refused.class == ERR_NONE) {
         err_move(&s->refused, &failure);
+        err_wrap(&s->refused, "nothing is swept where the branches are not known");
+    }
     return 0;
 }
 
@@ -180,46 +182,71 @@ size_t sweep_count(const struct sweep *s)
 
 /* --- doing --- */
 
-/* With the lock held: a push, or a deploy, may have come before it. */
-static bool is_still_over(const struct sweep_item *item, const struct graph *g)
+/* One that is being swept. */
+struct sweeping {
+    const struct sweep *sweep;
+    const struct sweep_item *item;
+    bool began; /* its first removals are done */
+};
+
+/* A time to live stands on the cluster. Once that is removed nobody uses what comes back, unless a
+ * deploy has made another cluster. */
+static bool is_still_over(const struct sweeping *w, const struct graph *g)
 {
-    const struct resource *cluster = graph_find_name(g, &ecs_cluster_type, item->item->name);
+    const struct resource *cluster = graph_find_name(g, &ecs_cluster_type, w->item->item->name);
     time_t expires;
-    return cluster != NULL && cluster->have != NULL &&
-           ecs_expiry_read(cluster->tags, &expires) == 0 && expires <= time(NULL);
+    if (cluster == NULL || cluster->have == NULL)
+        return w->began;
+    return ecs_expiry_read(cluster->tags, &expires) == 0 && expires <= time(NULL);
 }
 
-static int confirm(const struct sweep *s, const struct sweep_item *item, const struct graph *g,
-                   bool *ret, struct err *err)
+/* With the lock held: a push, or a deploy, may have come before it, or meanwhile. */
+static int confirm(void *asker, const struct graph *g, bool *ret, struct err *err)
 {
-    if (item->reason == SWEEP_OVER) {
-        *ret = is_still_over(item, g);
+    const struct sweeping *w = asker;
+    const struct fleet_item *item = w->item->item;
+    if (w->item->reason == SWEEP_OVER) {
+        *ret = is_still_over(w, g);
         return 0;
     }
-    return gitlab_branch_is_gone(s->gitlab, item->item->project, item->item->ref, ret, err);
+    return gitlab_branch_is_gone(w->sweep->gitlab, item->project, item->ref, ret, err);
+}
+
+static void spare(struct sweep_item *item)
+{
+    item->result = SWEEP_SPARED;
+    log_info("'%s' is kept: it is in use again%s", item->item->name,
+             item->removed > 0 ? "; deploy its branch to make it whole" : "");
 }
 
 static int destroy_one(const struct sweep *s, struct sweep_item *item,
                        const struct errand_request *errand, struct err *err)
 {
     _cleanup_destroy_ struct destroy d = DESTROY_INIT;
+    struct sweeping sweeping = { .sweep = s, .item = item };
     bool confirmed = false;
     if (destroy_check(errand->host, errand->project, errand->environment, err) < 0)
         return -1;
     errand_begin(&d.errand, errand);
     if (errand_lock(&d.errand, err) < 0 || destroy_look(&d, errand, err) < 0 ||
-        confirm(s, item, d.graph, &confirmed, err) < 0)
+        confirm(&sweeping, d.graph, &confirmed, err) < 0)
         return -1;
     if (!confirmed) {
-        item->result = SWEEP_SPARED;
-        log_info("'%s' is kept: it is in use again", item->item->name);
+        spare(item);
         return 0;
     }
     destroy_say_plan(&d);
+    d.confirm = confirm;
+    d.asker = &sweeping;
+    sweeping.began = true;
     int r = destroy_has_work(&d) ? destroy_carry_out(&d, err) : 0;
     item->removed = d.removed;
     if (r < 0)
         return -1;
+    if (d.spared) {
+        spare(item);
+        return 0;
+    }
     destroy_say_verdict(&d);
     item->result = SWEEP_DESTROYED;
     return 0;
@@ -262,9 +289,9 @@ int sweep_verdict(const struct sweep *s, struct err *err)
                         failed == 1 ? "" : "s", first->item->name);
     }
     if (s->refused.class == ERR_NONE)
-        return 0;
+        return fleet_verdict(&s->fleet, err);
     err_copy(err, &s->refused);
-    return err_wrap(err, "nothing is swept where the branches are not known");
+    return -1;
 }
 
 /* --- saying --- */
@@ -331,6 +358,7 @@ cJSON *sweep_to_json(const struct sweep *s, const struct err *failure)
     cJSON *list = json_put_array(json, "environments");
     for (size_t i = 0; i < s->n; i++)
         json_push(list, item_to_json(&s->v[i]));
+    json_put(json, "unread", fleet_unread_to_json(&s->fleet));
     return json;
 }
 

@@ -9,7 +9,8 @@
  *
  * That a branch is gone is believed only of GitLab's whole list of a project's branches; where
  * that cannot be had, nothing of the project is swept. Before an environment is destroyed, and once
- * its lock is held, the reason is looked at once more.
+ * its lock is held, the reason is looked at once more; and again before what has come back
+ * meanwhile is removed.
  */
 
 #include "executor/fleet.h"
@@ -59,7 +60,7 @@ int sweep_look(struct sweep *sweep, const struct sweep_request *request, struct 
 size_t sweep_count(const struct sweep *sweep);
 /* Destroys what is to be swept, one after the other; one that fails does not stop the others. */
 void sweep_carry_out(struct sweep *sweep);
-/* The error a run ends with: what was refused, or what has failed. */
+/* The error a run ends with: what has failed, what was refused, or what could not be read. */
 int sweep_verdict(const struct sweep *sweep, struct err *err);
 /* A line for each environment, to the log. */
 void sweep_say(const struct sweep *sweep);

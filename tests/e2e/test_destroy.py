@@ -118,7 +118,8 @@ def test_a_plan_removes_nothing(up: World) -> None:
     assert result.exit_code == 0, result.log
     lines = own_lines(result)
     assert lines[1].startswith("to remove: ")
-    assert lines[-1] == f"this was a plan of what goes with {ENVIRONMENT}: nothing was changed"
+    assert lines[-1] == \
+        f"nothing was removed: this is what destroying {ENVIRONMENT} would remove"
     up.aws.expect_no_writes()
 
 
@@ -249,18 +250,24 @@ def wait_for_call(world: World, action: str) -> None:
         time.sleep(0.02)
 
 
-def test_what_comes_back_is_removed_once_more(up: World) -> None:
-    """As a log group does that something writes to after its end; here an alarm, put there by
-    hand while the services still go."""
-    client = up.aws.client("cloudwatch")
-    alarm = client.describe_alarms(AlarmNamePrefix=f"{ENVIRONMENT}-running")["MetricAlarms"][0]
+def alarm_of(world: World, environment: str) -> dict[str, Any]:
+    """What makes an alarm of the environment once more."""
+    client = world.aws.client("cloudwatch")
+    alarm = client.describe_alarms(AlarmNamePrefix=f"{environment}-running")["MetricAlarms"][0]
     tags = client.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
     members = ("AlarmName", "Namespace", "MetricName", "Statistic", "Dimensions", "Period",
                "EvaluationPeriods", "Threshold", "ComparisonOperator")
+    return {name: alarm[name] for name in members} | {"Tags": tags}
+
+
+def test_what_comes_back_is_removed_once_more(up: World) -> None:
+    """As a log group does that something writes to after its end; here an alarm, put there by
+    hand while the services still go."""
+    alarm = alarm_of(up, ENVIRONMENT)
     up.aws.fault(service="ecs", action="DeleteService", fault="slow", seconds=2)
     with up.start("destroy-branches") as running:
         wait_for_call(up, "DeleteService")
-        client.put_metric_alarm(**{name: alarm[name] for name in members}, Tags=tags)
+        up.aws.client("cloudwatch").put_metric_alarm(**alarm)
         result = running.wait(60)
     assert result.exit_code == 0, result.log
     assert "came back, and is removed once more: 1 alarm" in result.log

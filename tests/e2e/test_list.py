@@ -82,6 +82,46 @@ def test_what_is_left_of_one_is_listed_and_what_is_gone_is_not(three: World) -> 
     assert list(listed(three)) == [FIX_ENVIRONMENT, "automation-master"]
 
 
+def test_what_cannot_be_looked_at_is_unknown_beside_the_others(three: World) -> None:
+    three.aws.fault(service="elasticache", action="DescribeCacheClusters", fault="error",
+                    match={"CacheClusterId": FIX_ENVIRONMENT}, code="AccessDenied", message="no",
+                    status=403)
+    three = three.unpoliced()
+    told = json.loads(three.berth("list", "--json", code=2).stdout)
+    states = {one["environment"]: one["state"] for one in told["environments"]}
+    assert states == {ENVIRONMENT: "up", FIX_ENVIRONMENT: "unknown", "automation-master": "up"}
+    [unknown] = [one for one in told["environments"] if one["state"] == "unknown"]
+    assert "DescribeCacheClusters" in unknown["why"] and "AccessDenied" in unknown["why"]
+    assert not told["succeeded"] and unknown["why"] in told["error"] and told["unread"] == []
+    done = three.berth("list", code=2)
+    assert len(done.stdout.splitlines()) == 4
+    assert "1 environment could not be looked at" in done.stderr
+
+
+def deny_role(world: World, kind: str) -> str:
+    """A role for one kind of branch, in the account of the others, that nobody may assume."""
+    arn = "arn:aws:iam::123456789012:role/denied"
+    world.config["projects"][str(PROJECT_ID)][kind]["roleArn"] = arn
+    world.write_config()
+    world.aws.fault(service="sts", action="AssumeRole", match={"RoleArn": arn}, fault="error",
+                    code="AccessDenied", message="no", status=403)
+    return arn
+
+
+def test_what_one_role_cannot_read_hides_nothing_of_another(three: World) -> None:
+    three = three.unpoliced()
+    arn = deny_role(three, "production")
+    done = three.berth("list", "--json", code=2)
+    told = json.loads(done.stdout)
+    states = {one["environment"]: one["state"] for one in told["environments"]}
+    # The other role sees it, but not that it is where it belongs.
+    assert states == {ENVIRONMENT: "up", FIX_ENVIRONMENT: "up", "automation-master": "unknown"}
+    [unread] = told["unread"]
+    assert unread["region"] == "us-east-1" and unread["roleArn"] == arn
+    assert f"the environments in us-east-1 as {arn}: " in unread["error"]
+    assert told["error"] == unread["error"] and unread["error"] in done.stderr
+
+
 def test_what_the_host_config_does_not_know_is_named(three: World) -> None:
     ephemeral = three.config["projects"][str(PROJECT_ID)]["ephemeral"]
     ephemeral["refs"] = ["dev/feature*"]

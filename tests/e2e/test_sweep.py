@@ -6,14 +6,16 @@ from __future__ import annotations
 import fcntl
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from gitlabhost import TOKEN, Answer, GitLab
+from test_destroy import alarm_of, wait_for_call
 from test_expiry import set_left, set_time_to_live
+from test_list import deny_role
 from world import BRANCH, BUILD, ENVIRONMENT, FIX, FIX_ENVIRONMENT, PROJECT_ID, World
 
 MINUTE = timedelta(minutes=1)
@@ -178,6 +180,60 @@ def test_what_cannot_be_looked_at_keeps_nobody_from_the_others(world: World,
     assert "AccessDenied" in told[FIX_ENVIRONMENT]["error"]
     world.aws.clear_faults()
     assert sweep(world, "--yes")[FIX_ENVIRONMENT]["result"] == "destroyed"
+
+
+@pytest.mark.parametrize("kind", ["production", "ephemeral"])
+def test_what_a_role_cannot_read_is_not_swept_and_all_else_is(world: World, gitlab: GitLab,
+                                                              kind: str) -> None:
+    arn = deny_role(world, kind)
+    gitlab.branches.remove(FIX)
+    done = world.berth("sweep", "--yes", "--json", code=2)
+    told = json.loads(done.stdout)
+    assert [one["roleArn"] for one in told["unread"]] == [arn]
+    assert told["error"].startswith(f"the environments in us-east-1 as {arn}: ")
+    assert told["error"] in done.stderr
+    readable = kind == "production"
+    assert clusters(world) == (ALL - {FIX_ENVIRONMENT} if readable else ALL)
+    assert (world.writes() != []) == readable
+
+
+def sweep_with_an_alarm_again(world: World, meanwhile: Callable[[], None]) -> str:
+    """What a sweep says during which one of FIX_ENVIRONMENT's alarms is made anew."""
+    alarm = alarm_of(world, FIX_ENVIRONMENT)
+    world.aws.fault(service="ecs", action="DeleteService", fault="slow", seconds=2)
+    with subprocess.Popen([BUILD / "bin" / "berth", "sweep", "--yes"], env=world.environ(),
+                          stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        wait_for_call(world, "DeleteService")
+        meanwhile()
+        world.aws.client("cloudwatch").put_metric_alarm(**alarm)
+        said = process.stderr.read()
+    assert process.returncode == 0, said
+    return said
+
+
+def alarms(world: World) -> list[str]:
+    found = world.aws.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"{FIX_ENVIRONMENT}-")
+    return [one["AlarmName"] for one in found["MetricAlarms"]]
+
+
+def test_a_branch_that_comes_back_meanwhile_keeps_what_is_made_for_it(world: World,
+                                                                      gitlab: GitLab) -> None:
+    """Whoever pushes it after the first removals gets an environment, which is not removed too."""
+    gitlab.branches.remove(FIX)
+    said = sweep_with_an_alarm_again(world, lambda: gitlab.branches.append(FIX))
+    assert "came back, and is left: 1 alarm" in said
+    assert f"'{FIX_ENVIRONMENT}' is kept: it is in use again; deploy its branch" in said
+    assert f"nothing is left of {FIX_ENVIRONMENT}" not in said
+    assert len(alarms(world)) == 1
+
+
+def test_what_comes_back_of_one_that_is_over_goes_unless_its_cluster_does(world: World) -> None:
+    set_time_to_live(world, "72h")
+    set_left(world, -MINUTE, FIX_ENVIRONMENT)
+    said = sweep_with_an_alarm_again(world, lambda: None)
+    assert "came back, and is removed once more: 1 alarm" in said and alarms(world) == []
+    assert clusters(world) == ALL - {FIX_ENVIRONMENT}
 
 
 def test_production_is_never_swept(world: World, gitlab: GitLab) -> None:

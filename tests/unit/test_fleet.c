@@ -21,9 +21,11 @@ static const char host_json[] =
 
 static struct hostconfig host;
 static struct place places[] = {
-    { "us-east-1", "arn:aws:iam::123456789012:role/p", (char *)"123456789012" },
-    { "us-east-1", NULL, (char *)"123456789012" },
-    { "eu-west-1", NULL, (char *)"123456789012" },
+    { .region = "us-east-1",
+      .role_arn = "arn:aws:iam::123456789012:role/p",
+      .account = (char *)"123456789012" },
+    { .region = "us-east-1", .account = (char *)"123456789012" },
+    { .region = "eu-west-1", .account = (char *)"123456789012" },
 };
 static const struct fleet fleet = { .places = places, .n_places = 3 };
 
