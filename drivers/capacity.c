@@ -88,7 +88,8 @@ static bool wants_usage(const struct look *l)
            (enlarges_vcpu(l) && limit_of(l->g->capacity, "maxVcpu") >= 0);
 }
 
-/* Everything that has to be read and does not need another answer, at the same time. */
+/* Everything that has to be read and does not need another answer, at the same time: the writes
+ * wait for it, few others read by then, and no service is asked more than a few times. */
 static int read_all(struct look *l, struct err *err)
 {
     struct together_task tasks[READS_MAX];
@@ -100,7 +101,7 @@ static int read_all(struct look *l, struct err *err)
     if (l->n_placings > 0)
         tasks[n++] = (struct together_task){ read_instances, l };
     n += capacity_ceilings_tasks(l->ceilings, tasks + n, READS_MAX - n);
-    return together_run(tasks, n, err);
+    return together_run_wide(tasks, n, err);
 }
 
 /* Whether tasks as large as there are could be too many: else nobody needs to know their cpu. */

@@ -5,9 +5,6 @@
 #include <stdatomic.h>
 #include <uv.h>
 
-/* Few: each of the engine's workers may do this at once, and AWS counts calls by the second. */
-#define THREADS_MAX 4
-
 struct together {
     const struct together_task *tasks;
     struct err *errors;
@@ -43,14 +40,14 @@ static int first_error(struct together *t, struct err *err)
     return status;
 }
 
-int together_run(const struct together_task *tasks, size_t n, struct err *err)
+static int run(const struct together_task *tasks, size_t n, unsigned at_once, struct err *err)
 {
     struct together t = { .tasks = tasks, .n = n };
-    uv_thread_t threads[THREADS_MAX - 1];
+    uv_thread_t threads[TOGETHER_WIDE];
     unsigned started = 0;
     t.errors = xcalloc(n + 1, sizeof(*t.errors));
     /* A thread that cannot be started leaves its share to the others. */
-    while (started + 1 < n && started < ARRAY_SIZE(threads) &&
+    while (started + 1 < n && started + 1 < at_once &&
            uv_thread_create(&threads[started], thread_main, &t) == 0)
         started++;
     run_tasks(&t);
@@ -59,4 +56,14 @@ int together_run(const struct together_task *tasks, size_t n, struct err *err)
     int status = first_error(&t, err);
     free(t.errors);
     return status;
+}
+
+int together_run(const struct together_task *tasks, size_t n, struct err *err)
+{
+    return run(tasks, n, TOGETHER_FEW, err);
+}
+
+int together_run_wide(const struct together_task *tasks, size_t n, struct err *err)
+{
+    return run(tasks, n, TOGETHER_WIDE, err);
 }

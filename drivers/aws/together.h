@@ -18,11 +18,17 @@ struct together_task {
     void *context;
 };
 
+/* Few: each of the engine's workers may do this at once, and AWS counts calls by the second. As
+ * many as there are workers where only one of them does, and of no service more than a few. */
+#define TOGETHER_FEW  4
+#define TOGETHER_WIDE 16
+
 /*
  * Runs all tasks, a few at a time, on the calling thread and on others, which have ended when it
  * returns. Fails with the error of the first task in order that failed; the others are run all the
  * same.
  */
 int together_run(const struct together_task *tasks, size_t n, struct err *err);
+int together_run_wide(const struct together_task *tasks, size_t n, struct err *err);
 
 #endif

@@ -24,7 +24,7 @@ struct reading {
     struct reading **then; /* those that come after it */
     size_t n_then;
     unsigned blocked;   /* how many it waits for */
-    unsigned height;    /* how many types come after it, one after the other */
+    unsigned height;    /* how many rounds of calls come after it, one after the other */
     unsigned under_way; /* chunks */
     struct err err;     /* the first error */
 };
@@ -58,10 +58,12 @@ static void chunk_work(struct job *job)
 
 static void chunk_done(struct job *job);
 
+/* What is discovered is observed then: a round more is to come. */
 static void submit_chunk(struct reading *reading, struct resource **v, size_t n)
 {
     struct chunk *c = xcalloc(1, sizeof(*c));
-    c->job = (struct job){ .work = chunk_work, .done = chunk_done, .rank = reading->height };
+    unsigned rank = reading->height + (v == NULL);
+    c->job = (struct job){ .work = chunk_work, .done = chunk_done, .rank = rank };
     c->reading = reading;
     c->v = v;
     c->n = n;
@@ -145,20 +147,27 @@ static void block(struct reading *reading, struct reading *first)
     reading->blocked++;
 }
 
+static unsigned rounds_of(const struct resource_type *type)
+{
+    return type->discover != NULL ? 2 : 1;
+}
+
 /* What most others wait for, one after the other, is read first: it decides when all is read. As
- * many rounds as there are types reach every type; a circle, which is found later, has no height.
+ * many passes as there are types reach every type; a circle, which is found later, has no height.
  */
 static void measure_heights(struct observation *o)
 {
     bool changed = true;
-    for (size_t round = 0; changed && round < o->n; round++) {
+    for (size_t pass = 0; changed && pass < o->n; pass++) {
         changed = false;
         for (size_t i = 0; i < o->n; i++) {
             struct reading *reading = &o->readings[i];
             for (size_t j = 0; j < reading->n_then; j++) {
-                if (reading->height > reading->then[j]->height)
+                const struct reading *then = reading->then[j];
+                unsigned height = then->height + rounds_of(then->type);
+                if (reading->height >= height)
                     continue;
-                reading->height = reading->then[j]->height + 1;
+                reading->height = height;
                 changed = true;
             }
         }

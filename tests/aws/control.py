@@ -11,7 +11,7 @@
   POST   kill                    {"n": 1 is the next call, "when": "before" or "after", "pgid": P};
                                  "during": not killed, but sent SIGTERM while it waits for the answer
   POST   answers                 {"on": bool}: whether the record has them
-  POST   latency                 {"seconds": N}: what an AWS call takes beside its own work
+  POST   latency                 {"seconds": N}: what an AWS call takes, its own work included
   POST   pages                   {"size": N or null}: no page of a list holds more
   POST   enforce                 {"on": bool} or {"principal", "policy", "log", "for"}: see
                                  `authorize`

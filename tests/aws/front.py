@@ -1,7 +1,8 @@
 """The HTTP side: HTTP/1.1 with keep-alive on 127.0.0.1, a thread for each connection.
 
-Order of things for one AWS call: latency (outside the lock), then, under the lock, the fault
-that strikes if any, the call itself, the record; then the answer.
+Order of things for one AWS call: half of the latency; then, under the lock, the fault that strikes if
+any, the call itself, the record; then the answer, once the latency has passed since the call came. So a
+call takes that long, however slow the machine, as long as work here fits into the other half.
 """
 
 from __future__ import annotations
@@ -202,17 +203,22 @@ class Handler(BaseHTTPRequestHandler):
                         json.dumps(answer, default=str).encode()))
 
     def aws_call(self, request: wire.Request) -> None:
-        started = time.time()
-        if self.server.latency:
-            time.sleep(self.server.latency)
+        started, latency = time.time(), self.server.latency
+        if latency:
+            time.sleep(latency / 2)
         asked = time.time()
         with self.server.lock:
+            begun = time.time()
             entry = {"service": "", "action": "", "input": None, "write": False, "fault": None,
-                     "principal": None, "waited": (time.time() - asked) * 1000}
+                     "principal": None}
             fault, raw = self.carried_out(request, entry)
+            done, due = time.time(), started + latency
             entry.update(
                 n=len(self.server.record) + 1, status=raw.status if raw else None,
-                start=started * 1000, end=time.time() * 1000, connection=self.number,
+                start=started * 1000, end=max(done, due) * 1000,
+                # How much later this one ends for having waited until others were answered.
+                waited=(max(done, due) - max(done - (begun - asked), due)) * 1000,
+                connection=self.number,
                 bytes_in=len(request.body), bytes_out=len(raw.body) if raw else 0)
             entry.update(_error_of(raw))
             entry["attempt"] = self.server.attempt(entry)
@@ -220,6 +226,8 @@ class Handler(BaseHTTPRequestHandler):
                 entry["answer"] = raw.body.decode("utf-8", "replace") if raw else None
             entry["invocation"] = request.headers.get("amz-sdk-invocation-id")
             self.server.record.append(entry)
+        if latency:
+            time.sleep(max(0.0, due - time.time()))
         if raw is None:
             self.drop(hard=fault.get("fault") in ("reset", "refused"))
         elif fault.get("fault") == "lost" or fault.get("fault") == "kill":

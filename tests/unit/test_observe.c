@@ -125,6 +125,38 @@ static void test_types_wait_for_those_they_come_after(void **state)
     assert_true(service->end < fake_first(FAKE_OBSERVE, "ecs.service/E-s")->begin);
 }
 
+/* Lookups, a call for each, are in the queue first, and none is needed for anything else. */
+static bool is_discovered_before_the_last_lookup(const char *type)
+{
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    for (int i = 0; i < 200; i++)
+        strbuf_addf(&text, "%s{\"type\":\"net.lookup\",\"label\":\"l%d\"}", i ? "," : "[", i);
+    strbuf_addc(&text, ']');
+    struct graph *g = fake_graph(text.buf);
+    struct engine_options one_worker = { .workers = 1 };
+    struct err err = ERR_INIT;
+    assert_int_equal(engine_observe(NULL, g, &one_worker, &err), 0);
+    graph_free(g);
+    return fake_first(FAKE_DISCOVER, type)->begin <
+           fake_last(FAKE_OBSERVE, "net.lookup/E-l199")->begin;
+}
+
+/* The worker may have emptied the queue before all is in it, if the loop's thread does not get to
+ * run: once in many times is proof, as calls of one rank are never made in another order. */
+static void test_what_leads_to_more_calls_is_read_first(void **state)
+{
+    (void)state;
+    unsigned batch = fake_lookup.batch;
+    fake_lookup.batch = 1;
+    bool seen = false;
+    for (int i = 0; i < 100 && !seen; i++) {
+        fake_forget_events();
+        seen = is_discovered_before_the_last_lookup("store.box");
+    }
+    fake_lookup.batch = batch;
+    assert_true(seen);
+}
+
 static void test_errors_of_several_types(void **state)
 {
     (void)state;
@@ -157,6 +189,7 @@ int main(void)
         T(test_foreign_resources_are_all_named),
         T(test_batches),
         T(test_types_wait_for_those_they_come_after),
+        T(test_what_leads_to_more_calls_is_read_first),
         T(test_errors_of_several_types),
         T(test_cancelled),
     };

@@ -26,19 +26,29 @@ static int counted_run(void *context, struct err *err)
     return c->fails ? err_set(err, ERR_FAILED, "task %p", context) : 0;
 }
 
-/* Each waits until both run: one after the other they would never end. */
+/* Each waits until N of them run: fewer at a time would never end. */
+static void assert_at_once(unsigned n,
+                           int (*run)(const struct together_task *, size_t, struct err *))
+{
+    uv_barrier_t barrier;
+    struct counted counted[TOGETHER_WIDE] = { 0 };
+    struct together_task tasks[TOGETHER_WIDE];
+    assert_int_equal(uv_barrier_init(&barrier, n), 0);
+    for (unsigned i = 0; i < n; i++) {
+        counted[i].barrier = &barrier;
+        tasks[i] = (struct together_task){ counted_run, &counted[i] };
+    }
+    struct err err = ERR_INIT;
+    assert_int_equal(run(tasks, n, &err), 0);
+    uv_barrier_destroy(&barrier);
+    assert_int_equal(run(NULL, 0, &err), 0);
+}
+
 static void tasks_run_at_the_same_time(void **state)
 {
     (void)state;
-    uv_barrier_t barrier;
-    assert_int_equal(uv_barrier_init(&barrier, 2), 0);
-    struct counted counted[2] = { { .barrier = &barrier }, { .barrier = &barrier } };
-    const struct together_task tasks[] = { { counted_run, &counted[0] },
-                                           { counted_run, &counted[1] } };
-    struct err err = ERR_INIT;
-    assert_int_equal(together_run(tasks, 2, &err), 0);
-    uv_barrier_destroy(&barrier);
-    assert_int_equal(together_run(NULL, 0, &err), 0);
+    assert_at_once(TOGETHER_FEW, together_run);
+    assert_at_once(TOGETHER_WIDE, together_run_wide);
 }
 
 static void the_first_failure_is_told_and_all_are_run(void **state)
