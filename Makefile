@@ -276,7 +276,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/berth $(DESTDIR)$(PREFIX)/share/berth
 	install -m 755 $(B)/bin/berth $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(addprefix $(B)/libexec/berth/,$(MAINS)) $(DESTDIR)$(PREFIX)/libexec/berth/
-	install -m 644 config/*.schema.json config/berth.json config/config.toml $(DESTDIR)$(PREFIX)/share/berth/
+	install -m 644 config/*.schema.json config/berth.json config/config.toml config/gitlab-ci.yml $(DESTDIR)$(PREFIX)/share/berth/
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 644 config/berth-sweep.timer $(DESTDIR)$(PREFIX)/lib/systemd/system/
 	sed 's|^ExecStart=/usr/local/|ExecStart=$(PREFIX)/|' config/berth-sweep.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/berth-sweep.service
@@ -288,7 +288,7 @@ clean:
 help:
 	@echo 'make              builds build/bin/berth and build/libexec/berth/*'
 	@echo 'make deps         installs what is missing on Debian 12'
-	@echo 'make demo         deploys the example on a local AWS endpoint'
+	@echo 'make demo         plays the whole pipeline of the example on a local AWS endpoint'
 	@echo 'make check        lint, unit, sanitizer, end-to-end tests, coverage'
 	@echo 'make bench        what a stage costs; how fast a deploy and a destroy are beside what AWS allows'
 	@echo 'make chaos        whatever goes wrong, whenever: the next run ends right (long)'

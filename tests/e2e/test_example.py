@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The example is a monorepo that works: its modules' own tests, its linter, its Terraform files, and
-the programs of its images, without berth."""
+"""The example is a monorepo that works, without berth: its modules' own tests, its linter, its
+Terraform files, and the program of its images."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def extend(document: Mapping[str, Any], name: str, depth: int = 0) -> dict[str, 
 
 
 def resolve(value: Any, jobs: Mapping[str, Any], depth: int = 0) -> Any:
-    """References replaced by what they name; in a list, a list's items take the reference's place."""
+    """References replaced by what they name; in a list, a list's items take its place."""
     if depth > 10:
         raise PipelineError("references more than 10 levels deep")
     if isinstance(value, Reference):
@@ -174,7 +174,8 @@ class Condition:
     ||, parentheses, comparisons; a variable that is not there is null, an empty one is false."""
 
     TOKEN = re.compile(
-        r"\s*(?:(\$\w+)|\"([^\"]*)\"|'([^']*)'|/((?:\\.|[^/\\])+)/(i?)|(==|!=|=~|!~|&&|\|\||\(|\)|null))"
+        r"\s*(?:(\$\w+)|\"([^\"]*)\"|'([^']*)'|/((?:\\.|[^/\\])+)/(i?)|"
+        r"(==|!=|=~|!~|&&|\|\||\(|\)|null))"
     )
 
     def __init__(self, text: str, variables: Mapping[str, str]) -> None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Plays GitLab for one pipeline: the jobs that a repository's .gitlab-ci.yml has for a branch, stage
-by stage, each by `tests/runner/job`, one after the other. What is by hand is left to `play`.
+"""Plays GitLab for one pipeline: the jobs that a repository's .gitlab-ci.yml has for a branch,
+stage by stage, each by `tests/runner/job`, one after the other. What is by hand is left to `play`.
 
 The job's log goes to where this program's goes; what came of it is in the row that is returned.
 """

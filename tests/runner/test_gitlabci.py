@@ -257,7 +257,8 @@ def test_merging(tmp_path: Path) -> None:
         ".c: { variables: { B: '2' }, rules: [{ if: $A }] }\n")
     found = load_jobs(write(tmp_path, "include: { local: base.yml }\n"
                             ".c: { tags: [z] }\n"
-                            "j: { extends: [.b, .c], rules: [!reference [.c, rules], { if: $B }] }\n"
+                            "j: { extends: [.b, .c],\n"
+                            "     rules: [!reference [.c, rules], { if: $B }] }\n"
                             "k: { extends: j, script: [!reference [.b, script], k] }\n"), {})
     assert found["j"] == {"stage": "one", "script": ["b"], "variables": {"A": "1", "B": "2"},
                           "tags": ["z"], "rules": [{"if": "$A"}, {"if": "$B"}]}
@@ -277,3 +278,18 @@ def test_merging(tmp_path: Path) -> None:
 def test_what_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(PipelineError, match=re.escape(message)):
         load_jobs(write(tmp_path, text + "\n"), {})
+
+
+def test_the_template_with_other_branches(tmp_path: Path) -> None:
+    """As docs/pipeline.md has it: what a repository writes anew reaches all jobs that use it."""
+    (tmp_path / ".gitlab-ci.yml").write_text(
+        "include: [{ project: platform/berth, file: /config/gitlab-ci.yml }]\n"
+        ".berth-on-branches: { rules: [{ if: $CI_COMMIT_BRANCH =~ /^feature-/ }] }\n"
+        "deploy-master: { when: manual }\n"
+        "notifier-build: { extends: .berth-build }\n")
+    found = load_jobs(tmp_path, {"platform/berth": ROOT})
+    names = {job.name for job in pipeline_of(found, {"CI_COMMIT_BRANCH": "feature-x"})}
+    assert names == {"basic-infra", "notifier-build", *BRANCHES}
+    assert not list(pipeline_of(found, {"CI_COMMIT_BRANCH": "dev/feature/login"}))
+    master = {job.name: job.when for job in pipeline_of(found, {"CI_COMMIT_BRANCH": "master"})}
+    assert master["deploy-master"] == "manual" and "notifier-build" in master

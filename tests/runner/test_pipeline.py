@@ -27,7 +27,7 @@ elsewhere: { stage: one, script: [echo elsewhere], rules: [{ if: $CI_COMMIT_BRAN
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """On a host whose executors run scripts and no more; `job` finds them where berth's would be."""
+    """On a host whose executors run scripts and no more; `job` takes them for berth's."""
     host = Host(tmp_path)
     (host.project / ".gitlab-ci.yml").write_text(TEXT)
     job = tmp_path / "job"
