@@ -54,7 +54,7 @@ SMALL_SRC  = $(wildcard executor/base/*.c) \
                drivecall.c checkout.c jobuser.c account.c claim.c wipe.c keyring.c \
                sandbox.c guard.c)
 FULL_SRC   = $(addprefix executor/,environment.c check.c cli.c deploy.c destroy.c errand.c \
-               iampolicy.c lock.c outputs.c watch.c toolwork.c capture.c status.c console.c gitlab.c adopt.c fleet.c list.c sweep.c \
+               iampolicy.c lock.c outputs.c grafanawork.c watch.c toolwork.c capture.c status.c console.c gitlab.c adopt.c fleet.c list.c sweep.c \
                doctor.c doctor_runner.c doctor_host.c doctor_user.c doctor_aws.c) \
              $(wildcard executor/engine/*.c drivers/*.c drivers/aws/*.c)
 MAINS      = config prepare run cleanup drive

@@ -4,41 +4,13 @@
 #include <ctype.h>
 #include <inttypes.h>
 
-#include "drivers/common.h"
-#include "executor/base/log.h"
+#include "drivers/secret.h"
 
 /*
  * The secret that holds the AUTH token: a parameter of SSM or a secret of Secrets Manager. What a
  * plan needs is its version alone, which the tag of the replication group is compared with; the
  * value is read when it is sent, and kept nowhere.
  */
-
-static bool is_in_secrets_manager(const char *secret)
-{
-    return str_starts(secret, "arn:") && strstr(secret, ":secretsmanager:") != NULL;
-}
-
-/* The name of a parameter that may be given by its ARN. */
-static const char *parameter_name(const char *secret)
-{
-    static const char kind[] = ":parameter/";
-    const char *at = str_starts(secret, "arn:") ? strstr(secret, kind) : NULL;
-    return at != NULL ? at + strlen(kind) - 1 : secret;
-}
-
-/* *ret is NULL where there is none. */
-static int parameter_read(struct session *s, const char *secret, bool decrypted, cJSON **ret,
-                          struct err *err)
-{
-    _cleanup_json_ cJSON *input = cJSON_CreateObject();
-    json_push_str(json_put_array(input, "Names"), parameter_name(secret));
-    json_put_bool(input, "WithDecryption", decrypted);
-    _cleanup_json_ cJSON *output = NULL;
-    if (aws_call(s, "ssm", "GetParameters", input, &output, err) < 0)
-        return -1;
-    *ret = json_dup(json_at(output, "Parameters/0"));
-    return 0;
-}
 
 static char *parameter_version(const cJSON *parameter)
 {
@@ -55,24 +27,11 @@ static char *current_version(const cJSON *secret)
     return NULL;
 }
 
-/* What Secrets Manager found is what was named: an ARN that ends as complete ones do is taken for
- * one, never for the beginning of a longer one's. */
-static int check_found(const char *secret, const cJSON *found, struct err *err)
-{
-    const char *arn = json_str(found, "ARN");
-    if (arn == NULL || secret_suffix(secret, strlen(secret)) == 0 || str_eq(arn, secret))
-        return 0;
-    return err_set(err, ERR_USER,
-                   "redis.authToken: Secrets Manager takes '%s' for '%s'; name the secret by its "
-                   "whole ARN",
-                   secret, arn);
-}
-
 static int version_read(struct session *s, const char *secret, char **ret, struct err *err)
 {
     _cleanup_json_ cJSON *output = NULL;
-    if (!is_in_secrets_manager(secret)) {
-        if (parameter_read(s, secret, false, &output, err) < 0)
+    if (!secret_is_in_manager(secret)) {
+        if (secret_parameter_read(s, secret, false, &output, err) < 0)
             return -1;
         *ret = output != NULL ? parameter_version(output) : NULL;
         return 0;
@@ -83,7 +42,7 @@ static int version_read(struct session *s, const char *secret, char **ret, struc
     if (aws_call(s, "secretsmanager", "DescribeSecret", input, &output, &failure) < 0 &&
         failure.class != ERR_NOT_FOUND)
         return err_move(err, &failure);
-    if (check_found(secret, output, err) < 0)
+    if (secret_check_found("redis.authToken", secret, output, err) < 0)
         return -1;
     *ret = current_version(output);
     return 0;
@@ -148,32 +107,12 @@ int token_read(struct session *s, const struct graph *g, char **ret_value, char 
                struct err *err)
 {
     const char *secret = graph_find(g, ELASTICACHE_TOKEN)->name;
-    _cleanup_json_ cJSON *output = NULL;
-    _cleanup_free_ char *version = NULL;
-    const char *value;
-    if (is_in_secrets_manager(secret)) {
-        _cleanup_json_ cJSON *input = cJSON_CreateObject();
-        json_put_str(input, "SecretId", secret);
-        if (aws_call(s, "secretsmanager", "GetSecretValue", input, &output, err) < 0 ||
-            check_found(secret, output, err) < 0)
-            return -1;
-        value = json_str(output, "SecretString");
-        version = xstrdup(json_str(output, "VersionId") ? json_str(output, "VersionId") : "");
-    } else {
-        if (parameter_read(s, secret, true, &output, err) < 0)
-            return -1;
-        value = json_str(output, "Value");
-        version = parameter_version(output);
-    }
-    redact_add(value);
-    if (value == NULL)
-        return err_set(err, ERR_USER,
-                       "redis.authToken: secret '%s' holds no text; set it to a "
-                       "token of 16 to 128 characters",
-                       secret);
+    _cleanup_free_ char *value = NULL, *version = NULL;
+    if (secret_read(s, "redis.authToken", secret, &value, &version, err) < 0)
+        return -1;
     if (token_check(secret, value, err) < 0)
         return -1;
-    *ret_value = xstrdup(value);
+    *ret_value = steal_ptr(&value);
     *ret_version = xasprintf("%s:%s", secret, version);
     return 0;
 }

@@ -48,8 +48,8 @@ struct permission {
  */
 extern const struct permission acm_permissions[], alb_permissions[], cloudformation_permissions[],
     cloudmap_permissions[], cloudwatch_permissions[], ec2_permissions[], ecr_permissions[],
-    ecs_permissions[], elasticache_permissions[], iam_permissions[], logs_permissions[],
-    route53_permissions[], security_group_permissions[];
+    ecs_permissions[], elasticache_permissions[], grafana_permissions[], iam_permissions[],
+    logs_permissions[], route53_permissions[], security_group_permissions[];
 
 /* The sid of actions that know no resource, from all drivers in one statement. */
 #define PERMIT_LOOK "Look"
@@ -58,6 +58,11 @@ extern const struct permission acm_permissions[], alb_permissions[], cloudformat
 void permission_add_once(struct strlist *list, const char *name);
 /* that of a resource; */
 void permission_add_name(const struct resource *r, struct strlist *ret);
+/* what an ARN names a parameter by, or a secret of Secrets Manager, if what names a secret in a
+ * spec is one (the name without the slash that begins it; the end of its ARN may be left out
+ * there); */
+void permission_add_parameter(struct strlist *ret, const char *secret);
+void permission_add_secret(struct strlist *ret, const char *secret);
 /* and calls f with each wanted resource of a type. */
 void permission_each_wanted(const struct graph *g, const char *type, struct strlist *ret,
                             void (*f)(const struct resource *r, struct strlist *ret));

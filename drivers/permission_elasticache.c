@@ -21,20 +21,9 @@ static void parameter_groups(const struct graph *g, struct strlist *ret)
     permission_each_wanted(g, "elasticache.replication_group", ret, add_parameter_group);
 }
 
-static bool is_of(const char *arn, const char *service)
-{
-    return str_starts(arn, "arn:") && strstr(arn, service) != NULL;
-}
-
-/* Parameters by their names without the slash that begins them, as their ARNs have them. */
 static void add_parameter(const struct resource *r, struct strlist *ret)
 {
-    static const char kind[] = ":parameter/";
-    if (is_of(r->name, ":secretsmanager:"))
-        return;
-    const char *at = str_starts(r->name, "arn:") ? strstr(r->name, kind) : NULL;
-    const char *name = at != NULL ? at + strlen(kind) : r->name;
-    permission_add_once(ret, *name == '/' ? name + 1 : name);
+    permission_add_parameter(ret, r->name);
 }
 
 static void token_parameters(const struct graph *g, struct strlist *ret)
@@ -42,16 +31,9 @@ static void token_parameters(const struct graph *g, struct strlist *ret)
     permission_each_wanted(g, "elasticache.auth_token", ret, add_parameter);
 }
 
-/* What follows "secret:" in its ARN, which ends with a hyphen and six characters that a secret's
- * name lacks: https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html */
 static void add_secret(const struct resource *r, struct strlist *ret)
 {
-    static const char kind[] = ":secret:";
-    const char *at = is_of(r->name, ":secretsmanager:") ? strstr(r->name, kind) : NULL;
-    if (at == NULL)
-        return;
-    permission_add_once(ret, at + strlen(kind));
-    strlist_addf(ret, "%s-??????", at + strlen(kind));
+    permission_add_secret(ret, r->name);
 }
 
 static void token_secrets(const struct graph *g, struct strlist *ret)

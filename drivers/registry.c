@@ -20,7 +20,8 @@
     X(ecs)                                                                                         \
     X(route53)                                                                                     \
     X(capacity)                                                                                    \
-    X(cloudwatch)
+    X(cloudwatch)                                                                                  \
+    X(grafana)
 
 /* Likewise what does jobs that are not about resources: the definition of NAME_tool. */
 #define TOOL_MAP(X) X(lint)

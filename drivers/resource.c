@@ -61,6 +61,7 @@ void graph_free(struct graph *g)
     free(g->aliases);
     strlist_release(&g->warnings);
     cJSON_Delete(g->capacity);
+    cJSON_Delete(g->grafana);
     uv_mutex_destroy(&g->mutex);
     free(g);
 }

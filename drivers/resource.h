@@ -260,6 +260,7 @@ struct graph {
     unsigned n_foreign;        /* in a teardown: what has a name of ours, and is not ours */
     _Atomic unsigned n_unseen; /* in a teardown: what berth may not look into; each is warned of */
     cJSON *capacity;           /* the spec's limits of what all environments run; or NULL */
+    cJSON *grafana;            /* the spec's users of Grafana; or NULL */
     struct {
         char *alias;
         char *address;

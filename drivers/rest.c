@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/rest.h"
 
-#include <openssl/evp.h>
-
+#include "drivers/aws/digest.h"
 #include "executor/base/log.h"
 
 #define CONNECT_SECONDS 10
@@ -83,9 +82,7 @@ void rest_authorize(struct rest *r, const char *header)
 void rest_authorize_basic(struct rest *r, const char *login, const char *password)
 {
     _cleanup_free_ char *pair = xasprintf("%s:%s", login, password);
-    size_t len = strlen(pair);
-    _cleanup_free_ char *code = xmalloc((len + 2) / 3 * 4 + 1);
-    EVP_EncodeBlock((unsigned char *)code, (const unsigned char *)pair, (int)len);
+    _cleanup_free_ char *code = base64_text(pair);
     redact_add(code);
     _cleanup_free_ char *header = xasprintf("Authorization: Basic %s", code);
     rest_authorize(r, header);

@@ -155,11 +155,15 @@ static bool match_exact(const char *name, struct dispatch *d)
     return false;
 }
 
+/* Grafana's driver makes users, and no part of a deploy. */
 static bool match_driver(const char *part, struct dispatch *d)
 {
     for (size_t i = 0; i < ARRAY_SIZE(driver_names); i++) {
         if (str_eq(part, driver_names[i].name)) {
-            set_act(d, ACT_DEPLOY, driver_names[i].driver);
+            if (str_eq(driver_names[i].driver, act_infos[ACT_GRAFANA].name))
+                set_act(d, ACT_GRAFANA, NULL);
+            else
+                set_act(d, ACT_DEPLOY, driver_names[i].driver);
             d->word = driver_names[i].name;
             return true;
         }

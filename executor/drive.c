@@ -14,6 +14,7 @@
 #include "executor/destroy.h"
 #include "executor/drivecall.h"
 #include "executor/exitcode.h"
+#include "executor/grafanawork.h"
 #include "executor/joblog.h"
 #include "executor/jobuser.h"
 #include "executor/outputs.h"
@@ -101,6 +102,7 @@ static int check_act(const struct drive *d, struct err *err)
     case ACT_SWEEP:
     case ACT_BASIC_INFRA:
     case ACT_CAPACITY:
+    case ACT_GRAFANA:
         return 0;
     case ACT_SCRIPT:
         return err_set(err, ERR_USER,
@@ -227,6 +229,8 @@ static int work(struct drive *d, struct err *err)
     struct deploy *deploy = &d->deploy;
     if (d->dispatch.act == ACT_CAPACITY)
         return check_capacity(d, err);
+    if (d->dispatch.act == ACT_GRAFANA)
+        return grafanawork(deploy, d->dispatch.plan, d->checkout, err);
     struct part part;
     bool writes = !d->dispatch.plan;
     if (select_part(d, &part, err) < 0 || (writes && errand_lock(&deploy->errand, err) < 0) ||
@@ -275,7 +279,7 @@ static int deploy(struct drive *d, const struct errand_request *errand, struct e
         return -1;
     int r = work(d, err);
     errand_say_table(&d->deploy.errand);
-    if (r == 0)
+    if (r == 0 && d->dispatch.act != ACT_GRAFANA) /* which has said it */
         say_done(d);
     return r;
 }

@@ -15,3 +15,11 @@ char *digest_text(const char *text, size_t bytes)
     strbuf_add_hex(&hex, digest, bytes < len ? bytes : len);
     return strbuf_detach(&hex);
 }
+
+char *base64_text(const char *text)
+{
+    size_t len = strlen(text);
+    char *code = xmalloc((len + 2) / 3 * 4 + 1);
+    EVP_EncodeBlock((unsigned char *)code, (const unsigned char *)text, (int)len);
+    return code;
+}

@@ -153,6 +153,60 @@ static void check_redis(struct limiting *l, const cJSON *spec)
     check_secret(l, token);
 }
 
+/* Passwords of Grafana's users are read with the runner's credentials likewise, and sent to where
+ * the spec says that Grafana is. */
+static void check_grafana(struct limiting *l, const cJSON *spec)
+{
+    size_t i = 0;
+    const cJSON *password = json_at(spec, "grafana/administrator/password"), *user;
+    if (password != NULL) {
+        strbuf_cut(&l->path, 0);
+        strbuf_adds(&l->path, "grafana.administrator.password");
+        check_secret(l, password);
+    }
+    cJSON_ArrayForEach (user, json_at(spec, "grafana/users")) {
+        strbuf_cut(&l->path, 0);
+        strbuf_addf(&l->path, "grafana.users[%zu].password", i++);
+        check_secret(l, json_get(user, "password"));
+    }
+}
+
+/* The host of https://host:port/path. */
+static char *host_of(const char *url)
+{
+    const char *host = strstr(url, "://");
+    host = host != NULL ? host + 3 : url;
+    return xstrndup(host, strcspn(host, ":/"));
+}
+
+/* A name in a zone, or in one that a limit stands for. */
+static bool is_in_zone(const cJSON *zones, const char *host)
+{
+    for (const char *name = host; name != NULL; name = strchr(name, '.')) {
+        name += *name == '.';
+        if (matches_any(zones, name))
+            return true;
+    }
+    return false;
+}
+
+/* The administrator's password goes to no host that the project has no business with. */
+static void check_grafana_url(struct limiting *l, const cJSON *spec)
+{
+    const cJSON *zones = json_get(l->limits, "zones"), *url = json_at(spec, "grafana/url");
+    if (zones == NULL || url == NULL)
+        return;
+    _cleanup_free_ char *host = host_of(cJSON_IsString(url) ? url->valuestring : "");
+    if (is_in_zone(zones, host))
+        return;
+    strbuf_cut(&l->path, 0);
+    strbuf_adds(&l->path, "grafana.url");
+    problem(l,
+            "this runner sends no passwords to '%s', which is in none of the zones of the host "
+            "config's %s.zones",
+            host, l->where);
+}
+
 /* What a task definition's own members name as secrets, at whatever depth. */
 static void check_raw_secrets(struct limiting *l, const cJSON *value)
 {
@@ -418,6 +472,8 @@ void limits_check(const cJSON *spec, const cJSON *limits, const char *where, con
         check_service(&l, service);
     }
     check_redis(&l, spec);
+    check_grafana(&l, spec);
+    check_grafana_url(&l, spec);
     check_tasks(&l, spec);
     check_vcpu(&l, spec);
     strbuf_release(&l.path);

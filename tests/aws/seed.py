@@ -20,7 +20,8 @@ SUBNETS = {  # third octet: (kind, zone)
     1: ("public", "1a"), 2: ("public", "1b"), 11: ("private", "1a"), 12: ("private", "1b"),
 }
 SECRETS = ("BRUIN_CLIENT_SECRET", "SLACK_URL", "EMAIL_ACC_PWD", "T7_TOKEN",
-           "VELOCLOUD_CREDENTIALS", "GF_SECURITY_ADMIN_PASSWORD")
+           "VELOCLOUD_CREDENTIALS", "GF_SECURITY_ADMIN_PASSWORD", "GRAFANA_OPERATIONS_PASSWORD",
+           "GRAFANA_ADA_PASSWORD")
 
 
 def moto_reset() -> None:

@@ -15,7 +15,7 @@ DRIVERS = ("acm", "alb", "cloudformation", "cloudmap", "cloudwatch", "dns", "ec2
 PARTS = (*DRIVERS, "notifier", "nats-server")
 PLANS = ("plan", "plan-branches", "plan-deploy", "plan-deploy-branches", "plan-basic-infra",
          "plan-destroy", "plan-destroy-branches", "plan-check-ecs-resources",
-         "plan-check-ecs-resources-branches", "plan-grafana_user_creation_branches",
+         "plan-check-ecs-resources-branches",
          "plan-notifier-build", "plan-deploy-dns", "plan-deploy-notifier",
          *(f"plan-{part}" for part in PARTS))
 USER = 1

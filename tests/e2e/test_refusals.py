@@ -117,8 +117,7 @@ def test_no_image(world: World) -> None:
     refused(world, USER, "automation-", "no image", "-build")
 
 
-@pytest.mark.parametrize("job", ["notifier-build", "grafana_user_creation_branches",
-                                 "deploy-grafana"])
+@pytest.mark.parametrize("job", ["notifier-build"])
 def test_a_driver_that_does_not_exist_yet(ready: World, job: str) -> None:
     refused(ready, SYSTEM, "this version of berth", job=job)
 

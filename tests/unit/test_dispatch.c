@@ -102,6 +102,9 @@ static const struct row rows[] = {
     { "grafana_user_creation", ACT_GRAFANA, false, NULL, NULL, WHEN_AFTER },
     { "grafana_user_creation_branches", ACT_GRAFANA, false, NULL, "ephemeral", WHEN_AFTER },
     { "grafana_user_creation_master", ACT_GRAFANA, false, NULL, "production", WHEN_AFTER },
+    { "deploy-grafana", ACT_GRAFANA, false, NULL, NULL, WHEN_AFTER },
+    { "plan-grafana", ACT_GRAFANA, true, NULL, NULL, WHEN_AFTER },
+    { "plan-grafana_user_creation", ACT_GRAFANA, true, NULL, NULL, WHEN_AFTER },
     { "compile", ACT_SCRIPT, false, NULL, NULL, WHEN_AFTER },
     { "", ACT_SCRIPT, false, NULL, NULL, WHEN_AFTER },
     /* GitLab's suffixes. */

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Folders of Grafana, and who sees what is in them.
+ * https://grafana.com/docs/grafana/latest/developers/http_api/folder/,
+ * https://grafana.com/docs/grafana/latest/developers/http_api/folder_permissions/
+ */
+#include <inttypes.h>
+
+#include "drivers/grafana.h"
+
+/* "The uid can have a maximum length of 40 characters"; letters, digits, '-' and '_' alone. */
+#define UID_MAX   40
+#define UID_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+/* "the default is 1000" for the most folders that one page has. */
+#define PAGE      1000
+#define PAGES_MAX 100
+
+enum permission_level { MAY_VIEW = 1, MAY_EDIT = 2 };
+
+/* The folders at the root, as GET /api/folders has them; the caller owns *ret. */
+static int read_folders(struct grafana *g, cJSON **ret, struct err *err)
+{
+    _cleanup_json_ cJSON *all = cJSON_CreateArray();
+    for (unsigned page = 1; page <= PAGES_MAX; page++) {
+        _cleanup_rest_answer_ struct rest_answer answer = REST_ANSWER_INIT;
+        _cleanup_free_ char *path = xasprintf("/api/folders?limit=%d&page=%u", PAGE, page);
+        if (grafana_call(g, "GET", path, NULL, &answer, err) < 0)
+            return err_wrap(err, "the folders");
+        if (answer.response.status != 200)
+            return grafana_refuse(g, &answer, err);
+        if (!cJSON_IsArray(answer.body))
+            return err_set(err, ERR_FAILED, "Grafana's list of folders is none");
+        size_t n = json_count(answer.body);
+        while (answer.body->child != NULL)
+            json_push(all, cJSON_DetachItemViaPointer(answer.body, answer.body->child));
+        if (n < PAGE)
+            break;
+    }
+    *ret = steal_ptr(&all);
+    return 0;
+}
+
+/* A folder is the one of that title; else of that uid, whose title somebody has changed. */
+static const char *find_uid(const cJSON *folders, const char *name)
+{
+    const cJSON *folder = json_find(folders, "title", name);
+    if (folder == NULL)
+        folder = json_find(folders, "uid", name);
+    return json_str(folder, "uid");
+}
+
+/* A uid of our own choice keeps two jobs from making two folders of one title, which later versions
+ * of Grafana allow. */
+static int create_folder(struct grafana *g, const char *name, char **ret_uid, struct err *err)
+{
+    _cleanup_rest_answer_ struct rest_answer answer = REST_ANSWER_INIT;
+    _cleanup_json_ cJSON *body = cJSON_CreateObject();
+    json_put_str(body, "title", name);
+    if (strlen(name) <= UID_MAX && strspn(name, UID_CHARS) == strlen(name))
+        json_put_str(body, "uid", name);
+    if (grafana_call(g, "POST", "/api/folders", body, &answer, err) < 0)
+        return -1;
+    int status = answer.response.status;
+    const char *uid = json_str(answer.body, "uid");
+    if (status == 200 && uid != NULL) {
+        *ret_uid = xstrdup(uid);
+        grafana_say_change(g, "created", "the folder '%s'", name);
+        return 0;
+    }
+    if (status != 409 && status != 412)
+        return status == 200 ? err_set(err, ERR_FAILED, "Grafana does not say the folder's uid")
+                             : grafana_refuse(g, &answer, err);
+    /* Somebody was faster, or an answer was lost. */
+    _cleanup_json_ cJSON *folders = NULL;
+    if (read_folders(g, &folders, err) < 0)
+        return -1;
+    if (find_uid(folders, name) == NULL)
+        return grafana_refuse(g, &answer, err);
+    *ret_uid = xstrdup(find_uid(folders, name));
+    return 0;
+}
+
+/* --- permissions ------------------------------------------------------------------------- */
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* "Permissions cannot be set for Admins - they always have access to everything"; what a folder has
+ * from the one it lies in is not its own. */
+static void add_permission(const cJSON *item, struct strlist *ret)
+{
+    int64_t level = json_int(item, "permission", 0);
+    int64_t user = json_int(item, "userId", 0), team = json_int(item, "teamId", 0);
+    const char *role = json_str(item, "role");
+    _cleanup_free_ char *text = NULL;
+    if (json_bool(item, "inherited", false) || str_eq(role, "Admin"))
+        return;
+    if (user != 0)
+        text = xasprintf("user %" PRId64 ": %" PRId64, user, level);
+    else if (team != 0)
+        text = xasprintf("team %" PRId64 ": %" PRId64, team, level);
+    else
+        text = xasprintf("role %s: %" PRId64, role != NULL ? role : "", level);
+    if (!strlist_has(ret, text))
+        strlist_add(ret, text);
+}
+
+void grafana_permission_texts(const cJSON *list, struct strlist *ret)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach (item, list)
+        add_permission(item, ret);
+    if (ret->n > 1)
+        qsort(ret->v, ret->n, sizeof(*ret->v), compare);
+}
+
+static bool are_equal(const cJSON *a, const cJSON *b)
+{
+    _cleanup_strlist_ struct strlist x = STRLIST_INIT, y = STRLIST_INIT;
+    grafana_permission_texts(a, &x);
+    grafana_permission_texts(b, &y);
+    bool equal = x.n == y.n;
+    for (size_t i = 0; equal && i < x.n; i++)
+        equal = str_eq(x.v[i], y.v[i]);
+    return equal;
+}
+
+static bool sees(const struct grafana_user *u, const char *folder)
+{
+    return str_eq(u->folder, folder);
+}
+
+/* What POST /api/folders/:uid/permissions takes: Editors edit, the company's viewers view. The
+ * caller owns it. */
+static cJSON *wanted_permissions(const struct grafana *g, const char *folder)
+{
+    cJSON *items = cJSON_CreateArray();
+    cJSON *editors = json_push(items, cJSON_CreateObject());
+    json_put_str(editors, "role", "Editor");
+    json_put_int(editors, "permission", MAY_EDIT);
+    for (size_t i = 0; i < g->n_users; i++) {
+        const struct grafana_user *u = &g->users[i];
+        if (!sees(u, folder) || u->id == 0)
+            continue;
+        cJSON *viewer = json_push(items, cJSON_CreateObject());
+        json_put_int(viewer, "userId", u->id);
+        json_put_int(viewer, "permission", MAY_VIEW);
+    }
+    return items;
+}
+
+/* In a plan, users who are still to be created have no id yet. */
+static bool lacks_ids(const struct grafana *g, const char *folder)
+{
+    for (size_t i = 0; i < g->n_users; i++)
+        if (sees(&g->users[i], folder) && g->users[i].id == 0)
+            return g->request->plan;
+    return false;
+}
+
+static int read_permissions(struct grafana *g, const char *path, cJSON **ret, struct err *err)
+{
+    _cleanup_rest_answer_ struct rest_answer answer = REST_ANSWER_INIT;
+    if (grafana_call(g, "GET", path, NULL, &answer, err) < 0)
+        return -1;
+    if (answer.response.status != 200)
+        return grafana_refuse(g, &answer, err);
+    if (!cJSON_IsArray(answer.body))
+        return err_set(err, ERR_FAILED, "Grafana's list of permissions is none");
+    *ret = steal_ptr(&answer.body);
+    return 0;
+}
+
+static int write_permissions(struct grafana *g, const char *path, const cJSON *items,
+                             struct err *err)
+{
+    _cleanup_rest_answer_ struct rest_answer answer = REST_ANSWER_INIT;
+    _cleanup_json_ cJSON *body = cJSON_CreateObject();
+    json_put(body, "items", json_dup(items));
+    if (grafana_call(g, "POST", path, body, &answer, err) < 0)
+        return -1;
+    return answer.response.status == 200 ? 0 : grafana_refuse(g, &answer, err);
+}
+
+static void say_permissions(struct grafana *g, const char *folder)
+{
+    _cleanup_strbuf_ struct strbuf who = STRBUF_INIT;
+    for (size_t i = 0; i < g->n_users; i++)
+        if (sees(&g->users[i], folder) && (g->users[i].id != 0 || g->request->plan))
+            strbuf_addf(&who, "%s '%s'", who.len > 0 ? "," : ", to be seen by", g->users[i].login);
+    grafana_say_change(g, "kept", "the folder '%s' for Editors%s", folder, who.buf);
+}
+
+static int set_permissions(struct grafana *g, const char *folder, const char *uid, struct err *err)
+{
+    _cleanup_strbuf_ struct strbuf path = STRBUF_INIT;
+    strbuf_adds(&path, "/api/folders/");
+    strbuf_add_percent(&path, uid, strlen(uid));
+    strbuf_adds(&path, "/permissions");
+    _cleanup_json_ cJSON *wanted = wanted_permissions(g, folder), *have = NULL;
+    if (read_permissions(g, path.buf, &have, err) < 0)
+        return -1;
+    if (are_equal(wanted, have) && !lacks_ids(g, folder))
+        return 0;
+    if (!g->request->plan && write_permissions(g, path.buf, wanted, err) < 0)
+        return -1;
+    say_permissions(g, folder);
+    return 0;
+}
+
+static int make_folder(struct grafana *g, const cJSON *folders, const char *name, struct err *err)
+{
+    const char *there = find_uid(folders, name);
+    _cleanup_free_ char *uid = there != NULL ? xstrdup(there) : NULL;
+    if (uid == NULL && g->request->plan) {
+        grafana_say_change(g, "created", "the folder '%s'", name);
+        say_permissions(g, name);
+        return 0;
+    }
+    if (uid == NULL && create_folder(g, name, &uid, err) < 0)
+        return -1;
+    return set_permissions(g, name, uid, err);
+}
+
+int grafana_make_folders(struct grafana *g, struct err *err)
+{
+    _cleanup_strlist_ struct strlist names = STRLIST_INIT;
+    _cleanup_json_ cJSON *folders = NULL;
+    strlist_add(&names, GRAFANA_MAIN_FOLDER);
+    for (size_t i = 0; i < g->n_users; i++)
+        if (g->users[i].folder != NULL && !strlist_has(&names, g->users[i].folder))
+            strlist_add(&names, g->users[i].folder);
+    if (read_folders(g, &folders, err) < 0)
+        return -1;
+    for (size_t i = 0; i < names.n; i++) {
+        _cleanup_err_ struct err failure = ERR_INIT;
+        if (make_folder(g, folders, names.v[i], &failure) == 0)
+            continue;
+        if (grafana_is_fatal(g, &failure))
+            return err_move(err, &failure);
+        grafana_fail(g, &failure, "the folder '%s'", names.v[i]);
+    }
+    return 0;
+}
