@@ -7,8 +7,6 @@
  */
 #include "drivers/coverage.h"
 
-#define EXPORT_SECONDS 600
-
 /* What the host config's tools.coverage says, else the default. */
 static void add_program(const struct tool_job *job, struct strlist *argv)
 {
@@ -73,7 +71,7 @@ int coverage_export(const struct tool_job *job, const char *path, struct strbuf 
     const struct tool_call call = { .argv = argv.v,
                                     .directory = directory,
                                     .env = &env,
-                                    .seconds = EXPORT_SECONDS,
+                                    .seconds = tool_seconds(job),
                                     .capture = true,
                                     .capture_errors = true };
     _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;

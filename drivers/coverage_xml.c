@@ -217,8 +217,11 @@ static void end_element(struct xml_report *r)
     const char *name = xmlread_name(r->x);
     if (r->file != NULL && xmlread_depth(r->x) == r->file_depth)
         r->file = NULL;
-    if ((str_eq(name, "group") || str_eq(name, "package")) && r->groups.n > 0)
-        free(steal_ptr(&r->groups.v[--r->groups.n]));
+    if ((str_eq(name, "group") || str_eq(name, "package")) && r->groups.n > 0) {
+        r->groups.n--;
+        free(r->groups.v[r->groups.n]);
+        r->groups.v[r->groups.n] = NULL;
+    }
 }
 
 static int begin_root(struct xml_report *r, bool *ret_jacoco, struct err *err)

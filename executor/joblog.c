@@ -75,6 +75,8 @@ static char *cure_of_denial(const struct err *err)
 int joblog_failure(const struct err *err)
 {
     _cleanup_free_ char *cure = cure_of_denial(err);
+    if (err->message != NULL && *err->message == '\0') /* the log has it already */
+        return exitcode_of(err);
     /* Several problems stand in one message, a line each. */
     const char *line = err->message != NULL ? err->message : err_class_words(err->class);
     do {

@@ -24,7 +24,8 @@ void joblog_fact(const char *name, const char *fmt, ...) _printf_(2, 3);
 /* A section; `name` is made of letters, digits, '_', '.' and '-', and unique within the job. */
 void joblog_section_start(const char *name, bool collapsed, const char *title);
 void joblog_section_end(const char *name);
-/* Says the error that a program ends with, and gives its exit code. */
+/* Says the error that a program ends with, and gives its exit code. One whose message is "" says
+ * nothing: the log has its words already, as they had to be. */
 int joblog_failure(const struct err *err);
 
 #endif

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-DRIVERS = ("alb", "ec2", "elasticache", "route53", "security_group")
+DRIVERS = ("alb", "coverage", "ec2", "elasticache", "route53", "security_group")
 LITERAL = r'"((?:[^"\\]|\\.)*)"'
 REFUSAL = re.compile(r"(?:err_set\(\w+,\s*ERR_(?:USER|REFUSED),|resource_set_missing\([^,]+,)\s*"
                      rf"((?:{LITERAL}\s*)+)", re.DOTALL)

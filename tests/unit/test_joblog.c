@@ -89,8 +89,11 @@ static void failures_have_codes(void **state)
     err_set(&err, ERR_USER, "wrong spec");
     assert_int_equal(joblog_failure(&err), 1);
     assert_string_equal(logged(), "ERROR: wrong spec\n");
+    err_set(&err, ERR_USER, "%s", ""); /* said before, in other words than ours */
+    assert_int_equal(joblog_failure(&err), 1);
     err_set(&err, ERR_HOST, "no bash");
     assert_int_equal(joblog_failure(&err), 2);
+    assert_string_equal(logged(), "ERROR: no bash\n");
     setenv("BUILD_FAILURE_EXIT_CODE", "71", 1);
     setenv("SYSTEM_FAILURE_EXIT_CODE", "0", 1); /* never success */
     err_set(&err, ERR_REFUSED, "not yours");
