@@ -209,6 +209,63 @@ static void what_cannot_be_is_refused(void **state)
     }
 }
 
+/* The lists with one of them changed; `said` NULL: they are right. */
+static void check_lists(const char *name, const char *list, const char *said)
+{
+    const char *variables[] = { "GRAFANA_USER_NAME",
+                                "A,B",
+                                "GRAFANA_USER_EMAIL",
+                                "a@b, b@b",
+                                "GRAFANA_USER_LOGIN",
+                                "a,b",
+                                "GRAFANA_USER_PASSWORD",
+                                "first secret,second secret",
+                                "GRAFANA_USER_ROLE",
+                                "Editor,viewer",
+                                "GRAFANA_USER_COMPANY",
+                                ",Big Co|1",
+                                NULL };
+    struct fixture f;
+    for (size_t i = 0; name != NULL && variables[i] != NULL; i += 2)
+        if (str_eq(variables[i], name))
+            variables[list != NULL ? i + 1 : i] = list != NULL ? list : "OTHER";
+    int r = start(&f, "{\"url\": \"" URL "\", " ADMINISTRATOR "}", variables);
+    if (said == NULL) {
+        assert_int_equal(r, 0);
+        assert_string_equal(f.grafana->users[1].folder, "big-co");
+        assert_string_equal(f.grafana->users[1].email, "b@b");
+    } else {
+        assert_int_equal(r, -1);
+        assert_int_equal(f.err.class, ERR_USER);
+        if (strstr(f.err.message, said) == NULL)
+            fail_msg("'%s' is not in '%s'", said, f.err.message);
+    }
+    stop(&f);
+}
+
+static void lists_of_several_lengths(void **state)
+{
+    (void)state;
+    check_lists(NULL, NULL, NULL);
+    check_lists("GRAFANA_USER_ROLE", "viewer",
+                "GRAFANA_USER_NAME 2, GRAFANA_USER_EMAIL 2, GRAFANA_USER_LOGIN 2, "
+                "GRAFANA_USER_PASSWORD 2, GRAFANA_USER_ROLE 1, GRAFANA_USER_COMPANY 2");
+    check_lists("GRAFANA_USER_PASSWORD", "first secret,second secret,", "GRAFANA_USER_PASSWORD 3");
+    check_lists("GRAFANA_USER_COMPANY", NULL, "GRAFANA_USER_COMPANY is not set");
+}
+
+static void lists_that_cannot_be(void **state)
+{
+    (void)state;
+    check_lists("GRAFANA_USER_ROLE", "editor,admin", "the role of 'b' is 'admin'");
+    check_lists("GRAFANA_USER_COMPANY", "x,", "the viewer 'b' has no company");
+    check_lists("GRAFANA_USER_COMPANY", ",MAIN|1", "would be 'main', which is kept for editors");
+    check_lists("GRAFANA_USER_LOGIN", "a,A", "has the login 'A' already");
+    check_lists("GRAFANA_USER_LOGIN", "a,", "the login is empty");
+    check_lists("GRAFANA_USER_NAME", "a,b\xff", "the name is not UTF-8");
+    check_lists("GRAFANA_USER_PASSWORD", "a,", "the password of 'b' is empty");
+}
+
 static void passwords_of_lists_are_the_redactors_at_once(void **state)
 {
     (void)state;
@@ -316,6 +373,8 @@ int main(void)
         cmocka_unit_test(permissions_that_count),
         cmocka_unit_test(users_come_from_the_spec_before_the_lists),
         cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(lists_of_several_lengths),
+        cmocka_unit_test(lists_that_cannot_be),
         cmocka_unit_test(passwords_of_lists_are_the_redactors_at_once),
         cmocka_unit_test(a_request_has_credential_and_body),
         cmocka_unit_test(a_credential_never_goes_in_clear),

@@ -51,6 +51,18 @@ static const struct limit_case cases[] = {
       "services.a.secrets.BAD: this runner does not let tasks read "
       "'arn:aws:secretsmanager:us-east-1:1:secret:prod-AbCdEf:parameter/mettel/x::' " WHERE
       "secrets)\n" },
+    { "{" VPC "\"grafana\": { \"url\": \"https://x.a.net:3000/y\", \"administrator\": {"
+      "\"password\": \"/mettel/x\" }, \"users\": [{ \"password\": \"/mettel/y\" }] } }",
+      "" },
+    { "{" VPC "\"grafana\": { \"url\": \"https://xa.net/.b.net\", \"administrator\": {"
+      "\"password\": \"/other/x\" }, \"users\": [{ \"password\": \"/mettel/y\" },"
+      "{ \"password\": \"/other/y\" }] } }",
+      "grafana.administrator.password: this runner does not let tasks read '/other/x' " WHERE
+      "secrets)\n"
+      "grafana.users[1].password: this runner does not let tasks read '/other/y' " WHERE
+      "secrets)\n"
+      "grafana.url: this runner sends no passwords to 'xa.net', which is in none of the zones of "
+      "the host config's projects.77.limits.ephemeral.zones\n" },
     { "{" VPC "\"roles\": { \"ecs_x\": {}, \"back.door\": {} } }",
       "roles.\"back.door\": this runner does not make a role of that name " WHERE "roles)\n" },
     { "{" VPC "\"services\": { \"a\": { \"desiredCount\": 9 },"
