@@ -55,12 +55,13 @@ class Project:
         """One job of a pipeline; its log goes to `output`, or to ours."""
         with tempfile.TemporaryDirectory(prefix="berth-pipeline-") as directory:
             result = Path(directory) / "result.json"
-            script = Path(directory) / "script"
-            script.write_text("\n".join(job.script))
             command: list[str | Path] = [
                 sys.executable, JOB, "--job", job.name, "--stage", job.stage, "--ref", self.ref,
-                "--pipeline", str(pipeline), "--project", self.directory, "--script", script,
-                "--json", result]
+                "--pipeline", str(pipeline), "--project", self.directory, "--json", result]
+            for number, item in enumerate(job.script):
+                script = Path(directory) / f"script{number}"
+                script.write_text(item)
+                command += ["--script", script]
             command += [f"--var={key}={value}" for key, value in job.variables.items()]
             command += ["--protected"] if self.protected else []
             start = time.monotonic()
@@ -69,12 +70,13 @@ class Project:
             status = json.loads(result.read_text())["status"] if result.exists() else "failed"
         return Row(pipeline, job.name, job.stage, status, seconds)
 
-    def run(self, pipeline: int, before: Callable[[PipelineJob], None] = lambda job: None
-            ) -> Iterator[Row]:
-        """A whole pipeline, up to the stage in which a job fails; `before` is called before each
-        job. As at GitLab the other jobs of that stage are played."""
+    def run(self, pipeline: int, before: Callable[[PipelineJob], None] = lambda job: None,
+            wanted: Callable[[PipelineJob], bool] = lambda job: True) -> Iterator[Row]:
+        """A whole pipeline, or the jobs of it that are `wanted`, up to the stage in which a job
+        fails; `before` is called before each job. As at GitLab the other jobs of that stage are
+        played."""
         failed = ""
-        for job in self.jobs():
+        for job in filter(wanted, self.jobs()):
             if job.when == "manual" or (failed and job.stage != failed):
                 continue
             before(job)

@@ -57,7 +57,8 @@ def test_jobs_come_stage_by_stage(project: Project) -> None:
 def test_a_job_has_its_script_variables_and_stage(project: Project, tmp_path: Path) -> None:
     row, log = log_of(project, "second", tmp_path)
     assert row.status == "success"
-    assert "\nsecond all mine\n" in log and "\nits two\n" in log
+    assert "\nsecond all mine\n" in log
+    assert '\n$ echo "its $CI_JOB_STAGE"\nits two\n' in log
 
 
 def test_a_job_may_want_no_sources(project: Project, tmp_path: Path) -> None:
