@@ -24,7 +24,10 @@
     X(grafana)
 
 /* Likewise what does jobs that are not about resources: the definition of NAME_tool. */
-#define TOOL_MAP(X) X(lint) X(coverage)
+#define TOOL_MAP(X)                                                                                \
+    X(lint)                                                                                        \
+    X(coverage)                                                                                    \
+    X(terraform)
 
 #define DRIVER_EXTERN(name) extern const struct driver name##_driver;
 DRIVER_MAP(DRIVER_EXTERN)

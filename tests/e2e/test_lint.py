@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+"""<module>-linter: what is found, how it is told, and what is not the developer's fault."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner import Result
+from toolhost import ToolHost, errors
+
+USER, SYSTEM = 1, 2
+LONG = "x = '" + "a" * 125 + "'\n"  # 131 columns
+MIDDLE = "x = '" + "a" * 95 + "'\n"  # 101 columns
+REPORT = "gl-code-quality-report.json"
+
+needs_pycodestyle = pytest.mark.skipif(shutil.which("pycodestyle") is None,
+                                       reason="pycodestyle is missing")
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> ToolHost:
+    return ToolHost(tmp_path)
+
+
+def lint(host: ToolHost) -> Result:
+    return host.play("app-linter", after_script=f"echo; sed 's/^/report: /' {REPORT}")
+
+
+def report_of(result: Result) -> list[dict[str, Any]]:
+    [report] = re.findall(r"(?m)^report: (.*)$", result.log)
+    return json.loads(report)
+
+
+@needs_pycodestyle
+def test_clean(host: ToolHost) -> None:
+    host.put("app/long.py", MIDDLE)
+    result = lint(host)
+    assert result.exit_code == 0, result.log
+    assert "'pycodestyle' has nothing to say against 'app'" in result.log
+    assert report_of(result) == []
+
+
+@needs_pycodestyle
+def test_findings(host: ToolHost) -> None:
+    host.put("app/a.py", LONG + "import os;\n" + LONG)
+    host.put("app/deep/b: 1.py", "def f() :\n    pass\n")
+    host.put("app/broken.py", "def f(:\n")
+    host.put("other.py", LONG)
+    result = lint(host)
+    assert result.exit_code == USER, result.log
+    assert "\napp/a.py:1:121: E501 line too long (131 > 120 characters)\n" in result.log
+    assert "\napp/deep/b: 1.py:1:8: E203 whitespace before ':'\n" in result.log
+    assert "\napp/broken.py:2:1: E901 " in result.log
+    assert "other.py" not in result.log
+    found = report_of(result)
+    assert errors(result.log) == [f"{len(found)} findings in 'app': mend what stands above"]
+    assert {entry["location"]["path"] for entry in found} == \
+        {"app/a.py", "app/deep/b: 1.py", "app/broken.py"}
+    [first, second] = [e for e in found if e["check_name"] == "E501"]
+    assert first["description"] == "E501 line too long (131 > 120 characters)"
+    assert (first["location"]["lines"], second["location"]["lines"]) == ({"begin": 1}, {"begin": 3})
+    assert first["severity"] == "minor"
+    assert {e["severity"] for e in found if e["check_name"].startswith("E9")} == {"critical"}
+    prints = [entry["fingerprint"] for entry in found]
+    assert len(set(prints)) == len(prints)
+    host.put("app/a.py", "\n\n\n" + LONG + "import os;\n" + LONG)
+    again = lint(host)
+    assert set(prints) <= {entry["fingerprint"] for entry in report_of(again)}
+
+
+@needs_pycodestyle
+@pytest.mark.parametrize("where, text, fails", [
+    ("app/setup.cfg", "[pycodestyle]\nmax-line-length = 140\n", False),
+    ("app/tox.ini", "[flake8]\nx=1\n[pycodestyle]\nmax_line_length: 140\n", False),
+    ("app/setup.cfg", "[pep8]\nmax-line-length=140\n", False),
+    ("setup.cfg", "[pycodestyle]\nMax-Line-Length = 140\n", False),
+    ("app/setup.cfg", "[pycodestyle]\nmax-line-length = 100\n", True),
+    ("app/setup.cfg", "[pycodestyle]\nignore = E2\n", True),
+    ("app/setup.cfg", "[metadata]\nmax-line-length = 140\n", True),
+])
+def test_the_repositorys_own_length(host: ToolHost, where: str, text: str, fails: bool) -> None:
+    host.put("app/long.py", LONG)
+    host.put(where, text)
+    result = lint(host)
+    assert result.exit_code == (USER if fails else 0), result.log
+    limit = "100" if "100" in text else "120"
+    assert (f"(131 > {limit} characters)" in result.log) == fails
+
+
+@needs_pycodestyle
+def test_the_hosts_length_gives_way_to_the_repositorys(host: ToolHost) -> None:
+    host.config["tools"] = {"linter": ["pycodestyle", "--max-line-length=90"]}
+    host.put("app/long.py", MIDDLE)
+    assert "(101 > 90 characters)" in lint(host).log
+    host.put("app/tox.ini", "[pycodestyle]\nmax-line-length = 110\n")
+    assert lint(host).exit_code == 0
+
+
+@needs_pycodestyle
+def test_a_broken_setting_is_the_repositorys(host: ToolHost) -> None:
+    host.put("app/setup.cfg", "[pycodestyle\nmax-line-length = 100\n")
+    result = lint(host)
+    assert result.exit_code == USER, result.log
+    assert "setup.cfg" in result.log and "correct the file that it names" in errors(result.log)[0]
+
+
+@needs_pycodestyle
+def test_a_bad_option_of_the_hosts(host: ToolHost) -> None:
+    host.config["tools"] = {"linter": ["pycodestyle", "--no-such-option"]}
+    result = lint(host)
+    assert result.exit_code == SYSTEM
+    assert "no such option: --no-such-option" in result.log
+    assert "'pycodestyle' failed with code 2" in errors(result.log)[0]
+
+
+@needs_pycodestyle
+def test_a_directory_like_an_option(host: ToolHost) -> None:
+    host.modules({"app": {"path": "--help"}})
+    host.put("--help/a.py", LONG)
+    result = lint(host)
+    assert result.exit_code == USER and "\n--help/a.py:1:121: E501" in result.log, result.log
+
+
+@pytest.mark.parametrize("text, code, says", [
+    ("kill -SEGV $$", SYSTEM, "was ended by signal 11"),
+    ("echo Traceback >&2; exit 1", SYSTEM, "failed with code 1"),
+    ("echo app/a.py:1:1: E501 long; exit 2", SYSTEM, "failed with code 2"),
+    ("echo app/a.py:1:1: E501 long; exit 1", USER, "1 finding in 'app'"),
+    ("echo tox.ini: bad >&2; exit 1", USER, "correct the file that it names"),
+])
+def test_how_a_linter_ends(host: ToolHost, text: str, code: int, says: str) -> None:
+    host.linter(text + "\n")
+    result = lint(host)
+    assert result.exit_code == code and says in errors(result.log)[0], result.log
+    assert "Traceback" not in text or "\nTraceback\n" in result.log
+
+
+def test_another_linter(host: ToolHost) -> None:
+    """As ruff says it (concise), and with a report-only linter."""
+    host.linter('echo "app/a.py:3:7: F401 [*] \\`os\\` imported but unused"\n'
+                'echo "app/a.py:9:1: invalid-syntax: Expected an expression"\n'
+                'echo "Found 2 errors."; test "$RUFF_OUTPUT_FORMAT" = concise || exit 2; exit $1\n', "1")
+    result = lint(host)
+    assert result.exit_code == USER and "2 findings in 'app'" in result.log, result.log
+    assert [(e["check_name"], e["severity"]) for e in report_of(result)] == \
+        [("F401", "major"), ("invalid-syntax", "critical")]
+    host.config["tools"]["linter"][1] = "0"
+    result = lint(host)
+    assert result.exit_code == 0 and "2 findings in 'app', which" in result.log, result.log
+
+
+def test_what_a_file_says_cannot_forge_the_log(host: ToolHost) -> None:
+    host.linter("printf 'app/\\033[31m\\xff.py:1:1: E1 \\033[2J\\n'; exit 1\n")
+    result = lint(host)
+    assert b"\033[31m" not in result.raw_log and b"\033[2J" not in result.raw_log
+    assert report_of(result)[0]["location"]["path"] == "app/\\x1b[31m\\xff.py"
+
+
+def test_a_link_in_the_reports_way_is_not_followed(host: ToolHost) -> None:
+    target = host.directory / "elsewhere"
+    target.write_text("untouched")
+    (host.project / REPORT).symlink_to(target)
+    host.linter("exit 0\n")
+    result = lint(host)
+    assert result.exit_code == 0 and target.read_text() == "untouched"
+    assert report_of(result) == []
