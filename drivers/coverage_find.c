@@ -241,10 +241,25 @@ static int open_first(const struct finder *f, struct coverage_source *ret, struc
     return 0;
 }
 
+/* What lies above is looked for anyway, where it may be. */
+static int check_pattern(const struct coverage_search *s, struct err *err)
+{
+    char places[256];
+    _cleanup_free_ char *framed = xasprintf("/%s/", s->pattern != NULL ? s->pattern : "");
+    if (strstr(framed, "/../") == NULL)
+        return 0;
+    return err_set(
+        err, ERR_USER,
+        "modules.%s.coverage.report: '%s' must not go up by '..': it is looked for in %s",
+        s->module, s->pattern, place_words(s, places, sizeof(places)));
+}
+
 static int find(struct finder *f, struct coverage_source *ret, struct strlist *ret_passed_over,
                 struct err *err)
 {
     const char *const own[] = { f->search->pattern, NULL };
+    if (check_pattern(f->search, err) < 0)
+        return -1;
     look_for(f, f->search->pattern != NULL ? own : usual_reports);
     if (f->fresh.n == 0 && f->search->pattern == NULL)
         look_for(f, usual_data);

@@ -35,7 +35,7 @@ ANYWHERE = {
     **{f"{m}-linter": ("validation", f"lint {m} -") for m in PYTHON},
     **{f"terraform-validate-{d}": ("validation", f"terraform {d} -")
        for d in ("basic-infra", "network-resources", "dev")},
-    **{f"{m}-test": ("unit_test", f"test {m} -") for m in PYTHON},
+    **{f"{m}-test": ("unit_test", f"coverage {m} -") for m in PYTHON},
 }
 EVERY_ENVIRONMENT = {
     "basic-infra": ("basic_infra", "basic-infra - -"),
