@@ -323,9 +323,10 @@ static const struct permission capacity_permissions[] = {
     { .sid = "RoomClusters",
       .actions = "ecs:DescribeClusters ecs:DescribeTasks",
       .resources = "ecs:cluster/* ecs:task/*" },
+    /* Those of its cluster are listed by "Inside". */
     { .sid = "RoomInstances",
-      .actions = "ecs:ListContainerInstances ecs:DescribeContainerInstances",
-      .resources = "ecs:cluster/${E} ecs:container-instance/${E}/*",
+      .actions = "ecs:DescribeContainerInstances",
+      .resources = "ecs:container-instance/${E}/*",
       .when = "ecs.service" },
     { .sid = PERMIT_LOOK,
       .actions = "servicequotas:ListServiceQuotas",

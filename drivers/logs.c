@@ -6,8 +6,8 @@
 #include "drivers/single.h"
 
 /*
- * The environment's log group and the metric filters on it. Both have members that a spec may leave
- * out and AWS then leaves out too (retentionInDays: never expires), hence TYPE_WHOLE.
+ * The environment's log group and the metric filters on it. A group that never expires has no
+ * retentionInDays, and a filter may lack members, in a spec and then on AWS too: hence TYPE_WHOLE.
  */
 static const struct resource_type group_type;
 static const struct resource_type filter_type;
@@ -86,9 +86,7 @@ static int group_observe(struct session *s, struct resource *const *r, size_t n,
 static int group_retention(struct session *s, struct resource *r, struct err *err)
 {
     _cleanup_json_ cJSON *input = json_pick(r->target, group_members);
-    bool kept = json_get(input, "retentionInDays") == NULL;
-    return aws_call(s, "logs", kept ? "DeleteRetentionPolicy" : "PutRetentionPolicy", input, NULL,
-                    err);
+    return aws_call(s, "logs", "PutRetentionPolicy", input, NULL, err);
 }
 
 static int group_create(struct session *s, struct resource *r, struct err *err)
@@ -99,7 +97,7 @@ static int group_create(struct session *s, struct resource *r, struct err *err)
     json_put(input, "tags", json_dup(tags));
     if (aws_call(s, "logs", "CreateLogGroup", input, NULL, err) < 0)
         return -1;
-    if (json_get(r->target, "retentionInDays") != NULL && group_retention(s, r, err) < 0)
+    if (group_retention(s, r, err) < 0)
         return -1;
     cJSON_Delete(r->tags);
     r->tags = steal_ptr(&tags);

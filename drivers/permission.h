@@ -31,7 +31,8 @@ struct permission {
     const char *actions;   /* "ecs:CreateCluster ecs:TagResource" */
     const char *resources; /* templates between blanks, or "*" */
     unsigned flags;
-    const char *when; /* types between blanks, of which the spec must want one; NULL: always */
+    const char *when;   /* types between blanks, of which the spec must want one; NULL: always */
+    const char *unless; /* likewise, of which it must want none */
     /* One more condition: operator, key, and values between blanks, each a template; or NULL. */
     const char *condition;
     /* What ${NAME} stands for. Where it gives nothing there is no statement. */

@@ -17,7 +17,7 @@ const struct permission logs_permissions[] = {
       .flags = PERMIT_NEW,
       .when = "logs.group" },
     { .sid = "LogChange",
-      .actions = "logs:PutRetentionPolicy logs:DeleteRetentionPolicy logs:DeleteLogGroup",
+      .actions = "logs:PutRetentionPolicy logs:DeleteLogGroup",
       .resources = "logs:log-group:${E}:*",
       .flags = PERMIT_OURS,
       .when = "logs.group" },
@@ -38,8 +38,8 @@ const struct permission logs_permissions[] = {
 
 #define DASHBOARDS "cloudwatch::dashboard/*-${E}"
 
-/* PutMetricAlarm sets tags of a new alarm only. Dashboards are held to their names: the reference
- * has no conditions for them. */
+/* PutMetricAlarm sets tags of a new alarm only; later all of them are set, as of a new one.
+ * Dashboards are held to their names: the reference has no conditions for them. */
 const struct permission cloudwatch_permissions[] = {
     { .sid = PERMIT_LOOK,
       .actions = "cloudwatch:DescribeAlarms cloudwatch:ListDashboards",
@@ -53,7 +53,7 @@ const struct permission cloudwatch_permissions[] = {
       .flags = PERMIT_NEW,
       .when = "cloudwatch.alarm" },
     { .sid = "AlarmChange",
-      .actions = "cloudwatch:PutMetricAlarm cloudwatch:TagResource cloudwatch:DeleteAlarms",
+      .actions = "cloudwatch:PutMetricAlarm cloudwatch:DeleteAlarms",
       .resources = "cloudwatch:alarm:${E}-*",
       .flags = PERMIT_OURS,
       .when = "cloudwatch.alarm" },

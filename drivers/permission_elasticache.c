@@ -47,9 +47,14 @@ static void token_secrets(const struct graph *g, struct strlist *ret)
  */
 const struct permission elasticache_permissions[] = {
     { .sid = "CacheLook",
-      .actions = "elasticache:DescribeCacheClusters elasticache:DescribeCacheSubnetGroups "
-                 "elasticache:DescribeReplicationGroups elasticache:ListTagsForResource",
+      .actions = "elasticache:DescribeCacheSubnetGroups elasticache:DescribeReplicationGroups "
+                 "elasticache:ListTagsForResource",
       .resources = CACHE_ALL },
+    /* With a cache all of the region's are counted, capacity.c: it may look at this one then. */
+    { .sid = "CacheLook",
+      .actions = "elasticache:DescribeCacheClusters",
+      .resources = CACHE_ALL,
+      .unless = CACHES },
     { .sid = PERMIT_LOOK,
       .actions = "elasticache:DescribeEvents",
       .resources = "*",

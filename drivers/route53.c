@@ -224,6 +224,8 @@ static int records_of(struct graph *g, const struct wish *w, struct resource **r
     json_put_object(want, "Records");
     if (graph_add(g, &route53_records_type, label, label, "records", want, ret, err) < 0)
         return -1;
+    if (graph_find(g, "records") == NULL)
+        graph_alias(g, "records", address);
     _cleanup_free_ char *zone = xasprintf("%s/%s", route53_zone_type.name, label);
     return resource_need(*ret, zone, NEED_READY, err);
 }
@@ -263,6 +265,7 @@ static int record_want(struct graph *g, const cJSON *spec, struct err *err)
         return -1;
     _cleanup_free_ char *key = record_key(w.name, w.type);
     json_put(records, key, steal_ptr(&want));
+    resource_set_output(all, spec->string, w.name); /* ${records.web} */
     return 0;
 }
 

@@ -213,7 +213,7 @@ static void add_permission(cJSON *statements, const struct permission *p,
     if (p->names != NULL)
         p->names(g, &names);
     if ((p->names != NULL && names.n == 0) || ((p->flags & PERMIT_SHARED) && !scope->shared) ||
-        !is_wanted(g, p->when))
+        !is_wanted(g, p->when) || (p->unless != NULL && is_wanted(g, p->unless)))
         return;
     const struct strlist *given = p->names != NULL ? &names : NULL;
     cJSON *statement = statement_of(statements, p->sid, resources_of(p, scope, g, given),

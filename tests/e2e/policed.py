@@ -115,8 +115,8 @@ class Police:
             for statement in self.of_spec(kind, directory):
                 if statement not in all_of_kind:
                     all_of_kind.append(statement)
-        without = self.without | {played.without}
-        allowed = [{**s, "Action": [a for a in s["Action"] if (kind_of(s["Sid"]), a) not in without]}
+        less = self.without | {played.without}
+        allowed = [{**s, "Action": [a for a in s["Action"] if (kind_of(s["Sid"]), a) not in less]}
                    for s in all_of_kind]
         project = next(iter(self.world.config["projects"].values()), {})
         role = project.get(kind, {}).get("roleArn")

@@ -91,3 +91,26 @@ def test_instances_that_somebody_registered_go_with_their_service(ready: World) 
     assert gone["input"]["InstanceId"] == "by-hand"
     assert old["Id"] not in [s["Id"] for s in client.list_services()["Services"]]
     assert ready.service("notifier")["serviceRegistries"] == []
+
+
+def test_who_names_a_record_waits_for_the_name_servers(ready: World) -> None:
+    """They are asked for nobody else; and the name comes from the record."""
+    ready.keep_services("nats-server", "notifier")
+    spec = ready.spec()
+    name = "here.${SUBDOMAIN}.mettel-automation.net"
+    spec["records"] = {"here": {"name": name, "type": "A", "values": ["192.0.2.1"]}}
+    ready.write_spec(spec)
+    ready.deploy()
+    assert not ready.aws.calls(action="GetChange")
+    spec["records"]["here"]["values"] = ["192.0.2.2"]
+    spec["services"]["notifier"]["environment"] = {"HERE": "https://${records.here}/"}
+    ready.write_spec(spec)
+    ready.aws.record_clear()
+    ready.deploy()
+    order = [call["action"] for call in ready.aws.record()]
+    waits = [n for n, action in enumerate(order) if action == "GetChange"]
+    assert waits and order.index("ChangeResourceRecordSets") < waits[0]
+    assert waits[-1] < order.index("RegisterTaskDefinition")
+    [container] = ready.definition("notifier")["containerDefinitions"]
+    assert {"name": "HERE", "value": f"https://here.{ENVIRONMENT[11:]}.mettel-automation.net/"} \
+        in container["environment"]

@@ -188,6 +188,8 @@ static void what_somebody_needs_is_awaited(void **state)
     };
     struct script t;
     struct resource *r = open_one(&t, rows);
+    assert_ptr_equal(graph_find(t.g, "records"), r); /* ${records.web} is its name */
+    assert_string_equal(resource_output(r->graph, "records", "web"), OWN);
     struct resource *waiting = script_resource(&t, "logs.group/logs");
     waiting->needs = xrealloc_array(waiting->needs, waiting->n_needs + 1, sizeof(struct need));
     waiting->needs[waiting->n_needs++] =
