@@ -217,9 +217,19 @@ static int stacks_list(struct session *s, struct graph *g, struct err *err)
     return 0;
 }
 
+/* Whether the index has it as another project's. A stack that has come under ours since has been
+ * updated, and the index follows. */
+static bool is_others(const struct graph *g, const cJSON *one)
+{
+    const char *project = json_str_at(one, "Tags/berth:project");
+    _cleanup_free_ char *ours = xasprintf("%" PRId64, g->context.project);
+    return project != NULL && !str_eq(project, ours);
+}
+
 /*
  * Stacks that the spec no longer wants. Their names are the spec's, so that only their tags can
- * find them. Whose a stack is and what is in it is read from itself.
+ * find them. Whose a stack is and what is in it is read from itself, but for those of others: berth
+ * may not be allowed to look at them.
  */
 static int stack_discover(struct session *s, struct graph *g, struct err *err)
 {
@@ -228,7 +238,7 @@ static int stack_discover(struct session *s, struct graph *g, struct err *err)
         return -1;
     const cJSON *one;
     cJSON_ArrayForEach (one, found)
-        if (stack_found(s, g, json_str(one, "ResourceARN"), err) < 0)
+        if (!is_others(g, one) && stack_found(s, g, json_str(one, "ResourceARN"), err) < 0)
             return -1;
     return g->context.teardown ? stacks_list(s, g, err) : 0;
 }

@@ -17,6 +17,19 @@ static void all_stacks(const struct graph *g, struct strlist *ret)
     permission_each_wanted(g, "cloudformation.shared_stack", ret, permission_add_name);
 }
 
+/* Without the environment in their names. */
+static void add_other_stack(const struct resource *r, struct strlist *ret)
+{
+    if (strstr(r->name, r->graph->context.environment) == NULL)
+        permission_add_once(ret, r->name);
+}
+
+static void other_stacks(const struct graph *g, struct strlist *ret)
+{
+    permission_each_wanted(g, "cloudformation.stack", ret, add_other_stack);
+    permission_each_wanted(g, "cloudformation.shared_stack", ret, add_other_stack);
+}
+
 /* Stacks with a topic in them, such as the one that comes with berth. */
 static void add_topic_stack(const struct resource *r, struct strlist *ret)
 {
@@ -38,11 +51,15 @@ const struct permission cloudformation_permissions[] = {
     { .sid = PERMIT_LOOK,
       .actions = "tag:GetResources cloudformation:ListStacks",
       .resources = "*" },
+    /* Whose a stack is that has the environment's name in its own, only the stack says. */
+    { .sid = "StackLook",
+      .actions = "cloudformation:DescribeStacks",
+      .resources = "cloudformation:stack/*${E}*/*" },
     { .sid = "StackLook",
       .actions = "cloudformation:DescribeStacks",
       .resources = "cloudformation:stack/${NAME}/*",
       .when = STACKS,
-      .names = all_stacks },
+      .names = other_stacks },
     { .sid = "StackLook",
       .actions = "cloudformation:DescribeStackEvents cloudformation:GetTemplate",
       .resources = "cloudformation:stack/${NAME}/*",

@@ -86,6 +86,8 @@ class Police:
         self.statements: dict[str, Statements] = {}
         self.seen: dict[tuple[str, str, str], Statements] = {}
         self.without: set[Pair] = set()  # that a test takes away
+        from world import EXAMPLE
+        self.standing: tuple[Path, ...] = (EXAMPLE,)  # whose policies jobs have besides
 
     def environ(self) -> dict[str, str]:
         return {"AWS_ACCESS_KEY_ID": JOBS_KEY, "AWS_SECRET_ACCESS_KEY": JOBS_SECRET}
@@ -109,9 +111,8 @@ class Police:
 
     def hold(self, kind: str) -> None:
         """What a job of this kind is allowed from now on."""
-        from world import EXAMPLE
         all_of_kind = self.statements.setdefault(kind, [])
-        for directory in (EXAMPLE, self.world.project):
+        for directory in (*self.standing, self.world.project):
             for statement in self.of_spec(kind, directory):
                 if statement not in all_of_kind:
                     all_of_kind.append(statement)

@@ -108,6 +108,22 @@ def test_a_policy_is_enough_for_infra(world: World) -> None:
     assert "ecs.amazonaws.com" in json.dumps(trust)
 
 
+def test_a_policy_is_enough_without_a_cache(policed: World) -> None:
+    """Which is looked for: a spec that had one may have lost it."""
+    policed.keep_services("notifier")
+    spec = policed.spec()
+    del spec["redis"]
+    policed.write_spec(spec)
+    assert policed.police is not None
+    policed.police.standing = ()
+    policed.deploy()
+    assert "elasticache.DescribeCacheClusters" in policed.reads()
+    policed.police.without = {("CacheLook", "elasticache:DescribeCacheClusters")}
+    result = policed.job("deploy-branches", retry_pause=0)
+    assert result.exit_code == 2, result.log
+    assert "allow 'elasticache:DescribeCacheClusters' on" in result.log
+
+
 # --- and no more ---
 
 def denied(call: Callable[[], Any]) -> bool:

@@ -270,6 +270,13 @@ static void only_what_the_spec_has(void **state)
                      "\"ec2:RevokeSecurityGroupEgress\",\"ec2:DeleteSecurityGroup\"],"
                      "\"Resource\":\"arn:aws:ec2:us-east-1:123456789012:security-group/*\","
                      "\"Condition\":" OURS("ResourceTag", "\"automation-????????\"") "}");
+    assert_statement(&p, "StackLook",
+                     "{\"Sid\":\"StackLook\",\"Effect\":\"Allow\",\"Action\":"
+                     "[\"cloudformation:DescribeStacks\"],\"Resource\":"
+                     "\"arn:aws:cloudformation:us-east-1:123456789012:"
+                     "stack/*automation-????????*/*\"}");
+    assert_true(json_array_has(json_get(statement(&p, "CacheLook"), "Action"),
+                               "elasticache:DescribeCacheClusters"));
     assert_statement(&p, "Role",
                      "{\"Sid\":\"Role\",\"Effect\":\"Allow\",\"Action\":[\"iam:GetRole\","
                      "\"iam:CreateRole\"],\"Resource\":[\"arn:aws:iam::123456789012:role/run\","
