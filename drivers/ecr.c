@@ -175,10 +175,15 @@ static int image_observe(struct session *s, struct resource *const *r, size_t n,
     return 0;
 }
 
-char *ecr_repository_of(const struct graph *g, const cJSON *module)
+char *ecr_repository_name(const struct context *c, const cJSON *module)
 {
     const char *name = json_str(module, "repository");
-    return name ? xstrdup(name) : xasprintf("%s-%s", g->context.prefix, module->string);
+    return name ? xstrdup(name) : xasprintf("%s-%s", c->prefix, module->string);
+}
+
+char *ecr_repository_of(const struct graph *g, const cJSON *module)
+{
+    return ecr_repository_name(&g->context, module);
 }
 
 char *ecr_shared_tag(const struct context *c)

@@ -7,6 +7,11 @@
 /* A repository that berth has made says so by this tag: which of GitLab's projects it is for. */
 #define ECR_PROJECT_TAG "berth:project"
 
+/* What the tags that say by which content an image was made begin with, the hash behind it: from
+ * production, and from branches (image_tag.c). */
+#define ECR_CONTENT_TAG        "content-"
+#define ECR_BRANCH_CONTENT_TAG "branch-content-"
+
 /* What an environment's builds have tagged; found in a teardown alone (ecr_tags.c). */
 extern const struct resource_type ecr_image_tags_type;
 
@@ -15,6 +20,7 @@ extern const struct resource_type ecr_image_tags_type;
 char *ecr_shared_tag(const struct context *c);
 
 /* The repository of a module: what the spec says, else <prefix>-<module>. The caller frees it. */
+char *ecr_repository_name(const struct context *c, const cJSON *module);
 char *ecr_repository_of(const struct graph *g, const cJSON *module);
 
 /*

@@ -28,6 +28,18 @@ const struct permission ecr_permissions[] = {
       .resources = "ecr:repository/${NAME}",
       .when = "ecr.image",
       .names = repositories },
+    /* <module>-build: a builder pushes with a token of berth's role, by
+     * https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html */
+    { .sid = PERMIT_LOOK,
+      .actions = "ecr:GetAuthorizationToken",
+      .resources = "*",
+      .when = "ecr.repository" },
+    { .sid = "Image",
+      .actions = "ecr:BatchCheckLayerAvailability ecr:BatchGetImage ecr:CompleteLayerUpload "
+                 "ecr:InitiateLayerUpload ecr:PutImage ecr:UploadLayerPart",
+      .resources = "ecr:repository/${NAME}",
+      .when = "ecr.repository",
+      .names = repositories },
     { .sid = "Repository",
       .actions = "ecr:BatchGetImage",
       .resources = "ecr:repository/${NAME}",

@@ -25,6 +25,9 @@ struct tool_call {
     unsigned seconds; /* how long it may take; then it is ended. 0: as long as the job */
     bool capture;     /* its standard output goes to tool_end.out instead of the job log */
     bool capture_errors; /* its standard error goes to tool_end.errors, likewise */
+    /* It runs as root of a user namespace, with no more rights than the job's user has. Where jobs
+     * run as berth itself it runs as that. */
+    bool namespace_root;
 };
 
 /* How it ended. `out` and `errors` hold at most TOOL_OUTPUT_MAX bytes each. */

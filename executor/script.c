@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "executor/base/log.h"
+#include "executor/base/usernamespace.h"
 #include "executor/sandbox.h"
 
 /* Seconds that what a script leaves running gets between SIGTERM and SIGKILL. */
@@ -177,6 +178,10 @@ static int run_as(const struct jobuser *user, const struct script_tool *tool,
                   struct err *err)
 {
     _cleanup_strlist_ struct strlist words = STRLIST_INIT;
+    _cleanup_close_ int namespace = -1;
+    bool in_namespace = tool->namespace_root && user->name != NULL;
+    if (in_namespace && usernamespace_make(&user->ids, user->name, &namespace, err) < 0)
+        return -1;
     if (user->sandbox)
         sandbox_argv(user, &words);
     for (char *const *word = tool->argv; *word != NULL; word++)
@@ -194,6 +199,7 @@ static int run_as(const struct jobuser *user, const struct script_tool *tool,
         .forward = tool->cancel == NULL,
         .group = user->sandbox,
         .seconds = tool->seconds,
+        .namespace = in_namespace ? namespace : 0,
         .cancel = tool->cancel,
     };
     process_adopt_orphans();

@@ -28,6 +28,7 @@ struct script_tool {
     int handed, out, errors;   /* as in struct process, and so are these: */
     double seconds;
     struct cancel *cancel;
+    bool namespace_root; /* as root of a user namespace of the job's user's (usernamespace.h) */
 };
 
 /*

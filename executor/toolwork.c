@@ -72,6 +72,7 @@ static int run(const struct tool_job *job, const struct tool_call *call, struct 
         .errors = capture.write[1],
         .seconds = call->seconds,
         .cancel = job->cancel,
+        .namespace_root = call->namespace_root,
     };
     int r = script_run_tool(&tool, &ended, err);
     capture_end(&capture);

@@ -42,6 +42,7 @@ struct process {
                          0: the caller's */
     double seconds;   /* how long it may take; then it is ended: SIGTERM, and PROCESS_GRACE seconds
                          later SIGKILL. 0: for ever */
+    int namespace;    /* a user namespace of `user`'s, which the child enters; 0: none */
     struct cancel *cancel; /* ends it likewise; or NULL. Of a cancel one child at a time */
 };
 #define PROCESS_GRACE 10.0

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <linux/close_range.h>
 #include <linux/keyctl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -112,6 +113,8 @@ static int become_child(const struct process *process, pid_t parent, enum step *
         return -1;
     *step = STEP_USER;
     if (process->user != NULL && process_become(process->user) < 0)
+        return -1;
+    if (process->namespace != 0 && setns(process->namespace, CLONE_NEWUSER) < 0)
         return -1;
     if (process->death_signal != 0) {
         if (prctl(PR_SET_PDEATHSIG, process->death_signal, 0, 0, 0) < 0)

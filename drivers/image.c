@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include "drivers/image.h"
+
+#include "drivers/ecr.h"
+#include "executor/base/file.h"
+#include "executor/base/log.h"
+
+/* No Dockerfile is longer. */
+#define FILE_MAX ((size_t)1 << 20)
+/* As much of a hash as names it in the log. */
+#define HASH_SHOWN 12
+
+void image_release(struct image *im)
+{
+    free(im->file);
+    strbuf_release(&im->text);
+    free(im->repository);
+    free(im->uri);
+    free(im->local);
+    strlist_release(&im->words);
+    free(im->hash);
+    *im = (struct image)IMAGE_INIT;
+}
+
+/* "dockerfile", from the project's directory; else "Dockerfile" in the module's. */
+static int read_file(struct image *im, struct err *err)
+{
+    const cJSON *module = im->job->module;
+    const char *given = json_str(module, "dockerfile"), *path = json_str(module, "path");
+    im->file = given != NULL ? xstrdup(given)
+                             : xasprintf("%s/Dockerfile", path != NULL ? path : im->module);
+    if (file_read_beneath(im->job->checkout, im->file, FILE_MAX, &im->text, err) == 0)
+        return 0;
+    bool absent = err->class == ERR_NOT_FOUND;
+    err->class = ERR_USER;
+    if (absent)
+        return err_set(err, ERR_USER,
+                       "modules.%s%s: there is no '%s' in the repository: add it, or name another "
+                       "as 'dockerfile'",
+                       im->module, given != NULL ? ".dockerfile" : "", im->file);
+    return err_wrap(err, "modules.%s", im->module);
+}
+
+/* Where to push to; the repository is basic-infra's to make. */
+static int find_repository(struct image *im, struct err *err)
+{
+    const struct context *c = im->job->context;
+    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *output = NULL;
+    _cleanup_free_ char *tag = image_tag_built(c);
+    im->repository = ecr_repository_name(c, im->job->module);
+    json_push_str(json_put_array(input, "repositoryNames"), im->repository);
+    if (aws_call(im->job->session, "ecr", "DescribeRepositories", input, &output, err) < 0) {
+        if (err->class != ERR_NOT_FOUND)
+            return -1;
+        return err_set(err, ERR_USER,
+                       "modules.%s: repository '%s' does not exist: run the job 'basic-infra'",
+                       im->module, im->repository);
+    }
+    const cJSON *found = json_get(output, "repositories");
+    const char *uri = found != NULL ? json_str(found->child, "repositoryUri") : NULL;
+    if (uri == NULL)
+        return err_set(err, ERR_FAILED, "ECR does not say where '%s' is", im->repository);
+    im->uri = xstrdup(uri);
+    im->local = xasprintf("%s:%s", uri, tag);
+    return 0;
+}
+
+/* The hash, where all that the image is made of can be known; else says why nothing is skipped. */
+static int hash_content(struct image *im, struct err *err)
+{
+    _cleanup_image_file_ struct image_file file = { .unknown = NULL };
+    _cleanup_strlist_ struct strlist bases = STRLIST_INIT;
+    if (json_get(im->job->module, "paths") == NULL) {
+        log_info("built in any case: modules.%s has no 'paths', which say what its image is made "
+                 "of",
+                 im->module);
+        return 0;
+    }
+    image_file_read(im->text.buf, json_get(im->job->module, "args"), &file);
+    if (file.unknown == NULL && image_bases(im, &file.bases, &bases, &file.unknown, err) < 0)
+        return -1;
+    if (file.unknown != NULL) {
+        log_info("built in any case: '%s' does not let berth know %s", im->file, file.unknown);
+        return 0;
+    }
+    return image_hash(im, &bases, &im->hash, err);
+}
+
+/* The image that is there for the content; NULL in *ret: there is none, or it cannot be told. */
+static int find_built(struct image *im, cJSON **ret, struct err *err)
+{
+    _cleanup_strlist_ struct strlist tags = STRLIST_INIT;
+    if (hash_content(im, err) < 0)
+        return -1;
+    if (im->hash == NULL)
+        return 0;
+    image_tags_of_content(im->job->context, im->hash, &tags);
+    return image_find(im, &tags, ret, err);
+}
+
+static int say_plan(const struct image *im, const cJSON *built)
+{
+    _cleanup_free_ char *tag = image_tag_built(im->job->context);
+    if (built != NULL)
+        log_info("nothing to build: the image of content %.*s is there, as %s; it would get the "
+                 "tag '%s'",
+                 HASH_SHOWN, im->hash, image_digest(built), tag);
+    else
+        log_info("would build '%s' with '%s' by %s, and push it to %s", im->module, im->file,
+                 im->words.v[0], im->local);
+    return 0;
+}
+
+static void say_pushed(const struct image *im, const cJSON *image, double began, double built)
+{
+    char first[32], second[32];
+    log_info("%s: %s, %.1f MB; built in %s, pushed in %s", im->module, image_digest(image),
+             (double)image_size(image) / 1e6, clock_span(built - began, first, sizeof(first)),
+             clock_span(clock_now() - built, second, sizeof(second)));
+}
+
+/* Pushed under one tag of this pipeline's own, by which it is found again. */
+static int build_and_push(const struct image *im, struct err *err)
+{
+    _cleanup_json_ cJSON *image = NULL;
+    _cleanup_strlist_ struct strlist tags = STRLIST_INIT;
+    _cleanup_free_ char *tag = image_tag_built(im->job->context);
+    double began = clock_now();
+    if (image_build(im, err) < 0)
+        return -1;
+    double built = clock_now();
+    strlist_add(&tags, tag);
+    if (image_push(im, err) < 0 || image_find(im, &tags, &image, err) < 0)
+        return -1;
+    if (image == NULL)
+        return err_set(err, ERR_FAILED,
+                       "modules.%s: the image was pushed, but repository '%s' has no tag '%s'",
+                       im->module, im->repository, tag);
+    say_pushed(im, image, began, built);
+    return image_tag_all(im, image, err);
+}
+
+static int make(struct image *im, struct err *err)
+{
+    _cleanup_json_ cJSON *built = NULL;
+    if (find_built(im, &built, err) < 0)
+        return -1;
+    if (im->job->plan)
+        return say_plan(im, built);
+    if (built == NULL)
+        return build_and_push(im, err);
+    log_info("nothing to build: the image of content %.*s is there", HASH_SHOWN, im->hash);
+    return image_tag_all(im, built, err);
+}
+
+static int image_work(const struct tool_job *job, struct err *err)
+{
+    _cleanup_image_ struct image im = IMAGE_INIT;
+    im.job = job;
+    im.module = job->part;
+    if (read_file(&im, err) < 0 || find_repository(&im, err) < 0 ||
+        image_builder_find(&im, err) < 0)
+        return -1;
+    int r = make(&im, err);
+    image_builder_clean(&im);
+    return r;
+}
+
+extern const struct tool_driver image_tool;
+const struct tool_driver image_tool = {
+    .name = "image",
+    .needs_environment = true,
+    .work = image_work,
+};

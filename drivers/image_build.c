@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The build itself. The context is the whole project, as GitLab's runner has checked it out; all
+ * output goes to the job log as it comes. Nothing that deploys is within a build's reach: it runs
+ * as the job's user, and there is no login to a registry yet.
+ */
+#include "drivers/image.h"
+
+#include <inttypes.h>
+
+#include "executor/base/log.h"
+
+/* Where the host config says nothing of "buildSeconds". */
+#define BUILD_SECONDS 3600
+#define LOOK_SECONDS  120
+
+/* An image that is named by its digest is what it is. */
+static bool is_pinned(const char *base)
+{
+    return strstr(base, "@sha256:") != NULL;
+}
+
+static char *first_line(const struct strbuf *text)
+{
+    return xstrndup(text->buf, strcspn(text->buf, "\r\n"));
+}
+
+/*
+ * The manifest as the registry has it, by which its digest is made. Nothing is pulled: the builder
+ * asks the registry as it does for a build (registries.conf(5), short names, mirrors).
+ */
+static int look_at_base(const struct image *im, const char *base, struct strlist *ret,
+                        char **ret_unknown, struct err *err)
+{
+    _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
+    _cleanup_strlist_ struct strlist arguments = STRLIST_INIT;
+    _cleanup_err_ struct err failure = ERR_INIT;
+    strlist_add(&arguments, "manifest");
+    strlist_add(&arguments, "inspect");
+    strlist_add(&arguments, base);
+    int r = image_builder_run(im, &arguments, 0, LOOK_SECONDS, &end, &failure);
+    if (r < 0 && failure.class != ERR_TIMEOUT)
+        return err_move(err, &failure);
+    if (r < 0 || end.code != 0 || end.out.len == 0) {
+        _cleanup_free_ char *said = r < 0 ? xstrdup(failure.message) : first_line(&end.errors);
+        *ret_unknown = xasprintf("what '%s' is now: %s", base, said);
+        return 0;
+    }
+    strlist_add(ret, end.out.buf);
+    return 0;
+}
+
+int image_bases(const struct image *im, const struct strlist *bases, struct strlist *ret,
+                char **ret_unknown, struct err *err)
+{
+    for (size_t i = 0; i < bases->n && *ret_unknown == NULL; i++) {
+        strlist_add(ret, bases->v[i]);
+        if (!is_pinned(bases->v[i]) && look_at_base(im, bases->v[i], ret, ret_unknown, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void add_label(struct strlist *arguments, const char *name, const char *value)
+{
+    if (value != NULL)
+        strlist_addf(arguments, "--label=%s=%s", name, value);
+}
+
+/* https://github.com/opencontainers/image-spec/blob/main/annotations.md, and berth's own. */
+static void add_labels(const struct image *im, struct strlist *arguments)
+{
+    const struct tool_job *job = im->job;
+    const struct context *c = job->context;
+    _cleanup_free_ char *pipeline = xasprintf("%" PRId64, c->pipeline);
+    add_label(arguments, "org.opencontainers.image.revision", job->variable(job, "CI_COMMIT_SHA"));
+    add_label(arguments, "org.opencontainers.image.source", job->variable(job, "CI_PROJECT_URL"));
+    add_label(arguments, "berth.environment", c->environment);
+    add_label(arguments, "berth.module", im->module);
+    add_label(arguments, "berth.pipeline", pipeline);
+    add_label(arguments, "berth.content", im->hash);
+}
+
+static void build_arguments(const struct image *im, struct strlist *arguments)
+{
+    const cJSON *module = im->job->module, *arg;
+    strlist_add(arguments, "build");
+    if (im->program != IMAGE_DOCKER)
+        strlist_add(arguments, "--isolation=chroot");
+    strlist_addf(arguments, "--file=%s", im->file);
+    strlist_addf(arguments, "--tag=%s", im->local);
+    if (im->program == IMAGE_DOCKER) /* its daemon may have an older base than was looked at */
+        strlist_add(arguments, "--pull");
+    cJSON_ArrayForEach (arg, json_get(module, "args"))
+        strlist_addf(arguments, "--build-arg=%s=%s", arg->string, arg->valuestring);
+    if (json_str(module, "target") != NULL)
+        strlist_addf(arguments, "--target=%s", json_str(module, "target"));
+    if (json_str(module, "platform") != NULL)
+        strlist_addf(arguments, "--platform=%s", json_str(module, "platform"));
+    add_labels(im, arguments);
+    strlist_add(arguments, ".");
+}
+
+int image_build(const struct image *im, struct err *err)
+{
+    _cleanup_strlist_ struct strlist arguments = STRLIST_INIT;
+    unsigned seconds = (unsigned)json_int(im->job->host, "buildSeconds", BUILD_SECONDS);
+    build_arguments(im, &arguments);
+    log_info("%s builds '%s' with '%s'", im->words.v[0], im->module, im->file);
+    int code = image_builder_run(im, &arguments, 0, seconds, NULL, err);
+    if (code < 0)
+        return err_wrap(err, "modules.%s: the image was not built", im->module);
+    if (code > 0)
+        return err_set(err, ERR_USER,
+                       "modules.%s: the image was not built: '%s build' of '%s' ended with %d; its "
+                       "own last lines, above, say at which step and why",
+                       im->module, im->words.v[0], im->file, code);
+    return 0;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which program builds, and how it is called.
+ *
+ * buildah and podman keep images in a storage of the job's own, in its TMPDIR, which goes with the
+ * job: no job finds another's images, and what is killed leaves nothing. The driver "vfs" needs
+ * neither a kernel's help nor privileges, and `ignore_chown_errors` has it keep files of ids that
+ * the job's user has not got as the user's own (containers-storage.conf(5)). They run as root of a
+ * user namespace (tool.h), and with `--isolation chroot`, which needs no cgroup, no runtime and no
+ * network of its own (buildah-build(1)).
+ *
+ * docker builds in a daemon, which keeps its images: the job's is removed from there.
+ */
+#include "drivers/image.h"
+
+#include "executor/base/log.h"
+#include "executor/base/process.h"
+
+/* Whether a program works here at all is said, or not, within that time. */
+#define PROBE_SECONDS 60
+#define CLEAN_SECONDS 120
+#define PROGRAMS      "buildah, podman or docker"
+
+struct program {
+    const char *name;
+    enum image_program program;
+    bool own_storage;
+};
+
+static const struct program programs[];
+static const size_t n_programs;
+
+/* The program's name may have a path in front: "/opt/bin/podman". */
+static const struct program *program_find(const char *word)
+{
+    const char *slash = strrchr(word, '/');
+    for (size_t i = 0; i < n_programs; i++)
+        if (str_eq(programs[i].name, slash != NULL ? slash + 1 : word))
+            return &programs[i];
+    return NULL;
+}
+
+static void add_storage(const struct image *im, struct strlist *words)
+{
+    strlist_addf(words, "--root=%s/images", im->job->tmp);
+    strlist_addf(words, "--runroot=%s/images-run", im->job->tmp);
+    strlist_add(words, "--storage-driver=vfs");
+    strlist_add(words, "--storage-opt=vfs.ignore_chown_errors=true");
+}
+
+static void set_program(struct image *im, const struct program *p, const cJSON *words)
+{
+    const cJSON *word;
+    strlist_release(&im->words);
+    im->program = p->program;
+    cJSON_ArrayForEach (word, words)
+        strlist_add(&im->words, word->valuestring);
+    if (words == NULL)
+        strlist_add(&im->words, p->name);
+    if (p->own_storage)
+        add_storage(im, &im->words);
+}
+
+int image_builder_run(const struct image *im, const struct strlist *arguments, int handed,
+                      unsigned seconds, struct tool_end *ret, struct err *err)
+{
+    _cleanup_tool_end_ struct tool_end ignored = TOOL_END_INIT;
+    _cleanup_strlist_ struct strlist words = STRLIST_INIT, env = STRLIST_INIT;
+    for (size_t i = 0; i < im->words.n; i++)
+        strlist_add(&words, im->words.v[i]);
+    for (size_t i = 0; i < arguments->n; i++)
+        strlist_add(&words, arguments->v[i]);
+    if (im->program == IMAGE_DOCKER && handed != 0)
+        strlist_addf(&env, "DOCKER_CONFIG=%s/docker-login", im->job->tmp);
+    const struct tool_call call = {
+        .argv = words.v,
+        .env = env.n > 0 ? &env : NULL,
+        .handed = handed,
+        .seconds = seconds,
+        .capture = ret != NULL,
+        .capture_errors = ret != NULL,
+        .namespace_root = im->program != IMAGE_DOCKER,
+    };
+    if (tool_run(im->job, &call, ret != NULL ? ret : &ignored, err) < 0)
+        return -1;
+    return ret != NULL ? 0 : ignored.code;
+}
+
+/* The last line that a program has said, for a message. */
+static const char *last_line(struct tool_end *end)
+{
+    struct strbuf *said = end->errors.len > 0 ? &end->errors : &end->out;
+    while (said->len > 0 && strchr("\r\n", said->buf[said->len - 1]) != NULL)
+        strbuf_cut(said, said->len - 1);
+    const char *line = strrchr(said->buf, '\n');
+    return line != NULL ? line + 1 : said->buf;
+}
+
+/* Whether the program that is set works, as the job's user; `why` tells why not. */
+static int probe(struct image *im, struct strbuf *why, bool *ret, struct err *err)
+{
+    _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
+    _cleanup_strlist_ struct strlist arguments = STRLIST_INIT;
+    _cleanup_err_ struct err failure = ERR_INIT;
+    strlist_add(&arguments, "info");
+    int r = image_builder_run(im, &arguments, 0, PROBE_SECONDS, &end, &failure);
+    if (r < 0 && failure.class == ERR_CANCELLED)
+        return err_move(err, &failure);
+    *ret = r == 0 && end.code == 0;
+    if (!*ret)
+        strbuf_addf(why, "%s%s: %s", why->len > 0 ? "; " : "", im->words.v[0],
+                    r < 0 ? failure.message : last_line(&end));
+    return 0;
+}
+
+static int find_first(struct image *im, struct err *err)
+{
+    _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+    for (size_t i = 0; i < n_programs; i++) {
+        _cleanup_free_ char *path = process_find_program(programs[i].name);
+        if (path == NULL)
+            continue;
+        bool works = false;
+        set_program(im, &programs[i], NULL);
+        if (probe(im, &why, &works, err) < 0)
+            return -1;
+        if (works)
+            return 0;
+    }
+    return err_set(err, ERR_HOST,
+                   "no program that builds images works on this host%s%s: install one of " PROGRAMS
+                   " (Debian's package 'buildah'), or name one as 'builder' in the host config",
+                   why.len > 0 ? ": " : "", why.buf);
+}
+
+int image_builder_find(struct image *im, struct err *err)
+{
+    const cJSON *builder = json_get(im->job->host, "builder");
+    const char *name = cJSON_IsArray(builder) ? cJSON_GetStringValue(builder->child)
+                                              : cJSON_GetStringValue(builder);
+    if (name == NULL || str_eq(name, "auto"))
+        return find_first(im, err);
+    const struct program *p = program_find(name);
+    if (p == NULL)
+        return err_set(err, ERR_HOST, "the host config's 'builder' is '%s', and must be " PROGRAMS,
+                       name);
+    _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+    bool works = false;
+    set_program(im, p, cJSON_IsArray(builder) ? builder : NULL);
+    if (probe(im, &why, &works, err) < 0)
+        return -1;
+    if (!works)
+        return err_set(err, ERR_HOST,
+                       "the host config's 'builder' does not work on this host: %s: install it, or "
+                       "name another",
+                       why.buf);
+    return 0;
+}
+
+/* A storage is one directory and its runtime's; a daemon forgets the image by its name. */
+static void add_removal(const struct image *im, struct strlist *words)
+{
+    if (im->program == IMAGE_DOCKER) {
+        for (size_t i = 0; i < im->words.n; i++)
+            strlist_add(words, im->words.v[i]);
+        strlist_add(words, "rmi");
+        strlist_add(words, "--force");
+        strlist_add(words, im->local);
+        return;
+    }
+    strlist_add(words, "rm");
+    strlist_add(words, "-rf");
+    strlist_addf(words, "%s/images", im->job->tmp);
+    strlist_addf(words, "%s/images-run", im->job->tmp);
+}
+
+void image_builder_clean(const struct image *im)
+{
+    _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
+    _cleanup_strlist_ struct strlist words = STRLIST_INIT;
+    _cleanup_err_ struct err failure = ERR_INIT;
+    struct tool_job after = *im->job;
+    if (im->words.n == 0)
+        return;
+    after.cancel = NULL; /* what is there goes, whatever has ended the job */
+    add_removal(im, &words);
+    const struct tool_call call = {
+        .argv = words.v,
+        .seconds = CLEAN_SECONDS,
+        .capture = true,
+        .capture_errors = true,
+        .namespace_root = im->program != IMAGE_DOCKER,
+    };
+    if (tool_run(&after, &call, &end, &failure) < 0)
+        log_warn("the image is still on the host: %s", failure.message);
+    else if (end.code != 0 && strcasestr(end.errors.buf, "no such image") == NULL)
+        log_warn("the image is still on the host: %s: %s", words.v[0], last_line(&end));
+}
+
+/* The first that works builds. docker comes last: whoever reaches its daemon is root on the host.
+ */
+static const struct program programs[] = {
+    { "buildah", IMAGE_BUILDAH, true },
+    { "podman", IMAGE_PODMAN, true },
+    { "docker", IMAGE_DOCKER, false },
+};
+static const size_t n_programs = ARRAY_SIZE(programs);

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include "executor/base/usernamespace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ID_MAX ((int64_t)UINT32_MAX - 1)
+
+bool usernamespace_range(const char *line, const char *name, unsigned id, int64_t *ret_first,
+                         int64_t *ret_count)
+{
+    size_t len = strcspn(line, ":");
+    _cleanup_free_ char *owner = xstrndup(line, len), *number = xasprintf("%u", id);
+    if (line[len] != ':' || (!str_eq(owner, name) && !str_eq(owner, number)))
+        return false;
+    const char *first = line + len + 1;
+    size_t digits = strcspn(first, ":");
+    if (first[digits] != ':')
+        return false;
+    _cleanup_free_ char *from = xstrndup(first, digits);
+    const char *rest = first + digits + 1;
+    _cleanup_free_ char *count = xstrndup(rest, strcspn(rest, "\n"));
+    return str_to_int64(from, 1, ID_MAX, ret_first) == 0 &&
+           str_to_int64(count, 1, ID_MAX - *ret_first, ret_count) == 0;
+}
+
+/* The map of ids inside, first on each line, to ids outside. */
+static void read_map(const char *file, const char *name, unsigned id, struct strbuf *map)
+{
+    strbuf_addf(map, "0 %u 1\n", id);
+    FILE *ranges = fopen(file, "re");
+    char line[512];
+    int64_t first, count;
+    while (ranges != NULL && fgets(line, sizeof(line), ranges) != NULL)
+        if (usernamespace_range(line, name, id, &first, &count)) {
+            strbuf_addf(map, "1 %lld %lld\n", (long long)first, (long long)count);
+            break;
+        }
+    if (ranges != NULL)
+        fclose(ranges);
+}
+
+/* One write: the kernel takes no second one. */
+static int write_map(pid_t pid, const char *map, const struct strbuf *text)
+{
+    _cleanup_free_ char *path = xasprintf("/proc/%d/%s", (int)pid, map);
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+    return fd >= 0 && write(fd, text->buf, text->len) == (ssize_t)text->len ? 0 : -1;
+}
+
+/* In the child, which has a copy of a program of several threads: nothing but plain calls. It holds
+ * the namespace until it is killed. */
+_Noreturn static void hold(const struct process_user *user, int report)
+{
+    bool made = syscall(SYS_setgroups, 0, NULL) == 0 &&
+                syscall(SYS_setresgid, user->gid, user->gid, user->gid) == 0 &&
+                syscall(SYS_setresuid, user->uid, user->uid, user->uid) == 0 &&
+                unshare(CLONE_NEWUSER) == 0;
+    int failure = made ? 0 : errno;
+    (void)!write(report, &failure, sizeof(failure));
+    while (made)
+        pause();
+    _exit(1);
+}
+
+static int read_report(int fd)
+{
+    int failure = 0;
+    ssize_t n;
+    do
+        n = read(fd, &failure, sizeof(failure));
+    while (n < 0 && errno == EINTR);
+    return n == sizeof(failure) ? failure : ESRCH;
+}
+
+/* The namespace that a child holds, with its ids written down; -1 with errno. */
+static int take(pid_t pid, const struct process_user *user, const char *name)
+{
+    _cleanup_strbuf_ struct strbuf uids = STRBUF_INIT, gids = STRBUF_INIT;
+    _cleanup_free_ char *path = xasprintf("/proc/%d/ns/user", (int)pid);
+    read_map("/etc/subuid", name, user->uid, &uids);
+    read_map("/etc/subgid", name, user->gid, &gids);
+    if (write_map(pid, "uid_map", &uids) < 0 || write_map(pid, "gid_map", &gids) < 0)
+        return -1;
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+int usernamespace_make(const struct process_user *user, const char *name, int *ret_fd,
+                       struct err *err)
+{
+    int report[2];
+    if (pipe2(report, O_CLOEXEC) < 0)
+        return err_set_errno(err, ERR_HOST, errno, "cannot make a user namespace");
+    pid_t pid = fork();
+    if (pid == 0)
+        hold(user, report[1]);
+    int failure = pid < 0 ? errno : 0, fd = -1;
+    close(report[1]);
+    if (failure == 0)
+        failure = read_report(report[0]);
+    close(report[0]);
+    if (failure == 0 && (fd = take(pid, user, name)) < 0)
+        failure = errno;
+    if (pid > 0) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
+    if (failure != 0)
+        return err_set_errno(
+            err, ERR_HOST, failure,
+            "cannot make a user namespace for user '%s': the kernel must let users "
+            "make them (user.max_user_namespaces), and /etc/subuid must not give "
+            "the user ids that are others'",
+            name);
+    *ret_fd = fd;
+    return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_BASE_USERNAMESPACE_H
+#define BERTH_BASE_USERNAMESPACE_H
+
+/*
+ * A user namespace in which a user is root, and has no more rights outside than before: a builder
+ * of images changes owners of files, mounts and changes its root there. user_namespaces(7).
+ */
+
+#include "executor/base/process.h"
+
+/*
+ * Makes one that `user`, called `name`, owns: it is 0 in there, and 1 and more are the subordinate
+ * ids that /etc/subuid and /etc/subgid give it, if they do. Root writes that down, for two reasons.
+ * newuidmap(1) would not, whose set-user-ID bit has no effect on a process that can gain no
+ * privileges; and where the user did, it would have to give setgroups(2) up, without which
+ * buildah's chroot isolation runs nothing (chroot/run.go, "setting supplemental groups list").
+ * Takes root. The caller closes *ret_fd, which is for struct process. ERR_HOST.
+ */
+int usernamespace_make(const struct process_user *user, const char *name, int *ret_fd,
+                       struct err *err);
+/* The range that a line of /etc/subuid gives a user, "name:first:count"; false: it gives none. */
+bool usernamespace_range(const char *line, const char *name, unsigned id, int64_t *ret_first,
+                         int64_t *ret_count);
+
+#endif
