@@ -104,9 +104,38 @@ static int tags_list(struct session *s, const struct resource *r, cJSON **ret, s
     return 0;
 }
 
-/* That a tag bears the environment's name says whose it is: images have no tags of another kind. */
+/* "content-<hash>" and "branch-content-<hash>", which say by what an image was made (image_tag.c).
+ */
+static bool tag_is_of_content(const char *tag)
+{
+    size_t len = str_starts(tag, ECR_BRANCH_CONTENT_TAG) ? strlen(ECR_BRANCH_CONTENT_TAG)
+                 : str_starts(tag, ECR_CONTENT_TAG)      ? strlen(ECR_CONTENT_TAG)
+                                                         : 0;
+    return len > 0 && strlen(tag + len) == 64 && strspn(tag + len, "0123456789abcdef") == 64;
+}
+
+/* Whether the environment alone has given the image of that digest tags, but for its content's. */
+static bool image_is_ours(const struct context *c, const cJSON *images, const char *digest)
+{
+    bool ours = false;
+    const cJSON *image;
+    cJSON_ArrayForEach (image, images) {
+        const char *tag = json_str(image, "imageTag");
+        if (tag == NULL || !str_eq(json_str(image, "imageDigest"), digest) ||
+            tag_is_of_content(tag))
+            continue;
+        if (!tag_is_ours(c, tag))
+            return false;
+        ours = true;
+    }
+    return ours;
+}
+
+/* That a tag bears the environment's name says whose it is. What says by which content an image was
+ * made goes with the last of the others: it would keep for ever what nobody runs. */
 static int tags_look(struct session *s, struct resource *r, struct err *err)
 {
+    const struct context *c = &r->graph->context;
     _cleanup_json_ cJSON *images = NULL, *have = cJSON_CreateObject();
     if (tags_list(s, r, &images, err) < 0)
         return -1;
@@ -114,7 +143,8 @@ static int tags_look(struct session *s, struct resource *r, struct err *err)
     const cJSON *image;
     cJSON_ArrayForEach (image, images) {
         const char *tag = json_str(image, "imageTag");
-        if (tag_is_ours(&r->graph->context, tag))
+        if (tag_is_ours(c, tag) || (tag != NULL && tag_is_of_content(tag) &&
+                                    image_is_ours(c, images, json_str(image, "imageDigest"))))
             json_push_str(tags, tag);
     }
     json_sort(tags, NULL);

@@ -114,7 +114,7 @@ static int compare_names(const void *a, const void *b)
 /* Its names in byte order. */
 static int list_directory(int fd, const char *path, struct strlist *ret, struct err *err)
 {
-    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* a copy shares its position */
     DIR *directory = own >= 0 ? fdopendir(own) : NULL;
     const struct dirent *entry;
     if (directory == NULL) {

@@ -123,6 +123,42 @@ static void only_the_environments_own_tags_are_seen(void **state)
     script_close(&t);
 }
 
+#define H64              "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define OF(digest, tag) "{\"imageDigest\":\"sha256:" digest "\",\"imageTag\":\"" tag "\"}"
+
+/* What says by which content an image was made stays as long as anybody else has the image. */
+static void tags_of_content_go_with_the_last(void **state)
+{
+    (void)state;
+    static const char answer[] =
+        "{\"imageIds\":[" OF("a", "automation-8527fec8-12") "," OF("a", "branch-content-" H64)
+        "," OF("b", "automation-8527fec8") "," OF("b", "automation-master-3")
+        "," OF("b", "content-" H64) "," OF("c", "content-" H64) "," OF("a", "content-short") "]}";
+    const struct script_row rows[] = { { .call = "ecr:ListImages", .answer = answer }, { 0 } };
+    struct script t;
+    open_teardown(&t, rows);
+    struct resource *r = observe(&t);
+    /* "content-short" is none of ours, so the image has another tag, and stays with its content's */
+    assert_json(r->have, "{\"imageTags\":[\"automation-8527fec8\",\"automation-8527fec8-12\"]}");
+    script_close(&t);
+}
+
+static void tags_of_content_go_with_the_environments(void **state)
+{
+    (void)state;
+    static const char answer[] =
+        "{\"imageIds\":[" OF("a", "automation-8527fec8-12") "," OF("a", "branch-content-" H64)
+        "," OF("b", "automation-8527fec8") "," OF("b", "automation-master-3")
+        "," OF("b", "content-" H64) "," OF("c", "content-" H64) "]}";
+    const struct script_row rows[] = { { .call = "ecr:ListImages", .answer = answer }, { 0 } };
+    struct script t;
+    open_teardown(&t, rows);
+    struct resource *r = observe(&t);
+    assert_json(r->have, "{\"imageTags\":[\"automation-8527fec8\",\"automation-8527fec8-12\","
+                         "\"branch-content-" H64 "\"]}");
+    script_close(&t);
+}
+
 static void a_repository_without_any_is_absent(void **state)
 {
     (void)state;
@@ -250,6 +286,8 @@ int main(void)
         cmocka_unit_test(the_projects_repositories_are_looked_into),
         cmocka_unit_test(a_deploy_does_not_look),
         cmocka_unit_test(only_the_environments_own_tags_are_seen),
+        cmocka_unit_test(tags_of_content_go_with_the_last),
+        cmocka_unit_test(tags_of_content_go_with_the_environments),
         cmocka_unit_test(a_repository_without_any_is_absent),
         cmocka_unit_test(one_that_may_not_be_looked_into_is_said),
         cmocka_unit_test(tags_are_named_a_hundred_at_once),

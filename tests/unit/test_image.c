@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/awsscript.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "drivers/image.h"
+#include "executor/base/usernamespace.h"
+
+/* --- what a Dockerfile builds on --- */
+
+static void check_bases(const char *text, const char *args, const char *bases, const char *unknown)
+{
+    _cleanup_image_file_ struct image_file file = { .unknown = NULL };
+    _cleanup_strbuf_ struct strbuf found = STRBUF_INIT;
+    _cleanup_json_ cJSON *given = cJSON_Parse(args);
+    image_file_read(text, given, &file);
+    for (size_t i = 0; i < file.bases.n; i++)
+        strbuf_addf(&found, "%s%s", i > 0 ? " " : "", file.bases.v[i]);
+    assert_string_equal(found.buf, bases);
+    if (unknown == NULL)
+        assert_null(file.unknown);
+    else
+        assert_string_equal(file.unknown, unknown);
+}
+
+static void bases_are_found(void **state)
+{
+    (void)state;
+    check_bases("FROM scratch\nCOPY a /a\n", "{}", "", NULL);
+    check_bases("from python:3.6 \nRUN pip install x\n", "{}", "python:3.6", NULL);
+    check_bases("FROM --platform=linux/arm64 a AS Build\nFROM build\nFROM b@sha256:1\n", "{}",
+                "a b@sha256:1", NULL);
+    check_bases("FROM a\nFROM a\n", "{}", "a", NULL);
+    check_bases("# FROM x\n\nFROM \\\n# between\n  a \\\n\n  as b\n", "{}", "a", NULL);
+    check_bases("# escape=`\nFROM `\n  a\nRUN c:\\\nFROM b\n", "{}", "a b", NULL);
+    check_bases("FROM a\r\nCOPY x \\\r\n y\r\n", "{}", "a", NULL);
+    check_bases("FROM a", "{}", "a", NULL);
+}
+
+static void bases_are_copied_from(void **state)
+{
+    (void)state;
+    check_bases("FROM a AS one\nFROM scratch\nCOPY --chown=1 --from=ONE /x /\nCOPY --from=0 /x /\n"
+                "COPY --from=b:1 /x /\nRUN --mount=type=bind,from=c,target=/c true\n",
+                "{}", "a b:1 c", NULL);
+    check_bases("FROM a\nRUN echo --from=b\n", "{}", "a", NULL);
+}
+
+static void arguments_are_put_in(void **state)
+{
+    (void)state;
+    static const char text[] = "ARG V=3.6\nARG N\nFROM python:${V}\nARG V=9\nFROM \"$N\":$V\n";
+    check_bases(text, "{\"N\":\"n\"}", "python:3.6 n:3.6", NULL);
+    check_bases(text, "{\"N\":\"n\",\"V\":\"3\"}", "python:3 n:3", NULL);
+    check_bases(text, "{}", "python:3.6", "what '\"$N\":$V' is");
+    check_bases("ARG A\nFROM ${A:-b}-${A:-c}\n", "{}", "b-c", NULL);
+    check_bases("ARG A=x\nFROM ${A:-b}\n", "{}", "x", NULL);
+    check_bases("ARG A=x\nFROM ${A#b}\n", "{}", "", "what '${A#b}' is");
+    check_bases("FROM a\nADD https://example.com/x /\n", "{}", "a",
+                "what 'https://example.com/x' has");
+}
+
+/* --- the hash --- */
+
+struct tree {
+    char path[64];
+    int fd;
+    struct cancel cancel;
+    struct tool_job job;
+    cJSON *module;
+};
+
+static void put(struct tree *t, const char *name, const char *text, unsigned mode)
+{
+    _cleanup_close_ int fd = openat(t->fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(fchmod(fd, mode), 0);
+}
+
+static void make_directory(struct tree *t, const char *name)
+{
+    assert_int_equal(mkdirat(t->fd, name, 0700), 0);
+    assert_int_equal(fchmodat(t->fd, name, 0755, 0), 0);
+}
+
+static void tree_make(struct tree *t, const char *module)
+{
+    memset(t, 0, sizeof(*t));
+    strcpy(t->path, "/tmp/berth-test-image-XXXXXX");
+    assert_non_null(mkdtemp(t->path));
+    t->fd = open(t->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cancel_init(&t->cancel);
+    t->module = cJSON_Parse(module);
+    make_directory(t, "api");
+    make_directory(t, "api/sub");
+    put(t, "api/a", "one", 0644);
+    put(t, "api/sub/b", "two", 0755);
+    put(t, "other", "other", 0644);
+    assert_int_equal(symlinkat("/etc/passwd", t->fd, "api/link"), 0);
+    t->job = (struct tool_job){ .module = t->module, .checkout = t->fd, .cancel = &t->cancel };
+}
+
+static void tree_remove(struct tree *t)
+{
+    _cleanup_free_ char *command = xasprintf("rm -rf '%s'", t->path);
+    assert_int_equal(system(command), 0);
+    close(t->fd);
+    cJSON_Delete(t->module);
+    cancel_release(&t->cancel);
+}
+
+/* The caller frees it; NULL and `err` if it cannot be had. */
+static char *hash(struct tree *t, const char *text, const char *base, struct err *err)
+{
+    _cleanup_strlist_ struct strlist bases = STRLIST_INIT;
+    struct image im = IMAGE_INIT;
+    char *found = NULL;
+    im.job = &t->job;
+    im.module = "api";
+    im.file = (char *)"api/Dockerfile";
+    strbuf_adds(&im.text, text);
+    if (base != NULL)
+        strlist_add(&bases, base);
+    int r = image_hash(&im, &bases, &found, err);
+    strbuf_release(&im.text);
+    return r == 0 ? found : NULL;
+}
+
+static char *hash_now(struct tree *t)
+{
+    _cleanup_err_ struct err err = ERR_INIT;
+    char *found = hash(t, "FROM scratch\n", NULL, &err);
+    assert_non_null(found);
+    return found;
+}
+
+/* Whether the hash differs from the one given, which becomes what it is now. */
+static bool has_changed(struct tree *t, char **before)
+{
+    char *now = hash_now(t);
+    bool changed = !str_eq(now, *before);
+    free(*before);
+    *before = now;
+    return changed;
+}
+
+static void what_is_in_the_paths_counts(void **state)
+{
+    (void)state;
+    struct tree t;
+    tree_make(&t, "{\"paths\":[\"api\"]}");
+    _cleanup_free_ char *now = hash_now(&t);
+    assert_int_equal(strlen(now), 64);
+    assert_false(has_changed(&t, &now));
+    put(&t, "other", "changed", 0644);
+    assert_false(has_changed(&t, &now));
+    put(&t, "api/a", "One", 0644);
+    assert_true(has_changed(&t, &now));
+    put(&t, "api/a", "One", 0755);
+    assert_true(has_changed(&t, &now));
+    assert_int_equal(renameat(t.fd, "api/a", t.fd, "api/c"), 0);
+    assert_true(has_changed(&t, &now));
+    assert_int_equal(renameat(t.fd, "api/sub/b", t.fd, "api/b"), 0);
+    assert_true(has_changed(&t, &now));
+    put(&t, "api/.dockerignore", "", 0644);
+    assert_true(has_changed(&t, &now));
+    put(&t, ".dockerignore", "c", 0644); /* not in the paths, but in the build */
+    assert_true(has_changed(&t, &now));
+    tree_remove(&t);
+}
+
+static void links_are_links(void **state)
+{
+    (void)state;
+    struct tree t;
+    tree_make(&t, "{\"paths\":[\"api\"]}");
+    _cleanup_free_ char *now = hash_now(&t);
+    assert_int_equal(unlinkat(t.fd, "api/link", 0), 0);
+    assert_int_equal(symlinkat("/etc/group", t.fd, "api/link"), 0);
+    assert_true(has_changed(&t, &now));
+    assert_int_equal(mkfifoat(t.fd, "api/pipe", 0600), 0); /* opened, it would hang */
+    assert_true(has_changed(&t, &now));
+    tree_remove(&t);
+}
+
+static void what_else_it_is_made_of_counts(void **state)
+{
+    (void)state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    struct tree t;
+    tree_make(&t, "{\"paths\":[\"api\"],\"args\":{\"A\":\"1\"}}");
+    _cleanup_free_ char *now = hash_now(&t);
+    _cleanup_free_ char *file = hash(&t, "FROM scratch\nENV A=b\n", NULL, &err);
+    _cleanup_free_ char *base = hash(&t, "FROM scratch\n", "{\"digest\":\"a\"}", &err);
+    _cleanup_free_ char *other = hash(&t, "FROM scratch\n", "{\"digest\":\"b\"}", &err);
+    assert_string_not_equal(file, now);
+    assert_string_not_equal(base, now);
+    assert_string_not_equal(base, other);
+    json_put_str(json_get(t.module, "args"), "A", "2");
+    assert_true(has_changed(&t, &now));
+    json_put_str(t.module, "target", "x");
+    assert_true(has_changed(&t, &now));
+    cJSON_DeleteItemFromObject(t.module, "target");
+    json_put_str(t.module, "platform", "x");
+    assert_true(has_changed(&t, &now));
+    tree_remove(&t);
+}
+
+static void all_but_git_is_a_path(void **state)
+{
+    (void)state;
+    struct tree t;
+    tree_make(&t, "{\"paths\":[\".\"]}");
+    make_directory(&t, ".git");
+    _cleanup_free_ char *now = hash_now(&t);
+    put(&t, ".git/index", "x", 0644);
+    assert_false(has_changed(&t, &now));
+    put(&t, "other", "changed", 0644);
+    assert_true(has_changed(&t, &now));
+    tree_remove(&t);
+}
+
+static void no_path_leads_out(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = { "..", "api/..", "/etc", "api/../..", "api/link/x", "no" };
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        _cleanup_err_ struct err err = ERR_INIT;
+        struct tree t;
+        tree_make(&t, "{\"paths\":[\"x\"]}");
+        cJSON_SetValuestring(json_get(t.module, "paths")->child, "x");
+        json_push_str(json_get(t.module, "paths"), wrong[i]);
+        cJSON_DeleteItemFromArray(json_get(t.module, "paths"), 0);
+        assert_null(hash(&t, "FROM scratch\n", NULL, &err));
+        assert_int_equal(err.class, ERR_USER);
+        assert_true(str_starts(err.message, "modules.api.paths: '"));
+        tree_remove(&t);
+    }
+}
+
+/* --- tags and pushes --- */
+
+static void who_takes_whose_images(void **state)
+{
+    (void)state;
+    struct context c = { .environment = "automation-8527fec8", .kind = "ephemeral", .pipeline = 7 };
+    _cleanup_strlist_ struct strlist branch = STRLIST_INIT, production = STRLIST_INIT;
+    _cleanup_free_ char *tag = image_tag_built(&c);
+    assert_string_equal(tag, "automation-8527fec8-7");
+    image_tags_of_content(&c, "ab", &branch);
+    assert_int_equal(branch.n, 2);
+    assert_string_equal(branch.v[0], "branch-content-ab");
+    assert_string_equal(branch.v[1], "content-ab");
+    c.kind = "production";
+    image_tags_of_content(&c, "ab", &production);
+    assert_int_equal(production.n, 1);
+    assert_string_equal(production.v[0], "content-ab");
+}
+
+static void what_passes_by_itself(void **state)
+{
+    (void)state;
+    assert_true(
+        image_push_is_transient("received unexpected HTTP status: 503 Service Unavailable"));
+    assert_true(image_push_is_transient("write tcp: connection reset by peer"));
+    assert_true(image_push_is_transient("Put \"https://x\": unexpected EOF"));
+    assert_false(image_push_is_transient("denied: not authorized"));
+    assert_false(image_push_is_transient("name unknown: The repository does not exist"));
+}
+
+static void subordinate_ids_are_read(void **state)
+{
+    (void)state;
+    int64_t first = 0, count = 0;
+    assert_true(
+        usernamespace_range("berth-job0:100000:65536\n", "berth-job0", 998, &first, &count));
+    assert_int_equal(first, 100000);
+    assert_int_equal(count, 65536);
+    assert_true(usernamespace_range("998:200000:1", "berth-job0", 998, &first, &count));
+    assert_int_equal(first, 200000);
+    assert_false(usernamespace_range("berth-job01:1:1", "berth-job0", 998, &first, &count));
+    assert_false(usernamespace_range("berth-job0:0:65536", "berth-job0", 998, &first, &count));
+    assert_false(usernamespace_range("berth-job0:1", "berth-job0", 998, &first, &count));
+    assert_false(usernamespace_range("# berth-job0", "berth-job0", 998, &first, &count));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bases_are_found),
+        cmocka_unit_test(bases_are_copied_from),
+        cmocka_unit_test(arguments_are_put_in),
+        cmocka_unit_test(what_is_in_the_paths_counts),
+        cmocka_unit_test(links_are_links),
+        cmocka_unit_test(what_else_it_is_made_of_counts),
+        cmocka_unit_test(all_but_git_is_a_path),
+        cmocka_unit_test(no_path_leads_out),
+        cmocka_unit_test(who_takes_whose_images),
+        cmocka_unit_test(what_passes_by_itself),
+        cmocka_unit_test(subordinate_ids_are_read),
+    };
+    return cmocka_run_group_tests_name("image", tests, NULL, NULL);
+}
