@@ -9,10 +9,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "drivers/aws/digest.h"
 #include "executor/base/file.h"
 
 /* Raised when what goes into the hash changes: images that are there are then built once more. */
@@ -24,7 +24,7 @@
 #define READ_SIZE ((size_t)256 << 10)
 
 struct hasher {
-    EVP_MD_CTX *md;
+    struct digest *digest;
     struct cancel *cancel;
     char *buffer; /* of READ_SIZE */
     size_t files;
@@ -37,8 +37,8 @@ static int add_entry(struct hasher *h, int dir, const char *name, const char *pa
 static void add_bytes(struct hasher *h, const void *data, size_t len)
 {
     uint64_t size = htole64(len);
-    EVP_DigestUpdate(h->md, &size, sizeof(size));
-    EVP_DigestUpdate(h->md, data, len);
+    digest_add(h->digest, &size, sizeof(size));
+    digest_add(h->digest, data, len);
 }
 
 static void add_text(struct hasher *h, const char *text)
@@ -76,7 +76,7 @@ static int add_link(struct hasher *h, int dir, const char *name, const char *pat
 static int add_content(struct hasher *h, int fd, int64_t size, const char *path, struct err *err)
 {
     uint64_t length = htole64((uint64_t)size);
-    EVP_DigestUpdate(h->md, &length, sizeof(length));
+    digest_add(h->digest, &length, sizeof(length));
     while (size > 0) {
         ssize_t n = read(fd, h->buffer, size < (int64_t)READ_SIZE ? (size_t)size : READ_SIZE);
         if (n < 0 && errno == EINTR)
@@ -85,7 +85,7 @@ static int add_content(struct hasher *h, int fd, int64_t size, const char *path,
             return fail(path, err);
         if (n == 0)
             return err_set(err, ERR_USER, "'%s' changes while it is read", path);
-        EVP_DigestUpdate(h->md, h->buffer, (size_t)n);
+        digest_add(h->digest, h->buffer, (size_t)n);
         size -= n;
     }
     return 0;
@@ -262,20 +262,10 @@ static int add_all(struct hasher *h, const struct image *im, const struct strlis
 int image_hash(const struct image *im, const struct strlist *bases, char **ret, struct err *err)
 {
     _cleanup_free_ char *buffer = xmalloc(READ_SIZE);
-    struct hasher h = { .md = EVP_MD_CTX_new(), .cancel = im->job->cancel, .buffer = buffer };
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
-    int r = -1;
-    if (h.md == NULL || EVP_DigestInit_ex(h.md, EVP_sha256(), NULL) != 1)
-        err_set(err, ERR_HOST, "OpenSSL has no SHA-256");
-    else if (add_all(&h, im, bases, err) == 0)
-        r = 0;
-    if (r == 0) {
-        _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-        EVP_DigestFinal_ex(h.md, digest, &len);
-        strbuf_add_hex(&text, digest, len);
-        *ret = strbuf_detach(&text);
-    }
-    EVP_MD_CTX_free(h.md);
-    return r;
+    _cleanup_(digest_freep) struct digest *digest = digest_new();
+    struct hasher h = { .digest = digest, .cancel = im->job->cancel, .buffer = buffer };
+    if (add_all(&h, im, bases, err) < 0)
+        return -1;
+    *ret = digest_end(digest);
+    return 0;
 }

@@ -8,10 +8,10 @@
 #include "drivers/image.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "drivers/aws/digest.h"
 #include "executor/base/log.h"
 #include "executor/base/process.h"
 
@@ -26,15 +26,12 @@
 /* The password alone may be printed, too: the token is "AWS:<password>" in base64. */
 static void redact_token(const char *token)
 {
-    size_t len = strlen(token);
-    _cleanup_free_ char *plain = xcalloc(1, len + 1);
+    _cleanup_free_ char *plain = base64_plain(token);
+    const char *colon = plain != NULL ? strchr(plain, ':') : NULL;
     redact_add(token);
-    if (len % 4 == 0 &&
-        EVP_DecodeBlock((unsigned char *)plain, (const unsigned char *)token, (int)len) > 0) {
-        const char *colon = strchr(plain, ':');
-        redact_add(colon != NULL ? colon + 1 : plain);
-    }
-    explicit_bzero(plain, len);
+    redact_add(colon != NULL ? colon + 1 : plain);
+    if (plain != NULL)
+        explicit_bzero(plain, strlen(plain));
 }
 
 /*

@@ -4,7 +4,7 @@
 
 /*
  * Texts as others write them: short names for long ones, where AWS bounds an identifier's length,
- * and base64. Keeps nothing.
+ * and base64; and the hash of what comes piece by piece. Keeps nothing.
  */
 
 #include <stddef.h>
@@ -15,5 +15,20 @@ char *digest_text(const char *text, size_t bytes);
 
 /* Base64 of a text; the caller frees it. */
 char *base64_text(const char *text);
+
+/* A SHA-256 that is being made, the caller's to free. */
+struct digest;
+struct digest *digest_new(void);
+void digest_add(struct digest *d, const void *data, size_t len);
+/* Its end, as 64 hexadecimal digits; the caller frees them. Nothing can be added after that. */
+char *digest_end(struct digest *d);
+void digest_free(struct digest *d);
+static inline void digest_freep(struct digest **d)
+{
+    digest_free(*d);
+}
+
+/* The text that is in base64; NULL if it is not that. The caller frees it. */
+char *base64_plain(const char *text);
 
 #endif
