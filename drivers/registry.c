@@ -27,7 +27,8 @@
 #define TOOL_MAP(X)                                                                                \
     X(lint)                                                                                        \
     X(coverage)                                                                                    \
-    X(terraform) X(image)
+    X(terraform)                                                                                   \
+    X(image)
 
 #define DRIVER_EXTERN(name) extern const struct driver name##_driver;
 DRIVER_MAP(DRIVER_EXTERN)

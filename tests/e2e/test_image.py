@@ -22,6 +22,7 @@ from runner import Result, RunningJob, make_options
 from world import BRANCH, ENVIRONMENT, Endpoint
 
 USER, SYSTEM = 1, 2
+PRINCIPAL = "arn:aws:iam::123456789012:user/berth"
 PROBE = "int main(int n, char **v) { (void)v; return n > 9; }\n"
 HANG = "#include <unistd.h>\nint main(void) { for (;;) pause(); }\n"
 PLAIN = "FROM scratch\nCOPY api/ /srv/\nENTRYPOINT [\"/srv/program\"]\n"
@@ -248,12 +249,13 @@ def test_pushes_that_go_wrong(host: ImageHost) -> None:
     host.aws.clear_faults()
 
     host.put("api/more", "more")
-    host.aws.fault(service="ecr", action="InitiateLayerUpload", fault="error", status=403,
-                   message="not authorized to perform ecr:InitiateLayerUpload")
+    statements = [{"Effect": "Allow", "Action": "*", "Resource": "*"},
+                  {"Effect": "Deny", "Action": "ecr:InitiateLayerUpload", "Resource": "*"}]
+    host.aws.enforce_on(PRINCIPAL, {"Version": "2012-10-17", "Statement": statements})
     denied = host.build()
     assert denied.exit_code == SYSTEM, denied.log
     assert "the registry does not let berth push to 'automation-api'" in error_of(denied)
-    host.aws.clear_faults()
+    host.aws.enforce(False)
 
     host.ecr.put_image_tag_mutability(repositoryName="automation-api",
                                       imageTagMutability="IMMUTABLE")

@@ -123,7 +123,7 @@ static void only_the_environments_own_tags_are_seen(void **state)
     script_close(&t);
 }
 
-#define H64              "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define H64             "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define OF(digest, tag) "{\"imageDigest\":\"sha256:" digest "\",\"imageTag\":\"" tag "\"}"
 
 /* What says by which content an image was made stays as long as anybody else has the image. */
@@ -131,14 +131,20 @@ static void tags_of_content_go_with_the_last(void **state)
 {
     (void)state;
     static const char answer[] =
-        "{\"imageIds\":[" OF("a", "automation-8527fec8-12") "," OF("a", "branch-content-" H64)
-        "," OF("b", "automation-8527fec8") "," OF("b", "automation-master-3")
-        "," OF("b", "content-" H64) "," OF("c", "content-" H64) "," OF("a", "content-short") "]}";
+        "{\"imageIds\":[" OF("a", "automation-8527fec8-12") "," OF("a", "branch-content-" H64) "," OF("b", "automation-8527fec8") "," OF(
+            "b",
+            "automation-master-3") "," OF("b",
+                                          "content-" H64) "," OF("c",
+                                                                 "content-" H64) "," OF("a",
+                                                                                        "content-"
+                                                                                        "short") "]"
+                                                                                                 "}";
     const struct script_row rows[] = { { .call = "ecr:ListImages", .answer = answer }, { 0 } };
     struct script t;
     open_teardown(&t, rows);
     struct resource *r = observe(&t);
-    /* "content-short" is none of ours, so the image has another tag, and stays with its content's */
+    /* "content-short" is none of ours, so the image has another tag, and stays with its content's
+     */
     assert_json(r->have, "{\"imageTags\":[\"automation-8527fec8\",\"automation-8527fec8-12\"]}");
     script_close(&t);
 }
@@ -147,9 +153,15 @@ static void tags_of_content_go_with_the_environments(void **state)
 {
     (void)state;
     static const char answer[] =
-        "{\"imageIds\":[" OF("a", "automation-8527fec8-12") "," OF("a", "branch-content-" H64)
-        "," OF("b", "automation-8527fec8") "," OF("b", "automation-master-3")
-        "," OF("b", "content-" H64) "," OF("c", "content-" H64) "]}";
+        "{\"imageIds\":[" OF("a", "automation-8527fec8-12") "," OF("a", "branch-content-" H64) "," OF(
+            "b",
+            "automation-8527fec8") "," OF("b",
+                                          "automation-master-3") "," OF("b",
+                                                                        "content-" H64) "," OF("c",
+                                                                                               "con"
+                                                                                               "ten"
+                                                                                               "t"
+                                                                                               "-" H64) "]}";
     const struct script_row rows[] = { { .call = "ecr:ListImages", .answer = answer }, { 0 } };
     struct script t;
     open_teardown(&t, rows);
