@@ -19,14 +19,10 @@ const struct permission ecr_permissions[] = {
       .resources = "ecr:repository/*",
       .when = "ecr.repository" },
     { .sid = "Repository",
-      .actions = "ecr:CreateRepository ecr:TagResource ecr:ListImages ecr:BatchDeleteImage",
+      .actions = "ecr:CreateRepository ecr:TagResource ecr:ListImages ecr:BatchDeleteImage "
+                 "ecr:BatchGetImage",
       .resources = "ecr:repository/${NAME}",
       .when = "ecr.repository",
-      .names = repositories },
-    { .sid = "Repository",
-      .actions = "ecr:BatchGetImage",
-      .resources = "ecr:repository/${NAME}",
-      .when = "ecr.image",
       .names = repositories },
     /* <module>-build: a builder pushes with a token of berth's role, by
      * https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html */
@@ -35,8 +31,8 @@ const struct permission ecr_permissions[] = {
       .resources = "*",
       .when = "ecr.repository" },
     { .sid = "Image",
-      .actions = "ecr:BatchCheckLayerAvailability ecr:BatchGetImage ecr:CompleteLayerUpload "
-                 "ecr:InitiateLayerUpload ecr:PutImage ecr:UploadLayerPart",
+      .actions = "ecr:BatchCheckLayerAvailability ecr:CompleteLayerUpload ecr:InitiateLayerUpload "
+                 "ecr:PutImage ecr:UploadLayerPart",
       .resources = "ecr:repository/${NAME}",
       .when = "ecr.repository",
       .names = repositories },
