@@ -107,9 +107,11 @@ const struct permission security_group_permissions[] = {
 
 /* --- alb: list_awselasticloadbalancingv2.html ------------------------------------------------ */
 
+#define ALB_PARTS                                                                                  \
+    "elasticloadbalancing:listener/app/${E}/* elasticloadbalancing:listener-rule/app/${E}/*"
 #define ALB_ALL                                                                                    \
-    "elasticloadbalancing:loadbalancer/app/${E}/* elasticloadbalancing:listener/app/${E}/* "       \
-    "elasticloadbalancing:listener-rule/app/${E}/* elasticloadbalancing:targetgroup/${E}-*/*"
+    "elasticloadbalancing:loadbalancer/app/${E}/* " ALB_PARTS                                      \
+    " elasticloadbalancing:targetgroup/${E}-*/*"
 
 const struct permission alb_permissions[] = {
     { .sid = PERMIT_LOOK,
@@ -160,18 +162,22 @@ const struct permission alb_permissions[] = {
     { .sid = "BalancerChange",
       .actions = "elasticloadbalancing:ModifyLoadBalancerAttributes "
                  "elasticloadbalancing:SetIpAddressType elasticloadbalancing:SetSecurityGroups "
-                 "elasticloadbalancing:SetSubnets elasticloadbalancing:DeleteLoadBalancer "
-                 "elasticloadbalancing:ModifyListener elasticloadbalancing:DeleteListener "
-                 "elasticloadbalancing:AddListenerCertificates "
-                 "elasticloadbalancing:RemoveListenerCertificates",
+                 "elasticloadbalancing:SetSubnets elasticloadbalancing:DeleteLoadBalancer",
       .resources = ALB_ALL,
       .flags = PERMIT_OURS,
       .when = "alb.load_balancer" },
-    { .sid = "BalancerChange",
-      .actions = "elasticloadbalancing:ModifyRule elasticloadbalancing:DeleteRule "
-                 "elasticloadbalancing:SetRulePriorities",
-      .resources = ALB_ALL,
-      .flags = PERMIT_OURS,
+    /* A part of the load balancer is the load balancer's, also what somebody has added by hand,
+     * without tags. */
+    { .sid = "BalancerPart",
+      .actions = "elasticloadbalancing:ModifyListener elasticloadbalancing:DeleteListener "
+                 "elasticloadbalancing:AddListenerCertificates "
+                 "elasticloadbalancing:RemoveListenerCertificates "
+                 "elasticloadbalancing:DeleteRule",
+      .resources = ALB_PARTS,
+      .when = "alb.load_balancer" },
+    { .sid = "BalancerPart",
+      .actions = "elasticloadbalancing:ModifyRule elasticloadbalancing:SetRulePriorities",
+      .resources = ALB_PARTS,
       .when = "alb.rule" },
     { .sid = "BalancerChange",
       .actions = "elasticloadbalancing:ModifyTargetGroup "

@@ -66,7 +66,7 @@ static void environment_of_kind(const struct hostconfig *host, int64_t project, 
 }
 
 int check_resolve(const struct hostconfig *host, int64_t project, int checkout, const char *kind,
-                  const struct strlist *vars, struct check *ret,
+                  const char *account, const struct strlist *vars, struct check *ret,
                   struct environment *ret_environment, struct deploy *ret_deploy, struct err *err)
 {
     struct lookup lookup = { .vars = vars, .check = ret };
@@ -75,6 +75,7 @@ int check_resolve(const struct hostconfig *host, int64_t project, int checkout, 
         .errand = {
             .host = host,
             .environment = ret_environment,
+            .account = account,
             .project = project,
             .pipeline = 1,
             .ref = "a-branch",
@@ -101,7 +102,7 @@ static int check_kind(const struct hostconfig *host, int64_t project, int checko
 {
     _cleanup_environment_ struct environment e = ENVIRONMENT_INIT;
     _cleanup_deploy_ struct deploy d = DEPLOY_INIT;
-    if (check_resolve(host, project, checkout, kind, vars, check, &e, &d, err) < 0)
+    if (check_resolve(host, project, checkout, kind, NULL, vars, check, &e, &d, err) < 0)
         return -1;
     strlist_add(&check->kinds, kind);
     size_t services = json_count(json_get(d.spec.json, "services"));

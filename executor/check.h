@@ -29,12 +29,13 @@ struct check {
 int check_spec(const struct hostconfig *host, int64_t project, int checkout,
                const struct strlist *vars, struct check *ret, struct err *err);
 /*
- * The spec for an environment of a kind, of no branch in particular: its subdomain is 00000000.
+ * The spec for an environment of a kind, of no branch in particular: its subdomain is 00000000, its
+ * account that of the kind's role, if `account` is NULL.
  * What is found on the way is added to *ret. The caller initialised environment and deploy and
  * releases them, the environment last; there is a graph of what is wanted if it succeeds.
  */
 int check_resolve(const struct hostconfig *host, int64_t project, int checkout, const char *kind,
-                  const struct strlist *vars, struct check *ret,
+                  const char *account, const struct strlist *vars, struct check *ret,
                   struct environment *ret_environment, struct deploy *ret_deploy, struct err *err);
 void check_to_text(const struct check *check, struct strbuf *out);
 /* Schema "berth-check/1"; `err` is NULL for a valid spec. The caller owns it. */

@@ -23,7 +23,8 @@ void errand_begin(struct errand *errand, const struct errand_request *request)
 {
     errand->request = request;
     free(errand->account);
-    errand->account = account_of_role(request->environment);
+    errand->account = request->account != NULL ? xstrdup(request->account)
+                                               : account_of_role(request->environment);
 }
 
 int errand_lock(struct errand *errand, struct err *err)

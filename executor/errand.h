@@ -17,6 +17,7 @@
 struct errand_request {
     const struct hostconfig *host;
     const struct environment *environment;
+    const char *account; /* where it is known other than by the environment's role, or NULL */
     int64_t project;
     int64_t pipeline; /* 0: none */
     const char *ref;

@@ -136,7 +136,8 @@ int iampolicy_make(const struct iampolicy_request *q, struct iampolicy *ret, str
     _cleanup_free_ char *partition = NULL, *account = NULL;
     const char *kind = NULL;
     if (find_kind(q, &kind, err) < 0 || add_ids(q, kind, &ids, err) < 0 ||
-        check_resolve(q->host, q->project, q->checkout, kind, q->vars, &check, &e, &d, err) < 0)
+        check_resolve(q->host, q->project, q->checkout, kind, q->account, q->vars, &check, &e, &d,
+                      err) < 0)
         return -1;
     find_account(q, &e, &partition, &account, &ret->warnings);
     const struct policy_scope scope = {

@@ -75,6 +75,21 @@ def test_mistakes_in_the_command(world: World) -> None:
     assert f"arn:aws-cn:ecs:{REGION}:210987654321:cluster/automation-????????" in said.stdout
 
 
+def test_images_of_the_account_that_is_given(world: World) -> None:
+    """By its number and by its name in a spec; those of others are not berth's to look at."""
+    registry = "dkr.ecr.us-east-1.amazonaws.com"
+    spec = world.spec()
+    for service, account in (("notifier", ACCOUNT), ("t7-bridge", "${ACCOUNT_ID}"),
+                             ("sites-monitor", "210987654321")):
+        spec["services"][service].pop("module")
+        spec["services"][service]["image"] = f"{account}.{registry}/images/{service}:1"
+    world.write_spec(spec)
+    text = policy(world, "--kind=ephemeral")
+    assert arn("ecr", "repository/images/notifier") in text
+    assert arn("ecr", "repository/images/t7-bridge") in text
+    assert "images/sites-monitor" not in text
+
+
 # --- enough ---
 
 def test_a_policy_is_enough(policed: World) -> None:
