@@ -1,133 +1,213 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Deploys the example on a local AWS endpoint, as GitLab Runner would, and shows what came of it.
+"""Plays the whole pipeline of the example for one branch, as GitLab and its runner would, on an AWS
+endpoint and a registry of this machine's, and shows what came of it.
 
-`basic-infra`, images, `deploy-branches`, the same in a later pipeline, a changed cpu, and what boto3
-finds in AWS then; `destroy-branches`, and what it finds after that; how long each part took and how
-many calls it cost.
+The first pipeline, a second one in which one module has changed, the deploy of an unchanged
+environment and of a changed cpu, and `destroy-branches`; what boto3 finds in AWS each time; at the
+end each job's result, how long it took and how many calls it cost.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "runner")]
 
+import found  # noqa: E402
 from aws.endpoint import Endpoint  # noqa: E402
+from grafana.server import Grafana  # noqa: E402
+from registry import Registry  # noqa: E402
+from gitlabci import PipelineJob  # noqa: E402
+from pipeline import Project, Row  # noqa: E402
 
 BRANCH = "dev/feature/login"
 ENVIRONMENT = "automation-8527fec8"
-BOLD, PLAIN = ("\033[1m", "\033[0m") if sys.stdout.isatty() and "NO_COLOR" not in os.environ else ("", "")
+# What the endpoint's account keeps as /mettel/GF_SECURITY_ADMIN_PASSWORD.
+GRAFANA_PASSWORD = "example-gf_security_admin_password"
+FIRST, SECOND, UNCHANGED, CPU = 101, 102, 103, 104
+COLOURED = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+BOLD, PLAIN = ("\033[1m", "\033[0m") if COLOURED else ("", "")
+
+
+class DemoError(Exception):
+    """What the demo was to show is not so."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    row: Row
+    reads: int
+    writes: int
+    label: str
 
 
 class Demo:
-    def __init__(self, endpoint: Endpoint, project: Path) -> None:
+    def __init__(self, endpoint: Endpoint, grafana: Grafana, project: Project) -> None:
         self.aws = endpoint
+        self.grafana = grafana
         self.project = project
-        self.rows: list[tuple[str, float, int, int]] = []
-        self.pipeline = 100
+        self.costs: list[Cost] = []
 
-    def job(self, name: str, label: str = "") -> None:
-        """One job, played by tests/runner/job; its log goes to the terminal as it is."""
-        self.pipeline += 1
-        command = [sys.executable, ROOT / "tests/runner/job", "--job", name, "--ref", BRANCH,
-                   "--pipeline", str(self.pipeline), "--project", self.project]
-        self.say(f"{name}, pipeline {self.pipeline}" + (f": {label}" if label else ""))
-        self.timed(name + (f" ({label})" if label else ""), lambda: subprocess.run(
-            command, env=os.environ | self.aws.environ(), check=True))
+    # -- what people do ----------------------------------------------------------------------------
 
-    def put_images(self) -> None:
-        self.say("images: one for each repository, put with boto3, tagged automation-master")
+    def pipeline(self, number: int, label: str) -> None:
+        self.say(f"pipeline {number}: {label}")
+        for row in self.project.run(number, self.begin):
+            self.end(row, label)
+        failed = [cost.row.name for cost in self.costs if cost.row.status != "success"]
+        if failed:
+            raise DemoError(f"pipeline {number} is red: {', '.join(failed)}")
 
-        def put() -> None:
-            for repository in self.aws.client("ecr").describe_repositories()["repositories"]:
-                self.aws.put_image(repository["repositoryName"], ["automation-master"])
+    def job(self, name: str, number: int, label: str, of: str = "") -> None:
+        """One job by hand; where the pipeline has none of that name, in the way of `of`."""
+        job = replace(self.project.job(of or name), name=name)
+        self.begin(job)
+        row = self.project.play(job, number)
+        self.end(row, label)
+        if row.status != "success":
+            raise DemoError(f"job '{name}' of pipeline {number} is red")
 
-        self.timed("images (boto3)", put)
-
-    def change_cpu(self) -> None:
-        path = self.project / ".berth/environment.json"
-        before = path.read_text()
-        after = before.replace('"module": "notifier",', '"module": "notifier", "cpu": 512, "memory": 1024,')
-        assert after != before
-        path.write_text(after)
-
-    def timed(self, what: str, action) -> None:  # type: ignore[no-untyped-def]
+    def begin(self, job: PipelineJob) -> None:
+        self.say(f"{job.stage}: {job.name}")
         self.aws.record_clear()
-        start = time.monotonic()
-        action()
+
+    def end(self, row: Row, label: str) -> None:
         calls = self.aws.calls()
         writes = sum(call["write"] for call in calls)
-        self.rows.append((what, time.monotonic() - start, len(calls) - writes, writes))
+        self.costs.append(Cost(row, len(calls) - writes, writes, label))
+
+    def change(self, path: str, old: str, new: str) -> None:
+        file = self.project.directory / path
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+
+    # -- what is there then ------------------------------------------------------------------------
+
+    def check_digests(self, pipeline: int) -> dict[str, str]:
+        """Every task runs the very image that this pipeline has tagged, new or not."""
+        images = found.images(self.aws, f"{ENVIRONMENT}-{pipeline}")
+        tasks = found.tasks(self.aws, ENVIRONMENT).values()
+        others = {task.service for task in tasks if task.digest not in images.values()}
+        if others or not tasks:
+            raise DemoError(f"not the images of pipeline {pipeline}: {', '.join(sorted(others))}")
+        return images
+
+    def show_services(self) -> None:
+        self.say("what boto3 finds: services, and the images that their tasks run")
+        tasks = found.tasks(self.aws, ENVIRONMENT).values()
+        for service in found.services(self.aws, ENVIRONMENT):
+            name = service["serviceName"]
+            digests = {task.digest for task in tasks if task.service == name}
+            print(f"  {name:<46}{service['runningCount']} of {service['desiredCount']}  "
+                  f"{', '.join(digests)}")
+
+    def show_grafana(self) -> None:
+        self.say("what Grafana has")
+        state = self.grafana.state
+        for user in state.users.values():
+            print(f"  {state.members.get(user.id, 'no member'):<8}{user.login}")
+        for folder in state.folders.values():
+            print(f"  folder  {folder.title}")
+
+    def show_counts(self, when: str) -> None:
+        self.say(f"what boto3 finds {when}")
+        for what, number in found.counts(self.aws, ENVIRONMENT).items():
+            print(f"  {what}: {number}")
+
+    def show_second(self, before: dict[str, found.Task], first: dict[str, str]) -> None:
+        """One image is another, and the tasks of one service; all others are those that were."""
+        images, now = self.check_digests(SECOND), found.tasks(self.aws, ENVIRONMENT)
+        built = sorted(name for name, digest in images.items() if digest != first[name])
+        again = sorted({task.service for arn, task in now.items() if arn not in before})
+        self.say("what boto3 finds: what the second pipeline has built and restarted")
+        print(f"  images: {', '.join(built)}\n  services: {', '.join(again)}")
+        if built != ["automation-notifier"] or again != [f"{ENVIRONMENT}-notifier"]:
+            raise DemoError("only the notifier has changed")
+
+    def show_costs(self) -> None:
+        self.say("what it cost")
+        print(f"{'':<50}{'':<10}{'seconds':>8}{'reads':>8}{'writes':>8}")
+        last = 0
+        for cost in self.costs:
+            if cost.row.pipeline != last:
+                print(f"pipeline {cost.row.pipeline}: {cost.label}")
+            last = cost.row.pipeline
+            print(f"  {cost.row.name:<48}{cost.row.status:<10}{cost.row.seconds:>8.1f}"
+                  f"{cost.reads:>8}{cost.writes:>8}")
 
     def say(self, text: str) -> None:
         print(f"\n{BOLD}==> {text}{PLAIN}", flush=True)
 
-    def show_found(self, when: str) -> None:
-        self.say(f"what boto3 finds {when}")
-        if self.aws.client("ecs").list_clusters()["clusterArns"]:
-            self.show_services()
-        self.show_counts()
 
-    def show_services(self) -> None:
-        ecs = self.aws.client("ecs")
-        names = ecs.get_paginator("list_services").paginate(cluster=ENVIRONMENT).build_full_result()
-        arns = sorted(names["serviceArns"])
-        print(f"cluster {ENVIRONMENT}: {len(arns)} services")
-        for i in range(0, len(arns), 10):
-            for service in ecs.describe_services(cluster=ENVIRONMENT, services=arns[i:i + 10])["services"]:
-                print(f"  {service['serviceName']:<46} {service['status']}  running "
-                      f"{service['runningCount']} of {service['desiredCount']}  "
-                      f"{service['taskDefinition'].rsplit('/', 1)[1]}")
-
-    def show_counts(self) -> None:
-        for service, action, member, what in COUNTED:
-            found = self.aws.client(service).get_paginator(action).paginate().build_full_result()[member]
-            mine = [x for x in found if ENVIRONMENT in json.dumps(x, default=str)] if what.startswith("its") else found
-            print(f"  {what}: {len(mine)}")
-
-    def show_costs(self) -> None:
-        self.say("what it cost")
-        print(f"{'':<44}{'seconds':>8}{'reads':>8}{'writes':>8}")
-        for what, seconds, reads, writes in self.rows:
-            print(f"{what:<44}{seconds:>8.1f}{reads:>8}{writes:>8}")
+def write_host_config(path: Path, more: Mapping[str, Any]) -> None:
+    """config/berth.json, whose paths are relative to it, with members of this machine's."""
+    text = (ROOT / "config/berth.json").read_text()
+    text = text.replace('"../build/', f'"{ROOT}/build/')
+    members = "".join(f',\n    "{key}": {json.dumps(value)}' for key, value in more.items())
+    path.write_text(re.sub(r"\n}\s*$", members + "\n}\n", text))
+    path.chmod(0o644)
 
 
-COUNTED = [
-    ("ecs", "list_clusters", "clusterArns", "its clusters"),
-    ("ec2", "describe_security_groups", "SecurityGroups", "its security groups"),
-    ("servicediscovery", "list_services", "Services", "its Cloud Map services"),
-    ("logs", "describe_log_groups", "logGroups", "its log groups"),
-    ("ecr", "describe_repositories", "repositories", "repositories"),
-    ("iam", "list_roles", "Roles", "roles"),
-]
+def play(demo: Demo) -> None:
+    demo.pipeline(FIRST, "from nothing")
+    images, tasks = demo.check_digests(FIRST), found.tasks(demo.aws, ENVIRONMENT)
+    demo.show_services()
+    demo.show_grafana()
+    written = len(demo.grafana.writes())
+    demo.change("notifier/notifier/slack.py", "LIMIT = 40000", "LIMIT = 39000")
+    demo.pipeline(SECOND, "the notifier's source has changed")
+    demo.show_second(tasks, images)
+    if len(demo.grafana.writes()) > written:
+        raise DemoError("Grafana's users were there already")
+    demo.job("deploy-branches", UNCHANGED, "nothing has changed")
+    demo.change(".berth/environment.json", '"module": "notifier",',
+                '"module": "notifier", "cpu": 512, "memory": 1024,')
+    demo.job("plan", CPU, "the notifier's cpu has changed", of="deploy-branches")
+    demo.job("deploy-branches", CPU, "the notifier's cpu has changed")
+    demo.show_counts("now")
+    demo.job("destroy-branches", CPU, "the notifier's cpu has changed")
+    demo.show_counts("after that")
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory(prefix="berth-demo-") as directory, Endpoint() as endpoint:
-        project = Path(directory) / "project"
-        shutil.copytree(ROOT / "config/examples/mettel", project)
-        demo = Demo(endpoint, project)
-        print(f"AWS is played by tests/aws/serve at {endpoint.url}; nothing leaves this machine.")
-        demo.job("basic-infra")
-        demo.put_images()
-        demo.job("deploy-branches", "from nothing")
-        demo.job("deploy-branches", "nothing changed")
-        demo.change_cpu()
-        demo.job("plan", "notifier's cpu changed")
-        demo.job("deploy-branches", "notifier's cpu changed")
-        demo.show_found("now")
-        demo.job("destroy-branches")
-        demo.show_found("after that")
-        demo.show_costs()
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="berth-demo-")))
+        directory.chmod(0o755)
+        endpoint = stack.enter_context(Endpoint())
+        shutil.copytree(ROOT / "config/examples/mettel", directory / "project")
+        registry = stack.enter_context(Registry(endpoint.url))
+        grafana = stack.enter_context(Grafana(directory, GRAFANA_PASSWORD))
+        write_host_config(directory / "berth.json", {
+            "registry": {"certificates": registry.certificates},
+            "grafana": {"caFile": str(grafana.certificate)}})
+        # The environment's own name leads to Grafana by way of this proxy, and nothing else does.
+        environ = os.environ | endpoint.environ() | {
+            "BERTH_CONFIG": str(directory / "berth.json"), "HTTPS_PROXY": grafana.proxy,
+            "NO_PROXY": "127.0.0.1"}
+        demo = Demo(endpoint, grafana, Project(
+            directory / "project", BRANCH, {"platform/berth": ROOT}, environ))
+        print(f"AWS is played at {endpoint.url}, its registry by docker-registry "
+              f"at {registry.host}, Grafana at {grafana.url}; nothing leaves this machine.")
+        try:
+            play(demo)
+        except DemoError as error:
+            print(f"demo: {error}", file=sys.stderr)
+            return 1
+        finally:
+            demo.show_costs()
     return 0
 
 
