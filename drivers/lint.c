@@ -207,5 +207,7 @@ static int work(const struct tool_job *job, struct err *err)
 
 const struct tool_driver lint_tool = {
     .name = "lint",
+    .setting = "linter",
+    .programs = linters,
     .work = work,
 };

@@ -254,5 +254,7 @@ static int work(const struct tool_job *job, struct err *err)
 
 const struct tool_driver terraform_tool = {
     .name = "terraform",
+    .setting = "terraform",
+    .programs = programs,
     .work = work,
 };

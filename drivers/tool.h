@@ -74,7 +74,11 @@ struct tool_job {
 };
 
 struct tool_driver {
-    const char *name;       /* the act's: "lint", "coverage", "image", "terraform" */
+    const char *name; /* the act's: "lint", "coverage", "image", "terraform" */
+    /* What `berth doctor` looks for: the member of the host config's "tools", and the programs that
+     * will do where it says nothing, NULL-ended. NULL: there is nothing to look for. */
+    const char *setting;
+    const char *const *programs;
     bool needs_environment; /* works in a branch's environment, and so with an AWS session */
     /*
      * Does the job and says in the log what came of it. ERR_USER for what the job's author has to

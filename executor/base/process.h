@@ -45,7 +45,7 @@ struct process {
     int namespace;    /* a user namespace of `user`'s, which the child enters; 0: none */
     struct cancel *cancel; /* ends it likewise; or NULL. Of a cancel one child at a time */
 };
-#define PROCESS_GRACE 10.0
+#define PROCESS_GRACE 5.0
 
 struct process_end {
     int code;       /* the exit code; 128 + n where signal n ended it */

@@ -175,6 +175,15 @@ def test_warnings_are_no_failure(host: Host) -> None:
     assert any(line.startswith("warn  config.toml: shutdown_timeout is 30") for line in lines)
 
 
+def test_tools_that_jobs_may_need(host: Host) -> None:
+    host.world.config["tools"] = {"linter": ["no-linter"], "terraform": [str(host.bin / "tf")]}
+    (host.bin / "tf").symlink_to("gitlab-runner")
+    host.write()
+    done = host.examine()
+    assert "warn  tools.linter: there is no 'no-linter'; if jobs are to need it, install it" in done.stdout
+    assert f"ok    tools.terraform: '{host.bin}/tf'" in done.stdout
+
+
 def test_scripts_that_run_as_root(host: Host) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root is told")
