@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/grafana.h"
 
+#include <ctype.h>
+
 #include "drivers/driver.h"
 #include "drivers/secret.h"
 #include "executor/base/log.h"
@@ -57,13 +59,19 @@ static bool is_showable(const struct grafana *g, const char *text)
 
 /* --- one call ---------------------------------------------------------------------------- */
 
+/* On one line, whatever it holds. */
 char *grafana_reason(const struct grafana *g, const struct rest_answer *answer)
 {
     const char *message = json_str(answer->body, "message");
     if (message == NULL || *message == '\0')
         return xstrdup("no reason given");
-    return is_showable(g, message) ? xasprintf("%.*s", REASON_MAX, message)
-                                   : xstrdup("its reason is not shown: it holds a password");
+    if (!is_showable(g, message))
+        return xstrdup("its reason is not shown: it holds a password");
+    char *reason = xasprintf("%.*s", REASON_MAX, message);
+    for (char *p = reason; *p != '\0'; p++)
+        if (iscntrl((unsigned char)*p))
+            *p = ' ';
+    return reason;
 }
 
 int grafana_refuse(const struct grafana *g, const struct rest_answer *answer, struct err *err)
@@ -84,30 +92,37 @@ static char *password_place(const struct grafana *g)
                              : xasprintf("the CI/CD variable %s", p->origin);
 }
 
+static int check_redirect(struct grafana *g, const struct rest_answer *answer, struct err *err)
+{
+    int status = answer->response.status;
+    const char *location = http_header(&answer->response, "location");
+    if (status < 300 || status >= 400)
+        return 0;
+    g->hopeless = true;
+    return err_set(err, ERR_USER,
+                   "'%s' sends elsewhere (%d, to '%s'), where passwords do not go: correct "
+                   "grafana.url",
+                   g->url, status, location != NULL ? location : "nowhere");
+}
+
 /* What is wrong with the administrator or the address is wrong with every other request, too. */
 static int check_answer(struct grafana *g, const struct rest_answer *answer, struct err *err)
 {
     int status = answer->response.status;
+    if (status != 401 && status != 403)
+        return check_redirect(g, answer, err);
+    g->hopeless = true;
     _cleanup_free_ char *reason = grafana_reason(g, answer), *place = password_place(g);
-    const char *location = http_header(&answer->response, "location");
-    g->hopeless = (status >= 300 && status < 400) || status == 401 || status == 403;
-    if (status >= 300 && status < 400)
-        return err_set(err, ERR_USER,
-                       "'%s' sends elsewhere (%d, to '%s'), where passwords do not go: correct "
-                       "grafana.url",
-                       g->url, status, location != NULL ? location : "nowhere");
     if (status == 401)
         return err_set(err, ERR_USER,
                        "Grafana does not know the administrator '%s' by the password of %s (401: "
                        "%s): correct it there; GF_SECURITY_ADMIN_PASSWORD counts only for the "
                        "first start of a database",
                        g->login, place, reason);
-    if (status == 403)
-        return err_set(err, ERR_USER,
-                       "Grafana does not let '%s' do this (403: %s): it takes a Grafana server "
-                       "administrator who is an Admin of the organization",
-                       g->login, reason);
-    return 0;
+    return err_set(err, ERR_USER,
+                   "Grafana does not let '%s' do this (403: %s): it takes a Grafana server "
+                   "administrator who is an Admin of the organization",
+                   g->login, reason);
 }
 
 bool grafana_is_fatal(const struct grafana *g, const struct err *err)
@@ -178,21 +193,17 @@ static int look(struct grafana *g, struct err *err)
         }
     }
     int status = answer.response.status;
-    const char *database = json_str(answer.body, "database");
     if (status == 502 || status == 503 || status == 504)
         return err_set(err, ERR_UNHEALTHY,
-                       "the load balancer has no healthy Grafana behind it (%d)%s%s", status,
-                       database != NULL ? ", whose database is " : "",
-                       database != NULL && is_showable(g, database) ? database : "");
-    if (status != 200) {
-        if (check_answer(g, &answer, err) < 0)
-            return -1;
-        return err_set(err, ERR_UNHEALTHY, "it answers %d to /api/health", status);
-    }
-    if (!str_eq(database, "ok"))
+                       "the load balancer has no healthy Grafana behind it (%d)%s", status,
+                       json_get(answer.body, "database") != NULL ? ", whose database fails" : "");
+    if (status != 200)
+        return check_redirect(g, &answer, err) < 0
+                   ? -1
+                   : err_set(err, ERR_UNHEALTHY, "it answers %d to /api/health", status);
+    if (!str_eq(json_str(answer.body, "database"), "ok"))
         return err_set(err, ERR_UNHEALTHY,
-                       "it answers, but not as Grafana does whose database is "
-                       "ok");
+                       "it answers, but not as a Grafana does whose database is ok");
     return 0;
 }
 
@@ -271,7 +282,7 @@ void grafana_fail(struct grafana *g, const struct err *err, const char *fmt, ...
     va_end(ap);
     if (g->failures.n == 0)
         g->class = err->class;
-    strlist_addf(&g->failures, "%s: %s", what, err->message);
+    strlist_add(&g->failures, what);
 }
 
 void grafana_say_change(struct grafana *g, const char *verb, const char *fmt, ...)

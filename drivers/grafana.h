@@ -103,7 +103,7 @@ char *grafana_reason(const struct grafana *g, const struct rest_answer *answer);
 int grafana_secret_value(struct grafana *g, struct grafana_secret *secret, struct err *err);
 /* Whether an error ends the run, because all that follows would meet with it, too. */
 bool grafana_is_fatal(const struct grafana *g, const struct err *err);
-/* Notes that something is not as wanted: "user 'x'", "folder 'y'". */
+/* Notes that something is not as wanted and why; the first such error decides the run's class. */
 void grafana_fail(struct grafana *g, const struct err *err, const char *fmt, ...) _printf_(3, 4);
 /* Says what was done, "created user 'x'", or what would be. */
 void grafana_say_change(struct grafana *g, const char *verb, const char *fmt, ...) _printf_(3, 4);

@@ -240,7 +240,7 @@ int grafana_make_folders(struct grafana *g, struct err *err)
             continue;
         if (grafana_is_fatal(g, &failure))
             return err_move(err, &failure);
-        grafana_fail(g, &failure, "the folder '%s'", names.v[i]);
+        grafana_fail(g, &failure, "the folder '%s': %s", names.v[i], failure.message);
     }
     return 0;
 }

@@ -51,6 +51,15 @@ static int look_up(struct grafana *g, const char *login_or_email, cJSON **ret, s
     return 0;
 }
 
+static int take_id(struct grafana_user *u, const cJSON *object, const char *member, struct err *err)
+{
+    u->id = json_int(object, member, 0);
+    if (u->id > 0)
+        return 0;
+    u->id = 0;
+    return err_set(err, ERR_FAILED, "Grafana does not say its id");
+}
+
 /*
  * A user is there already, Grafana says, and means the login or the e-mail: 412, "User with email
  * '...' or username '...' already exists", in all versions; 409 is what it ought to be.
@@ -62,10 +71,8 @@ static int find_existing(struct grafana *g, struct grafana_user *u,
     if (look_up(g, u->login, &by_login, err) < 0)
         return -1;
     const char *login = json_str(by_login, "login");
-    if (login != NULL && strcasecmp(login, u->login) == 0) {
-        u->id = json_int(by_login, "id", 0);
-        return 0;
-    }
+    if (login != NULL && strcasecmp(login, u->login) == 0)
+        return take_id(u, by_login, "id", err);
     if (look_up(g, u->email, &by_email, err) < 0)
         return -1;
     if (json_str(by_email, "login") != NULL)
@@ -97,19 +104,23 @@ static int create_user(struct grafana *g, struct grafana_user *u, struct err *er
             err->class = ERR_USER; /* "Password is missing or too short", say */
         return -1;
     }
-    u->id = json_int(answer.body, "id", 0);
-    if (u->id <= 0)
-        return err_set(err, ERR_FAILED, "Grafana does not say the id of the user it created");
+    if (take_id(u, answer.body, "id", err) < 0)
+        return -1;
     grafana_say_change(g, "created", "the user '%s' (%s, %s)", u->login, u->name, u->email);
     return 0;
 }
 
-/* A failure of one user is its own, unless all would fail of it. */
-static int note(struct grafana *g, struct grafana_user *u, struct err *failure, struct err *err)
+/* A failure of one user is its own, unless all would fail of it. What is wrong with a secret begins
+ * with where it is named. */
+static int note(struct grafana *g, const struct grafana_user *u, struct err *failure,
+                struct err *err)
 {
     if (grafana_is_fatal(g, failure))
         return err_move(err, failure);
-    grafana_fail(g, failure, "the user '%s' (%s)", u->login, u->origin);
+    if (str_starts(failure->message, u->origin))
+        grafana_fail(g, failure, "%s (of the user '%s')", failure->message, u->login);
+    else
+        grafana_fail(g, failure, "%s: the user '%s': %s", u->origin, u->login, failure->message);
     return 0;
 }
 
@@ -120,16 +131,16 @@ static int create_missing(struct grafana *g, bool *ret_created, struct err *err)
         struct grafana_user *u = &g->users[i];
         const cJSON *member = find_member(g, u);
         _cleanup_err_ struct err failure = ERR_INIT;
-        if (member != NULL) {
-            u->id = json_int(member, "userId", 0);
-        } else if (g->request->plan) {
+        if (member == NULL && g->request->plan) {
             grafana_say_change(g, "created", "the user '%s' (%s, %s) as %s", u->login, u->name,
                                u->email, u->role);
-        } else if (create_user(g, u, &failure) == 0) {
-            *ret_created = true;
-        } else if (note(g, u, &failure, err) < 0) {
-            return -1;
+            continue;
         }
+        int r =
+            member != NULL ? take_id(u, member, "userId", &failure) : create_user(g, u, &failure);
+        *ret_created = *ret_created || (member == NULL && r == 0);
+        if (r < 0 && note(g, u, &failure, err) < 0)
+            return -1;
     }
     return 0;
 }

@@ -2,15 +2,19 @@
 #include "executor/grafanawork.h"
 
 #include "drivers/grafana.h"
+#include "drivers/route53.h"
 #include "executor/outputs.h"
 
-/* The rest of a job is told where Grafana is, and how much was changed there. */
-static int write_outputs(const struct deploy *d, const struct grafana *g, int checkout,
+/* The rest of a job is told how much was changed in Grafana, and the environment's address, if that
+ * is where Grafana has answered. */
+static int write_outputs(const struct deploy *d, const struct grafana *g, bool there, int checkout,
                          struct err *err)
 {
     const struct plan_counts counts = { .update = g->changes };
+    _cleanup_free_ char *url = route53_url(d->graph);
     _cleanup_json_ cJSON *outputs = outputs_of(d->errand.request->environment, d->graph, &counts);
-    json_put_str(outputs, "BERTH_URL", g->url);
+    if (there && str_eq(url, g->url))
+        json_put_str(outputs, "BERTH_URL", url);
     return outputs_write(outputs, checkout, err);
 }
 
@@ -20,16 +24,14 @@ static int work(struct deploy *d, struct grafana *g, int checkout, struct err *e
     report_phase(&d->errand.report, "wait for Grafana");
     if (grafana_await(g, d->errand.session, &there, err) < 0)
         return -1;
-    if (!there) {
-        grafana_say_absent(g);
-        return 0;
-    }
     if (!g->request->plan && errand_lock(&d->errand, err) < 0)
         return -1;
     report_phase(&d->errand.report, "Grafana");
-    if (grafana_work(g, err) < 0)
+    if (there && grafana_work(g, err) < 0)
         return -1;
-    return write_outputs(d, g, checkout, err);
+    if (!there)
+        grafana_say_absent(g);
+    return write_outputs(d, g, there, checkout, err);
 }
 
 int grafanawork(struct deploy *d, bool plan, int checkout, struct err *err)

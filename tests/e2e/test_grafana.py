@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 
 from runner import Result
-from world import BRANCH, PROJECT_ID, World
+from world import PROJECT_ID, World
 
 from grafana.server import Fault, Grafana
 
@@ -345,13 +345,21 @@ def test_one_user_stops_none_of_the_others(site: World, grafana: Grafana) -> Non
     add_user(site, login="eve", email="eve@example.com", password="/mettel/NO_SUCH")
     grafana.state.add_user("other", "a password", "taken@example.com", role="Viewer")
     log = run(site, code=USER).log
-    assert "the user 'bob' (grafana.users[2]): the e-mail 'taken@example.com' is that of the " \
+    assert "grafana.users[2]: the user 'bob': the e-mail 'taken@example.com' is that of the " \
            "login 'other'" in log
-    assert "the user 'eve' (grafana.users[3]): grafana.users[3].password: there is no parameter " \
-           "'/mettel/NO_SUCH'" in log
+    assert "grafana.users[3].password: there is no parameter '/mettel/NO_SUCH' in us-east-1" in log
+    assert "(of the user 'eve')" in log
     assert roles(grafana)["operations"] == "Editor"
     assert grafana.state.permissions("example-networks") == MAIN | {("ada", 1)}
     assert grafana.state.find("eve") is None
+
+
+def test_one_folder_stops_none_of_the_others(site: World, grafana: Grafana) -> None:
+    grafana.faults = [Fault("/api/folders/main/permissions", "POST", status=400,
+                            body='{"message": "two\\nlines"}'), Fault("/api/health", delay=1)]
+    log = run(site, code=SYSTEM).log
+    assert "the folder 'main': Grafana answers 400: two lines" in log
+    assert grafana.state.permissions("example-networks") == MAIN | {("ada", 1)}
 
 
 def test_what_grafana_refuses(site: World, grafana: Grafana) -> None:
@@ -400,6 +408,5 @@ def test_limits(site: World, grafana: Grafana) -> None:
 
 def test_the_deploy_is_told_of_users_that_cannot_be(site: World) -> None:
     add_user(site, company="main")
-    assert "grafana.users[2]: the folder of 'bob' would be 'main'" in \
-        site.berth("check", f"--project={PROJECT_ID}", f"--ref={BRANCH}", code=None).stdout + \
-        site.job("deploy-branches").log
+    log = site.job("deploy-branches").log
+    assert "grafana.users[2]: the folder of 'bob' would be 'main'" in log and site.writes() == []
