@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import policed
 from jobhost import JobHost, make_users, processes_of, remove_users, wait_for
 from registry import Registry
 from runner import Result, RunningJob, make_options
@@ -60,9 +61,12 @@ class ImageHost(JobHost):
 
     def __init__(self, users: list[str], aws: Endpoint, registry: Registry, compiled: Path) -> None:
         super().__init__(users)
-        self.aws, self.registry, self.pipeline = aws, registry, 100
+        self.aws, self.registry, self.pipeline, self.denied = aws, registry, 100, False
+        self.config_path = Path(self.environ["BERTH_CONFIG"])
         self.environ |= {"AWS_ENDPOINT_URL": aws.url, "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
                          "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
+        self.police = policed.Police(self) if policed.WANTED else None  # type: ignore[arg-type]
+        self.environ |= self.police.environ() if self.police else {}
         self.config |= {"builder": "buildah", "registry": {"certificates": registry.certificates}}
         self.ecr = aws.client("ecr")
         self.ecr.create_repository(repositoryName="automation-api")
@@ -85,7 +89,19 @@ class ImageHost(JobHost):
     def options(self, job: str = "api-build", **more: Any) -> dict[str, Any]:
         self.pipeline += 1
         given = {"ref": BRANCH, "pipeline": self.pipeline, "timeout": 600, **more}
+        self.write_config()
+        if self.police and not self.denied:
+            self.police.hold("production" if given["ref"] == "master" else "ephemeral")
         return super().options(job, **given)
+
+    def deny(self, *actions: str) -> None:
+        """Some actions to whom jobs run as, who may do all else."""
+        self.denied = bool(actions)
+        statements: list[dict[str, Any]] = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
+        if actions:
+            statements.append({"Effect": "Deny", "Action": list(actions), "Resource": "*"})
+        self.aws.enforce_on(policed.JOBS if self.police else PRINCIPAL,
+                            {"Version": "2012-10-17", "Statement": statements})
 
     def build(self, job: str = "api-build", **more: Any) -> Result:
         return self.play(job, **more)
@@ -249,13 +265,11 @@ def test_pushes_that_go_wrong(host: ImageHost) -> None:
     host.aws.clear_faults()
 
     host.put("api/more", "more")
-    statements = [{"Effect": "Allow", "Action": "*", "Resource": "*"},
-                  {"Effect": "Deny", "Action": "ecr:InitiateLayerUpload", "Resource": "*"}]
-    host.aws.enforce_on(PRINCIPAL, {"Version": "2012-10-17", "Statement": statements})
+    host.deny("ecr:InitiateLayerUpload")
     denied = host.build()
     assert denied.exit_code == SYSTEM, denied.log
     assert "the registry does not let berth push to 'automation-api'" in error_of(denied)
-    host.aws.enforce(False)
+    host.deny()
 
     host.ecr.put_image_tag_mutability(repositoryName="automation-api",
                                       imageTagMutability="IMMUTABLE")
