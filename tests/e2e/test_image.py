@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,7 +69,8 @@ class ImageHost(JobHost):
                          "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
         self.police = policed.Police(self) if policed.WANTED else None  # type: ignore[arg-type]
         self.environ |= self.police.environ() if self.police else {}
-        self.config |= {"builder": "buildah", "registry": {"certificates": registry.certificates}}
+        certificates = shutil.copytree(registry.certificates, self.directory / "certificates")
+        self.config |= {"builder": "buildah", "registry": {"certificates": str(certificates)}}
         self.ecr = aws.client("ecr")
         self.ecr.create_repository(repositoryName="automation-api")
         self.put("api/Dockerfile", PLAIN)
@@ -185,8 +188,13 @@ def test_production_trusts_its_own_builds_alone(host: ImageHost) -> None:
     assert "nothing to build" in branch.log
 
 
-def test_what_runs_in_a_build_has_nothing_to_find(host: ImageHost) -> None:
+@pytest.mark.parametrize("sandbox", [False, True])
+def test_what_runs_in_a_build(host: ImageHost, sandbox: bool, monkeypatch: pytest.MonkeyPatch
+                              ) -> None:
     """RUN works for a user without subordinate ids; no login is there yet."""
+    if sandbox:
+        host.config["sandbox"] = "bubblewrap"
+        monkeypatch.setattr(tempfile, "tempdir", str(host.directory))  # it hides /tmp
     host.put("api/Dockerfile", PLAIN + 'ARG WHO\nLABEL who=$WHO\nRUN ["/srv/program", "x"]\n')
     host.module({"args": {"WHO": "${KIND}"}})
     result = host.build()
