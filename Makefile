@@ -43,10 +43,17 @@ WARN   = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
          -Wpointer-arith -Wwrite-strings
 HARDEN = -fstack-protector-strong -fPIE
 ALL_CFLAGS  = -std=gnu17 -D_GNU_SOURCE -I. -I$(B)/include $(WARN) $(HARDEN) -g -fno-common $(MODE_FLAGS) \
-              $(shell pkg-config --cflags $(PKGS_FULL) 2>/dev/null) $(CFLAGS)
+              $(PKG_CFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(MODE_FLAGS) $(LDFLAGS)
-LIBS_SMALL  = $(shell pkg-config --libs $(PKGS_SMALL) 2>/dev/null) -lpthread -lm
-LIBS_FULL   = $(shell pkg-config --libs $(PKGS_FULL) 2>/dev/null) -lpthread -lm
+LIBS_SMALL  = $(PKG_SMALL) -lpthread -lm
+LIBS_FULL   = $(PKG_FULL) -lpthread -lm
+# Asked for when they are needed first, and then once: `deps` may have to install pkg-config before.
+PKG_CFLAGS  = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS_FULL) 2>/dev/null))$(PKG_CFLAGS)
+PKG_SMALL   = $(eval PKG_SMALL := $(shell pkg-config --libs $(PKGS_SMALL) 2>/dev/null))$(PKG_SMALL)
+PKG_FULL    = $(eval PKG_FULL := $(shell pkg-config --libs $(PKGS_FULL) 2>/dev/null))$(PKG_FULL)
+# For programs that live for a test: gold takes a quarter of the time, and there are many of them. With
+# clang's sanitizers it warns of each of their symbols.
+QUICK_LD   := $(if $(filter gcc,$(CC)),$(if $(shell command -v ld.gold),-fuse-ld=gold))
 
 # What the four programs that the runner calls link: neither libcurl nor OpenSSL nor libxml2.
 SMALL_SRC  = $(wildcard executor/base/*.c) \
@@ -109,7 +116,7 @@ $(B)/bin/berth: $(call obj,executor/berth.c executor/command*.c)
 $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(UNIT_HELP) $(B)/libberth.a $(B)/libberth-small.a
 	@mkdir -p $(@D)
 	$(say) LINK $@
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(UNIT_HELP) $(B)/libberth.a $(B)/libberth-small.a $(LIBS_FULL) -lcmocka
+	$(Q)$(CC) $(ALL_LDFLAGS) $(QUICK_LD) -o $@ $< $(UNIT_HELP) $(B)/libberth.a $(B)/libberth-small.a $(LIBS_FULL) -lcmocka
 
 # --- What the code is made of ---------------------------------------------------------------------
 
@@ -134,9 +141,8 @@ lint: check-headers
 # Each header compiles alone.
 HEADERS = $(shell git ls-files '*.h')
 check-headers:
-	@for h in $(HEADERS); do \
-	    $(CC) $(ALL_CFLAGS) -x c -fsyntax-only -include $$h /dev/null || exit 1; \
-	done
+	@printf '%s\n' $(HEADERS) | xargs -P "$$(nproc)" -I '{}' \
+	    $(CC) $(ALL_CFLAGS) -x c -fsyntax-only -include '{}' /dev/null
 	@echo "headers: $(words $(HEADERS)) compile alone"
 
 # --- Tests ----------------------------------------------------------------------------------------
@@ -157,38 +163,35 @@ unit: $(UNIT_TESTS)
 
 check-unit:
 	@$(MAKE) --no-print-directory unit
+# On clang's build for fuzzing, so that one tree less is compiled.
 check-sanitize:
-	@$(MAKE) --no-print-directory SANITIZE=address,undefined unit
+	@$(MAKE) --no-print-directory $(FUZZ_BUILD) all unit
 THREADED = apply observe client replace together
 check-thread:
 	@$(MAKE) --no-print-directory SANITIZE=thread UNIT_TESTS='$(THREADED:%=build/thread/tests/unit/test_%)' unit
 check-valgrind:
 	@$(MAKE) --no-print-directory RUN_UNDER="valgrind -q --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=9" unit
 # Another compiler sees other things, and all of them before it optimizes: nothing of this is run.
+# check-sanitize sees them, too; this is quicker.
 check-clang:
 	@$(MAKE) --no-print-directory CC=clang B=build/clang MODE_FLAGS='-O0 -g0' all
 # pytest, as many at once as -j says: most of the time they wait.
-.PHONY: check-endpoint check-runner check-e2e check-kinds check-changes check-ends check-jobs check-isolation \
-        coverage-build
+.PHONY: check-endpoint check-runner check-e2e $(SHARES) share-begin check-isolation coverage-build \
+        coverage-unit coverage-report
 check-python: check-endpoint check-runner check-e2e
 check-endpoint:
 	@$(PYTEST) tests/aws
 check-runner: all
 	@$(PYTEST_QUICK) tests/runner
-# End to end, on a build for gcov, so that nothing has to run twice: the kinds of resources that have
-# files of their own, how what is there changes and ends, and what jobs do.
-KINDS   = $(addprefix tests/e2e/test_,alb.py elasticache.py route53.py)
-CHANGES = $(addprefix tests/e2e/test_,changes.py drift.py fields.py replace.py)
-ENDS    = $(addprefix tests/e2e/test_,destroy_states.py destroy_world.py)
-check-e2e: check-kinds check-changes check-ends check-jobs check-isolation
-check-kinds: coverage-build
-	@BERTH_BUILD=build/coverage $(PYTEST_QUICK) $(KINDS)
-check-changes: coverage-build
-	@BERTH_BUILD=build/coverage $(PYTEST_QUICK) $(CHANGES)
-check-ends: coverage-build
-	@BERTH_BUILD=build/coverage $(PYTEST_QUICK) $(ENDS)
-check-jobs: coverage-build
-	@BERTH_BUILD=build/coverage $(PYTEST_QUICK) tests/e2e $(patsubst %,--ignore=%,$(KINDS) $(CHANGES) $(ENDS)) --ignore=tests/e2e/isolation
+# End to end, on a build for gcov, so that nothing has to run twice, by several processes that share
+# the files of tests: each takes the next that none has begun (tests/e2e/share.py).
+SHARES = $(addprefix check-share-,1 2 3)
+SHARED = $(CURDIR)/build/share
+check-e2e: $(SHARES) check-isolation
+$(SHARES): coverage-build share-begin
+	@BERTH_SHARE=$(SHARED) BERTH_BUILD=build/coverage $(PYTEST_QUICK) tests/e2e --ignore=tests/e2e/isolation
+share-begin:
+	@rm -rf $(SHARED) && mkdir -p $(SHARED)
 # Not on that build: other users cannot write what gcov counts.
 check-isolation: all
 	@$(PYTEST) tests/e2e/isolation
@@ -203,8 +206,10 @@ policy: deps all
 coverage-build:
 	@$(MAKE) --no-print-directory COVERAGE=1 all
 # Unit and end-to-end tests on a build for gcov; fails below 85 % of the lines.
-check-coverage: check-e2e
+check-coverage: coverage-unit coverage-report
+coverage-unit:
 	@$(MAKE) --no-print-directory COVERAGE=1 unit
+coverage-report: check-e2e
 	@gcovr --root . --gcov-ignore-parse-errors --object-directory build/coverage --filter executor/ --filter drivers/ \
 	    --print-summary --fail-under-line 85 --output build/coverage.txt
 	@tail -n 3 build/coverage.txt

@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
+import share
 from world import BRANCH, FIX, Endpoint, World
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    share.register(config)
 
 
 @pytest.fixture(scope="session")

@@ -136,7 +136,7 @@ def test_sigterm_goes_to_the_group_and_sigkill_follows(host):
         touch "$NOTES/started"; while :; do wait; done""")
     begin = time.monotonic()
     result = cancel_at(host, "abort", "started", graceful_kill_timeout=1.0)
-    assert time.monotonic() - begin < 8
+    assert time.monotonic() - begin < 30
     assert "got it" in result.log
     assert result.stage("build_script").returncode == -signal.SIGKILL
     assert not is_alive(int(host.lines("child")[0]))
@@ -152,7 +152,7 @@ def test_background_child_that_holds_a_pipe_holds_the_stage(run_stage):
 def test_background_child_without_a_pipe_does_not(run_stage):
     begin = time.monotonic()
     result = run_stage(f"{FOREVER} >/dev/null 2>&1 & echo $!")
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 30
     pid = int(result.log.splitlines()[-2])
     assert is_alive(pid), "nobody ends what the executable leaves behind"
     os.kill(pid, signal.SIGKILL)
@@ -183,7 +183,7 @@ def test_cleanup_may_meet_a_run_that_still_lives(host):
         host, "abort", "started", graceful_kill_timeout=60, build_finish_timeout=0.5,
     )
     os.killpg(int(host.lines("pid")[0]), signal.SIGKILL)
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 30
     assert host.note("met").exists()
     assert result.failure_reason == "job_canceled"
 

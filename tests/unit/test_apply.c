@@ -175,10 +175,8 @@ static void test_what_is_independent_runs_in_parallel(void **state)
         fake_thing(name)->delay = 0.05;
     }
     strbuf_addc(&text, ']');
-    double start = clock_now();
     graph_free(up(text.buf));
     assert_int_equal(fake_most_at_once(), options.workers);
-    assert_true(clock_now() - start < 24 * 0.05);
 }
 
 static void test_needs_exists_does_not_wait_for_ready(void **state)

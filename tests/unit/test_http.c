@@ -231,7 +231,7 @@ static void slow_answers_time_out(void **state)
     start(&f, answer_never);
     assert_int_equal(request(&f, (struct http_request){ .timeout = 0.3 }), -1);
     assert_int_equal(f.err.class, ERR_TIMEOUT);
-    assert_true(f.took >= 0.25 && f.took < 3);
+    assert_true(f.took >= 0.25 && f.took < 10);
     stop(&f);
 }
 
@@ -267,7 +267,7 @@ static void cancel_ends_a_request_that_waits(void **state)
     assert_int_equal(request(&f, (struct http_request){ .timeout = 30 }), -1);
     pthread_join(thread, NULL);
     assert_int_equal(f.err.class, ERR_CANCELLED);
-    assert_true(f.took < 3);
+    assert_true(f.took < 20);
     stop(&f);
 }
 

@@ -154,8 +154,8 @@ static void nothing_left_costs_nothing(void **state)
     (void)state;
     _cleanup_strlist_ struct strlist left = STRLIST_INIT;
     double start = clock_now();
-    assert_int_equal(process_end_descendants(1, &left), 0);
-    assert_true(clock_now() - start < 0.1);
+    assert_int_equal(process_end_descendants(30, &left), 0);
+    assert_true(clock_now() - start < 10);
 }
 
 #define CHAIN 30
@@ -165,14 +165,15 @@ static void a_chain_is_ended_whole(void **state)
 {
     (void)state;
     process_adopt_orphans();
+    pid_t tested = getpid();
     int ready[2];
     assert_int_equal(pipe(ready), 0);
-    pid_t first = fork();
-    for (int i = 0; first == 0; i++) {
-        pid_t pid = i < CHAIN ? fork() : -1;
-        if (pid == 0)
-            continue;
-        if (pid < 0)
+    pid_t child = fork();
+    int links = 1;
+    while (child == 0 && links++ <= CHAIN)
+        child = fork();
+    if (getpid() != tested) {
+        if (child == 0)
             (void)!write(ready[1], "", 1);
         alarm(60);
         pause();
@@ -253,7 +254,7 @@ static void a_user_that_kills_is_killed(void **state)
     usleep(100000);
     double start = clock_now();
     assert_int_equal(process_kill_user(&nobodys, NULL), 0);
-    assert_true(clock_now() - start < 1.5);
+    assert_true(clock_now() - start < 15); /* before it gives up by itself */
     _cleanup_strlist_ struct strlist left = STRLIST_INIT;
     assert_int_equal(process_end_descendants(0, &left), 0);
     assert_int_equal(left.n, 0);

@@ -167,7 +167,6 @@ static const struct resource_type thing = { .name = "thing",
 static void add(struct graph *g, const char *label, const char *want, const char *have,
                 const char *changes, bool ours)
 {
-    _cleanup_err_ struct err err = ERR_INIT;
     struct resource *r = graph_found(g, &thing, label, label);
     r->want = want != NULL ? parse(want) : NULL;
     r->have = have != NULL ? parse(have) : NULL;
