@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "drivers/aws/together.h"
 #include "executor/engine/workers.h"
@@ -26,7 +27,7 @@ static int counted_run(void *context, struct err *err)
     return c->fails ? err_set(err, ERR_FAILED, "task %p", context) : 0;
 }
 
-/* Each waits until N of them run: fewer at a time would never end. */
+/* Each waits until N of them run: fewer at a time would never end, but for the alarm. */
 static void assert_at_once(unsigned n,
                            int (*run)(const struct together_task *, size_t, struct err *))
 {
@@ -39,7 +40,9 @@ static void assert_at_once(unsigned n,
         tasks[i] = (struct together_task){ counted_run, &counted[i] };
     }
     struct err err = ERR_INIT;
+    alarm(30);
     assert_int_equal(run(tasks, n, &err), 0);
+    alarm(0);
     uv_barrier_destroy(&barrier);
     assert_int_equal(run(NULL, 0, &err), 0);
 }
