@@ -66,6 +66,11 @@ def test_a_job_may_want_no_sources(project: Project, tmp_path: Path) -> None:
     assert "Skipping Git repository setup" in log and "\nby-hand\n" in log
 
 
+def test_jobs_may_be_left_out(project: Project) -> None:
+    rows = project.run(7, wanted=lambda job: job.stage != "two")
+    assert [row.name for row in rows] == ["first", "third"]
+
+
 def test_a_red_job_ends_the_pipeline_with_its_stage(project: Project) -> None:
     file = project.directory / ".gitlab-ci.yml"
     file.write_text(file.read_text().replace("echo \"second", "exit 3; echo \""))
