@@ -202,7 +202,7 @@ check-isolation: all
 policy: deps all
 	@mkdir -p build && rm -f build/policy.log
 	@BERTH_POLICY=build/policy.log PYTHONPATH=tests/policy $(PYTEST_QUICK) -p held tests/e2e $(POLICY)
-	@$(PYTHON) tests/policy/needed build/policy.log
+	@TMPDIR=$$(tests/quick-directory) $(PYTHON) tests/policy/needed build/policy.log
 coverage-build:
 	@$(MAKE) --no-print-directory COVERAGE=1 all
 # Unit and end-to-end tests on a build for gcov; fails below 85 % of the lines.
