@@ -318,11 +318,13 @@ static const struct permission capacity_permissions[] = {
     { .sid = PERMIT_LOOK,
       .actions = "ecs:ListClusters ecs:ListTasks",
       .resources = "*",
-      .when = "ecs.cluster" },
+      .when = "ecs.cluster",
+      .uses = PERMIT_LOOKS },
     /* This environment's own, too. */
     { .sid = "RoomClusters",
       .actions = "ecs:DescribeClusters ecs:DescribeTasks",
-      .resources = "ecs:cluster/* ecs:task/*" },
+      .resources = "ecs:cluster/* ecs:task/*",
+      .uses = PERMIT_LOOKS },
     /* Those of its cluster are listed by "Inside". */
     { .sid = "RoomInstances",
       .actions = "ecs:DescribeContainerInstances",

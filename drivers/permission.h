@@ -24,6 +24,14 @@ enum permission_flags {
     PERMIT_SHARED = 4, /* of shared resources, which only production's jobs change */
 };
 
+/* Which commands ask it besides jobs; a row that has none of these is for jobs alone. */
+enum permission_uses {
+    PERMIT_LOOKS = 1,      /* looks at what an environment has: `berth list`, sweep, adopt */
+    PERMIT_REMOVES = 2,    /* `berth sweep` */
+    PERMIT_ADOPTS = 4,     /* `berth adopt`, which also looks at what a spec only names */
+    PERMIT_ADOPT_ONLY = 8, /* `berth adopt`, and no job */
+};
+
 struct permission {
     /* Says what for; rows with one sid that come to the same resources and conditions are one
      * statement. */
@@ -37,6 +45,7 @@ struct permission {
     const char *condition;
     /* What ${NAME} stands for. Where it gives nothing there is no statement. */
     void (*names)(const struct graph *g, struct strlist *ret);
+    unsigned uses;
 };
 
 /*

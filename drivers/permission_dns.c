@@ -44,25 +44,32 @@ static void record_names(const struct graph *g, struct strlist *ret)
 }
 
 const struct permission route53_permissions[] = {
-    { .sid = PERMIT_LOOK, .actions = "route53:ListHostedZonesByName", .resources = "*" },
+    { .sid = PERMIT_LOOK,
+      .actions = "route53:ListHostedZonesByName",
+      .resources = "*",
+      .uses = PERMIT_LOOKS },
     { .sid = "HostedZone",
       .actions = "route53:ListResourceRecordSets",
-      .resources = "route53:::hostedzone/*" },
+      .resources = "route53:::hostedzone/*",
+      .uses = PERMIT_LOOKS },
     { .sid = "HostedZone",
       .actions = "route53:GetHostedZone",
       .resources = "route53:::hostedzone/*",
-      .when = "route53.zone" },
+      .when = "route53.zone",
+      .uses = PERMIT_LOOKS },
     { .sid = "RecordLook",
       .actions = "route53:GetChange",
       .resources = "route53:::change/*",
-      .when = "route53.records" },
+      .when = "route53.records",
+      .uses = PERMIT_REMOVES | PERMIT_ADOPTS },
     { .sid = "RecordChange",
       .actions = "route53:ChangeResourceRecordSets",
       .resources = "route53:::hostedzone/*",
       .when = "route53.records",
       .condition = "ForAllValues:StringLike "
                    "route53:ChangeResourceRecordSetsNormalizedRecordNames ${NAME}",
-      .names = record_names },
+      .names = record_names,
+      .uses = PERMIT_REMOVES | PERMIT_ADOPTS },
     { .sid = NULL },
 };
 
@@ -73,12 +80,19 @@ const struct permission cloudmap_permissions[] = {
       .actions = "servicediscovery:ListNamespaces servicediscovery:ListServices "
                  "servicediscovery:ListTagsForResource servicediscovery:GetOperation "
                  "servicediscovery:ListOperations",
-      .resources = "*" },
+      .resources = "*",
+      .uses = PERMIT_LOOKS },
     { .sid = "DiscoveryCreate",
-      .actions = "servicediscovery:CreatePrivateDnsNamespace servicediscovery:TagResource",
+      .actions = "servicediscovery:CreatePrivateDnsNamespace",
       .resources = "*",
       .flags = PERMIT_NEW,
       .when = "cloudmap.namespace" },
+    { .sid = "DiscoveryCreate",
+      .actions = "servicediscovery:TagResource",
+      .resources = "*",
+      .flags = PERMIT_NEW,
+      .when = "cloudmap.namespace",
+      .uses = PERMIT_ADOPTS },
     /* "Required permissions" of CreatePrivateDnsNamespace, which makes a hosted zone:
      * https://docs.aws.amazon.com/cloud-map/latest/dg/cloud-map-api-permissions-ref.html */
     { .sid = PERMIT_LOOK,
@@ -96,18 +110,29 @@ const struct permission cloudmap_permissions[] = {
       .flags = PERMIT_NEW,
       .when = "cloudmap.service" },
     { .sid = "DiscoveryChange",
-      .actions = "servicediscovery:UpdatePrivateDnsNamespace servicediscovery:DeleteNamespace",
+      .actions = "servicediscovery:UpdatePrivateDnsNamespace",
       .resources = "servicediscovery:namespace/* servicediscovery:service/*",
       .flags = PERMIT_OURS,
       .when = "cloudmap.namespace" },
+    { .sid = "DiscoveryChange",
+      .actions = "servicediscovery:DeleteNamespace",
+      .resources = "servicediscovery:namespace/* servicediscovery:service/*",
+      .flags = PERMIT_OURS,
+      .when = "cloudmap.namespace",
+      .uses = PERMIT_REMOVES },
     /* In our namespace. The rights on Route 53's health checks that the page above lists are for
      * public namespaces. */
     { .sid = "DiscoveryChange",
-      .actions = "servicediscovery:CreateService servicediscovery:UpdateService "
-                 "servicediscovery:DeleteService servicediscovery:ListInstances "
-                 "servicediscovery:DeregisterInstance",
+      .actions = "servicediscovery:CreateService servicediscovery:UpdateService",
       .resources = "servicediscovery:namespace/* servicediscovery:service/*",
       .flags = PERMIT_OURS,
       .when = "cloudmap.service" },
+    { .sid = "DiscoveryChange",
+      .actions = "servicediscovery:DeleteService servicediscovery:ListInstances "
+                 "servicediscovery:DeregisterInstance",
+      .resources = "servicediscovery:namespace/* servicediscovery:service/*",
+      .flags = PERMIT_OURS,
+      .when = "cloudmap.service",
+      .uses = PERMIT_REMOVES },
     { .sid = NULL },
 };

@@ -8,11 +8,13 @@ const struct permission acm_permissions[] = {
     { .sid = PERMIT_LOOK,
       .actions = "acm:ListCertificates",
       .resources = "*",
-      .when = "acm.certificate" },
+      .when = "acm.certificate",
+      .uses = PERMIT_ADOPTS },
     { .sid = "Certificate",
       .actions = "acm:DescribeCertificate",
       .resources = "acm:certificate/*",
-      .when = "acm.certificate alb.listener" },
+      .when = "acm.certificate alb.listener",
+      .uses = PERMIT_ADOPTS },
     { .sid = NULL },
 };
 
@@ -22,7 +24,8 @@ const struct permission ec2_permissions[] = {
     { .sid = PERMIT_LOOK,
       .actions = "ec2:DescribeVpcs ec2:DescribeSubnets",
       .resources = "*",
-      .when = "ec2.vpc ec2.subnets" },
+      .when = "ec2.vpc ec2.subnets",
+      .uses = PERMIT_ADOPTS },
     { .sid = NULL },
 };
 
@@ -63,12 +66,16 @@ static void vpc_any(const struct graph *g, struct strlist *ret)
 }
 
 const struct permission security_group_permissions[] = {
-    { .sid = PERMIT_LOOK, .actions = "ec2:DescribeSecurityGroups", .resources = "*" },
+    { .sid = PERMIT_LOOK,
+      .actions = "ec2:DescribeSecurityGroups",
+      .resources = "*",
+      .uses = PERMIT_LOOKS },
     /* Who holds a group that cannot be removed. */
     { .sid = PERMIT_LOOK,
       .actions = "ec2:DescribeNetworkInterfaces",
       .resources = "*",
-      .when = "security_group" },
+      .when = "security_group",
+      .uses = PERMIT_REMOVES },
     { .sid = "FirewallCreate",
       .actions = "ec2:CreateSecurityGroup",
       .resources = "ec2:security-group/*",
@@ -80,6 +87,12 @@ const struct permission security_group_permissions[] = {
       .flags = PERMIT_NEW,
       .when = "security_group",
       .condition = "StringEquals ec2:CreateAction CreateSecurityGroup" },
+    { .sid = "FirewallAdopt",
+      .actions = "ec2:CreateTags",
+      .resources = "ec2:security-group/*",
+      .flags = PERMIT_NEW,
+      .when = "security_group",
+      .uses = PERMIT_ADOPT_ONLY },
     { .sid = "FirewallVpc",
       .actions = "ec2:CreateSecurityGroup",
       .resources = "ec2:vpc/${NAME}",
@@ -97,11 +110,17 @@ const struct permission security_group_permissions[] = {
       .when = "security_group",
       .names = vpc_any },
     { .sid = "FirewallChange",
-      .actions = "ec2:AuthorizeSecurityGroupIngress ec2:RevokeSecurityGroupIngress "
-                 "ec2:RevokeSecurityGroupEgress ec2:DeleteSecurityGroup",
+      .actions = "ec2:AuthorizeSecurityGroupIngress",
       .resources = "ec2:security-group/*",
       .flags = PERMIT_OURS,
       .when = "security_group" },
+    { .sid = "FirewallChange",
+      .actions = "ec2:RevokeSecurityGroupIngress ec2:RevokeSecurityGroupEgress "
+                 "ec2:DeleteSecurityGroup",
+      .resources = "ec2:security-group/*",
+      .flags = PERMIT_OURS,
+      .when = "security_group",
+      .uses = PERMIT_REMOVES },
     { .sid = NULL },
 };
 
@@ -117,19 +136,22 @@ const struct permission alb_permissions[] = {
     { .sid = PERMIT_LOOK,
       .actions = "elasticloadbalancing:DescribeLoadBalancers "
                  "elasticloadbalancing:DescribeTargetGroups elasticloadbalancing:DescribeTags",
-      .resources = "*" },
+      .resources = "*",
+      .uses = PERMIT_LOOKS },
     { .sid = PERMIT_LOOK,
       .actions = "elasticloadbalancing:DescribeLoadBalancerAttributes "
                  "elasticloadbalancing:DescribeListeners "
                  "elasticloadbalancing:DescribeListenerCertificates "
                  "elasticloadbalancing:DescribeRules",
       .resources = "*",
-      .when = "alb.load_balancer" },
+      .when = "alb.load_balancer",
+      .uses = PERMIT_LOOKS },
     { .sid = PERMIT_LOOK,
       .actions = "elasticloadbalancing:DescribeTargetGroupAttributes "
                  "elasticloadbalancing:DescribeTargetHealth",
       .resources = "*",
-      .when = "alb.target_group" },
+      .when = "alb.target_group",
+      .uses = PERMIT_LOOKS },
     /* What CreateLoadBalancer, CreateTargetGroup, SetSubnets and SetIpAddressType ask of EC2 in the
      * caller's name:
      * https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-permissions.html */
@@ -144,48 +166,68 @@ const struct permission alb_permissions[] = {
       .resources = "*",
       .when = "alb.target_group" },
     { .sid = "BalancerCreate",
-      .actions = "elasticloadbalancing:CreateLoadBalancer elasticloadbalancing:CreateListener "
-                 "elasticloadbalancing:AddTags",
+      .actions = "elasticloadbalancing:CreateLoadBalancer elasticloadbalancing:CreateListener",
       .resources = ALB_ALL,
       .flags = PERMIT_NEW,
       .when = "alb.load_balancer" },
+    { .sid = "BalancerCreate",
+      .actions = "elasticloadbalancing:AddTags",
+      .resources = ALB_ALL,
+      .flags = PERMIT_NEW,
+      .when = "alb.load_balancer alb.target_group",
+      .uses = PERMIT_ADOPTS },
     { .sid = "BalancerCreate",
       .actions = "elasticloadbalancing:CreateRule",
       .resources = ALB_ALL,
       .flags = PERMIT_NEW,
       .when = "alb.rule" },
     { .sid = "BalancerCreate",
-      .actions = "elasticloadbalancing:CreateTargetGroup elasticloadbalancing:AddTags",
+      .actions = "elasticloadbalancing:CreateTargetGroup",
       .resources = ALB_ALL,
       .flags = PERMIT_NEW,
       .when = "alb.target_group" },
     { .sid = "BalancerChange",
-      .actions = "elasticloadbalancing:ModifyLoadBalancerAttributes "
-                 "elasticloadbalancing:SetIpAddressType elasticloadbalancing:SetSecurityGroups "
-                 "elasticloadbalancing:SetSubnets elasticloadbalancing:DeleteLoadBalancer",
+      .actions = "elasticloadbalancing:SetIpAddressType elasticloadbalancing:SetSecurityGroups "
+                 "elasticloadbalancing:SetSubnets",
       .resources = ALB_ALL,
       .flags = PERMIT_OURS,
       .when = "alb.load_balancer" },
+    { .sid = "BalancerChange",
+      .actions = "elasticloadbalancing:ModifyLoadBalancerAttributes "
+                 "elasticloadbalancing:DeleteLoadBalancer",
+      .resources = ALB_ALL,
+      .flags = PERMIT_OURS,
+      .when = "alb.load_balancer",
+      .uses = PERMIT_REMOVES },
     /* A part of the load balancer is the load balancer's, also what somebody has added by hand,
      * without tags. */
     { .sid = "BalancerPart",
-      .actions = "elasticloadbalancing:ModifyListener elasticloadbalancing:DeleteListener "
+      .actions = "elasticloadbalancing:ModifyListener "
                  "elasticloadbalancing:AddListenerCertificates "
-                 "elasticloadbalancing:RemoveListenerCertificates "
-                 "elasticloadbalancing:DeleteRule",
+                 "elasticloadbalancing:RemoveListenerCertificates",
       .resources = ALB_PARTS,
       .when = "alb.load_balancer" },
+    { .sid = "BalancerPart",
+      .actions = "elasticloadbalancing:DeleteListener elasticloadbalancing:DeleteRule",
+      .resources = ALB_PARTS,
+      .when = "alb.load_balancer",
+      .uses = PERMIT_REMOVES },
     { .sid = "BalancerPart",
       .actions = "elasticloadbalancing:ModifyRule elasticloadbalancing:SetRulePriorities",
       .resources = ALB_PARTS,
       .when = "alb.rule" },
     { .sid = "BalancerChange",
-      .actions = "elasticloadbalancing:ModifyTargetGroup "
-                 "elasticloadbalancing:ModifyTargetGroupAttributes "
-                 "elasticloadbalancing:DeleteTargetGroup",
+      .actions = "elasticloadbalancing:ModifyTargetGroup",
       .resources = ALB_ALL,
       .flags = PERMIT_OURS,
       .when = "alb.target_group" },
+    { .sid = "BalancerChange",
+      .actions = "elasticloadbalancing:ModifyTargetGroupAttributes "
+                 "elasticloadbalancing:DeleteTargetGroup",
+      .resources = ALB_ALL,
+      .flags = PERMIT_OURS,
+      .when = "alb.target_group",
+      .uses = PERMIT_REMOVES },
     { .sid = "BalancerLinkedRole",
       .actions = "iam:CreateServiceLinkedRole",
       .resources = "iam::role/aws-service-role/elasticloadbalancing.amazonaws.com/*",

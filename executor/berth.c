@@ -121,6 +121,7 @@ static const struct cli_option check_options[] = {
 static const struct cli_option iam_policy_options[] = {
     { "kind", CLI_STRING, &asked.kind, "KIND",
       "production or ephemeral; the project's only one if absent" },
+    { "for", CLI_STRING, &asked.purpose, "WHOM", "jobs, list, sweep or adopt; jobs if absent" },
     OPTION_PROJECT,
     { "dir", CLI_STRING, &asked.dir, "DIR", "the repository's checkout; . if absent" },
     { "account", CLI_STRING, &asked.account, "ID", "the AWS account; roleArn's if absent" },
@@ -235,7 +236,7 @@ static const struct cli_command commands[] = {
       adopt_options, command_adopt },
     { "destroy", "", "Removes all that is there of an environment.", destroy_options,
       command_destroy },
-    { "iam-policy", "", "Prints the least IAM policy that the jobs of a spec need.",
+    { "iam-policy", "", "Prints the least IAM policy that the jobs of a spec, or a command, need.",
       iam_policy_options, command_iam_policy },
     { "capacity", "", "Says whether there is room for an environment, and what could go.",
       environment_options, command_capacity },

@@ -17,7 +17,7 @@
 struct asked {
     bool help, json, aws, yes, plan, dry_run;
     int64_t project, pipeline, part;
-    const char *ref, *dir, *config, *only, *runner_config, *kind, *account;
+    const char *ref, *dir, *config, *only, *runner_config, *kind, *account, *purpose;
     struct strlist vars; /* NAME=VALUE */
 };
 extern struct asked asked;

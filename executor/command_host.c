@@ -54,7 +54,11 @@ int command_iam_policy(const struct strlist *arguments)
     _cleanup_iampolicy_ struct iampolicy policy = IAMPOLICY_INIT;
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
     struct iampolicy_request q = {
-        .host = &h, .kind = asked.kind, .account = asked.account, .vars = &asked.vars
+        .host = &h,
+        .kind = asked.kind,
+        .purpose = asked.purpose,
+        .account = asked.account,
+        .vars = &asked.vars,
     };
     if (command_takes_none(arguments, &err) < 0)
         return command_fail(&err);

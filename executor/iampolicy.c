@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "drivers/common.h"
+#include "drivers/permission.h"
 #include "executor/engine/policy.h"
 
 /* Stands for the account where nothing tells it; IAM takes no policy with it. */
@@ -38,6 +39,33 @@ static int find_kind(const struct iampolicy_request *q, const char **ret, struct
                        (long long)q->project);
     *ret = found;
     return 0;
+}
+
+struct purpose {
+    const char *name;
+    unsigned uses;
+};
+
+static const struct purpose *find_purpose(const char *name, struct err *err)
+{
+    static const struct purpose purposes[] = {
+        { "jobs", 0 },
+        { "list", PERMIT_LOOKS },
+        { "sweep", PERMIT_LOOKS | PERMIT_REMOVES },
+        { "adopt", PERMIT_LOOKS | PERMIT_ADOPTS | PERMIT_ADOPT_ONLY },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(purposes); i++)
+        if (str_eq(purposes[i].name, name != NULL ? name : "jobs"))
+            return &purposes[i];
+    err_set(err, ERR_USER, "there is no policy for '%s': 'jobs', 'list', 'sweep' or 'adopt'", name);
+    return NULL;
+}
+
+/* A sweep looks at production's environments, and removes none. */
+static unsigned uses_of(const struct purpose *purpose, const char *kind)
+{
+    bool keeps = str_eq(kind, "production") && str_eq(purpose->name, "sweep");
+    return keeps ? PERMIT_LOOKS : purpose->uses;
 }
 
 /* The subdomains of a kind's environments; a pattern of branches stands for any. */
@@ -135,7 +163,8 @@ int iampolicy_make(const struct iampolicy_request *q, struct iampolicy *ret, str
     _cleanup_strlist_ struct strlist ids = STRLIST_INIT;
     _cleanup_free_ char *partition = NULL, *account = NULL;
     const char *kind = NULL;
-    if (find_kind(q, &kind, err) < 0 || add_ids(q, kind, &ids, err) < 0 ||
+    const struct purpose *purpose = find_purpose(q->purpose, err);
+    if (purpose == NULL || find_kind(q, &kind, err) < 0 || add_ids(q, kind, &ids, err) < 0 ||
         check_resolve(q->host, q->project, q->checkout, kind, q->account, q->vars, &check, &e, &d,
                       err) < 0)
         return -1;
@@ -147,11 +176,14 @@ int iampolicy_make(const struct iampolicy_request *q, struct iampolicy *ret, str
         .project = q->project,
         .ids = &ids,
         .shared = str_eq(kind, "production"),
+        .uses = uses_of(purpose, kind),
     };
     _cleanup_json_ cJSON *statements = policy_statements(d.graph, &scope);
     ret->documents = policy_documents(statements);
     ret->kind = kind;
-    ret->name = xasprintf("berth-%s-%s", e.prefix, kind);
+    ret->purpose = purpose->name;
+    ret->name = xasprintf("berth-%s-%s%s%s", e.prefix, kind, purpose->uses != 0 ? "-" : "",
+                          purpose->uses != 0 ? purpose->name : "");
     warn_of_variables(&check, ret->documents, &ret->warnings);
     if (str_eq(kind, "ephemeral"))
         warn_of_lookalikes(q, &ret->warnings);
@@ -186,6 +218,7 @@ cJSON *iampolicy_to_json(const struct iampolicy *p)
     cJSON *json = cJSON_CreateObject();
     json_put_str(json, "schema", "berth-iam-policy/1");
     json_put_str(json, "kind", p->kind);
+    json_put_str(json, "for", p->purpose);
     cJSON *policies = json_put_array(json, "policies");
     const cJSON *document;
     size_t i = 0, n = json_count(p->documents);

@@ -4,14 +4,15 @@
 
 /*
  * `berth iam-policy`: the least IAM policy for the jobs of a repository's spec on environments of
- * one kind, told without a call to AWS. docs/iam-policy.md says what is in it.
+ * one kind, or for `berth list`, sweep or adopt there, told without a call to AWS.
+ * docs/iam-policy.md says what is in it.
  */
 
 #include "executor/check.h"
 
 struct iampolicy {
     char *name; /* of the policy, if there is one; else of the first, less its number */
-    const char *kind;
+    const char *kind, *purpose;
     cJSON *documents; /* array, each within IAM's limit */
     struct strlist warnings;
 };
@@ -27,6 +28,7 @@ struct iampolicy_request {
     int64_t project;
     int checkout;        /* descriptor of the repository's directory */
     const char *kind;    /* "production" or "ephemeral"; NULL: the only one the project has */
+    const char *purpose; /* "jobs", "list", "sweep", "adopt"; NULL: "jobs" */
     const char *account; /* NULL: that of the kind's role */
     const struct strlist *vars;
 };

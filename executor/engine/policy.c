@@ -206,6 +206,20 @@ static cJSON *statement_of(cJSON *statements, const char *sid, cJSON *resource, 
     return statement;
 }
 
+static bool is_asked(const struct permission *p, unsigned uses)
+{
+    if (uses == 0)
+        return (p->uses & PERMIT_ADOPT_ONLY) == 0;
+    return (p->uses & uses) != 0;
+}
+
+/* Whether other rows that jobs have allow it anyway. */
+static bool is_covered(const struct permission *p, const struct policy_scope *scope,
+                       const struct graph *g)
+{
+    return scope->uses == 0 && p->unless != NULL && is_wanted(g, p->unless);
+}
+
 static void add_permission(cJSON *statements, const struct permission *p,
                            const struct policy_scope *scope, const struct graph *g)
 {
@@ -213,7 +227,7 @@ static void add_permission(cJSON *statements, const struct permission *p,
     if (p->names != NULL)
         p->names(g, &names);
     if ((p->names != NULL && names.n == 0) || ((p->flags & PERMIT_SHARED) && !scope->shared) ||
-        !is_wanted(g, p->when) || (p->unless != NULL && is_wanted(g, p->unless)))
+        !is_wanted(g, p->when) || !is_asked(p, scope->uses) || is_covered(p, scope, g))
         return;
     const struct strlist *given = p->names != NULL ? &names : NULL;
     cJSON *statement = statement_of(statements, p->sid, resources_of(p, scope, g, given),

@@ -3,7 +3,7 @@
 #define BERTH_ENGINE_POLICY_H
 
 /*
- * The least IAM policy for the jobs of a spec, from what its drivers ask for
+ * The least IAM policy for the jobs of a spec, or for a command, from what its drivers ask for
  * (drivers/permission.h). Pure: the graph is one that engine_want() has filled, nothing of it is
  * changed.
  */
@@ -21,6 +21,7 @@ struct policy_scope {
     int64_t project;
     const struct strlist *ids; /* subdomains, with IAM's wildcards: "master", "????????" */
     bool shared;               /* its jobs may change what all branches share */
+    unsigned uses;             /* enum permission_uses: of which commands; 0: of jobs */
 };
 
 /* The statements, an array; the caller owns it. */

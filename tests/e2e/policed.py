@@ -62,13 +62,13 @@ def kind_of(sid: str) -> str:
     return re.sub(r"\d+$", "", sid)
 
 
-def printed(world: World, kind: str, directory: Path) -> Statements | None:
+def printed(world: World, kind: str, directory: Path, purpose: str = "jobs") -> Statements | None:
     """The statements for a spec as berth prints them; None where it finds the spec wrong."""
     from world import BUILD, EXAMPLE
     variables = json.loads((EXAMPLE / "ci-variables.json").read_text())
     done = subprocess.run(
         [BUILD / "bin" / "berth", "iam-policy", "--json", f"--kind={kind}", f"--dir={directory}",
-         f"--account={ACCOUNT}", *(f"--var={k}={v}" for k, v in variables.items())],
+         f"--for={purpose}", f"--account={ACCOUNT}", *(f"--var={k}={v}" for k, v in variables.items())],
         capture_output=True, text=True, timeout=60,
         env={"PATH": os.environ["PATH"], "BERTH_CONFIG": str(world.config_path)})
     if done.returncode != 0:
@@ -77,11 +77,17 @@ def printed(world: World, kind: str, directory: Path) -> Statements | None:
             for statement in policy["document"]["Statement"]]
 
 
-class Police:
-    """Holds a world's jobs to the policies of what it has asked for."""
+def actions_for(world: World, kind: str, purpose: str) -> set[str]:
+    return {action for statement in printed(world, kind, world.project, purpose) or []
+            for action in statement["Action"]}
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+
+class Police:
+    """Holds a world's jobs to the policies of what it has asked for; or, of another `purpose`, the
+    command of that name to what is printed for it."""
+
+    def __init__(self, world: World, purpose: str = "jobs") -> None:
+        self.world, self.purpose = world, purpose
         self.log = str(Path(WANTED).absolute()) if WANTED not in ("", "1") else ""
         self.statements: dict[str, Statements] = {}
         self.seen: dict[tuple[str, str, str], Statements] = {}
@@ -109,16 +115,28 @@ class Police:
             with open(self.log, "a") as file:  # the endpoint writes there, too
                 os.write(file.fileno(), "".join(lines).encode())
 
+    def less(self, statements: Statements) -> Statements:
+        without = self.without | {played.without}
+        return [{**s, "Action": [a for a in s["Action"] if (kind_of(s["Sid"]), a) not in without]}
+                for s in statements]
+
+    def hold_command(self) -> None:
+        """What the command is allowed, on environments of both kinds."""
+        both = [statement for kind in ("production", "ephemeral") for statement in
+                printed(self.world, kind, self.world.project, self.purpose) or []]
+        self.world.aws.enforce_on(JOBS, {"Version": "2012-10-17", "Statement": self.less(both)})
+
     def hold(self, kind: str) -> None:
         """What a job of this kind is allowed from now on."""
+        if self.purpose != "jobs":
+            self.hold_command()
+            return
         all_of_kind = self.statements.setdefault(kind, [])
         for directory in (*self.standing, self.world.project):
             for statement in self.of_spec(kind, directory):
                 if statement not in all_of_kind:
                     all_of_kind.append(statement)
-        less = self.without | {played.without}
-        allowed = [{**s, "Action": [a for a in s["Action"] if (kind_of(s["Sid"]), a) not in less]}
-                   for s in all_of_kind]
+        allowed = self.less(all_of_kind)
         project = next(iter(self.world.config["projects"].values()), {})
         role = project.get(kind, {}).get("roleArn")
         if role is not None:  # the runner's own credentials may assume it, and nothing else

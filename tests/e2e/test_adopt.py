@@ -8,6 +8,7 @@ from typing import Any
 
 import terraform
 import unowned
+from policed import Police, actions_for
 from world import BRANCH, ENVIRONMENT, PROJECT_ID, World
 
 
@@ -58,6 +59,25 @@ def test_a_terraform_like_environment_is_adopted_and_plans_nothing(ready: World)
     assert "nothing to do" in log and ready.writes() == []
     again = adopt(ready, "--yes")
     assert again["resources"] == [] and again["own"] == len(done["resources"])
+
+
+def test_the_printed_policy_is_enough_and_no_more(ready: World) -> None:
+    ready.keep_services("notifier")
+    ready.deploy()
+    unowned.strip(ready)
+    ready.police = Police(ready, "adopt")
+    ready.police.without = {("FirewallAdopt", "ec2:CreateTags")}
+    command = ("adopt", "--json", "--yes", f"--ref={BRANCH}", *ready.given_variables())
+    done = json.loads(ready.berth(*command, code=2).stdout)
+    assert "ec2:CreateTags" in done["error"]
+    left = {r["type"] for r in done["resources"] if not r["adopted"]}
+    assert left == {"security_group"}
+    ready.police.without = set()
+    done = json.loads(ready.berth(*command).stdout)
+    assert done["succeeded"] and {r["type"] for r in done["resources"]} == left
+    actions = actions_for(ready, "ephemeral", "adopt")
+    assert "ec2:CreateTags" in actions
+    assert not [a for a in actions - {"ec2:CreateTags"} if ":Create" in a or ":Delete" in a]
 
 
 def deployments(world: World) -> dict[str, str]:

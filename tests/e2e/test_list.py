@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from policed import Police, actions_for
 from test_expiry import HOUR, set_left, set_time_to_live
 from world import BRANCH, ENVIRONMENT, FIX, FIX_ENVIRONMENT, PROJECT_ID, World
 
@@ -120,6 +121,21 @@ def test_what_one_role_cannot_read_hides_nothing_of_another(three: World) -> Non
     assert unread["region"] == "us-east-1" and unread["roleArn"] == arn
     assert f"the environments in us-east-1 as {arn}: " in unread["error"]
     assert told["error"] == unread["error"] and unread["error"] in done.stderr
+
+
+def test_the_printed_policy_is_enough_and_no_more(three: World) -> None:
+    three.police = Police(three, "list")
+    three.police.without = {("Look", "cloudwatch:DescribeAlarms")}
+    told = json.loads(three.berth("list", "--json", code=2).stdout)
+    assert {one["state"] for one in told["environments"]} == {"unknown"}
+    assert "allows the cloudwatch:DescribeAlarms action" in told["error"]
+    three.police.without = set()
+    told = json.loads(three.berth("list", "--json").stdout)
+    assert [one["state"] for one in told["environments"]] == ["up"] * 3
+    actions = actions_for(three, "ephemeral", "list")
+    assert not [a for a in actions if not a.partition(":")[2].startswith(
+        ("Describe", "Get", "List"))]
+    assert not [a for a in actions if a.startswith(("secretsmanager:", "ssm:"))]
 
 
 def test_what_the_host_config_does_not_know_is_named(three: World) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from gitlabhost import TOKEN, Answer, GitLab
+from policed import Police, actions_for
 from test_destroy import alarm_of, wait_for_call
 from test_expiry import set_left, set_time_to_live
 from test_list import deny_role
@@ -234,6 +235,22 @@ def test_what_comes_back_of_one_that_is_over_goes_unless_its_cluster_does(world:
     said = sweep_with_an_alarm_again(world, lambda: None)
     assert "came back, and is removed once more: 1 alarm" in said and alarms(world) == []
     assert clusters(world) == ALL - {FIX_ENVIRONMENT}
+
+
+def test_the_printed_policy_is_enough_and_no_more(world: World, gitlab: GitLab) -> None:
+    gitlab.branches.remove(FIX)
+    world.police = Police(world, "sweep")
+    world.police.without = {("ClusterChange", "ecs:DeleteCluster")}
+    said = world.berth("sweep", "--yes", code=2).stderr
+    assert "allow 'ecs:DeleteCluster'" in said or "allows the ecs:DeleteCluster action" in said
+    assert clusters(world) == ALL
+    world.police.without = set()
+    assert sweep(world, "--yes")[FIX_ENVIRONMENT]["result"] == "destroyed"
+    assert clusters(world) == ALL - {FIX_ENVIRONMENT}
+    for kind in ("production", "ephemeral"):
+        actions = actions_for(world, kind, "sweep")
+        assert ("ecs:DeleteCluster" in actions) == (kind == "ephemeral")
+        assert not [a for a in actions if ":Create" in a or ":Put" in a or ":Register" in a]
 
 
 def test_production_is_never_swept(world: World, gitlab: GitLab) -> None:

@@ -195,17 +195,27 @@ static int tear_down(void **state)
     return rmdir(directory);
 }
 
-static void make(const char *spec, const char *kind, struct iampolicy *ret)
+static void make_for(const char *purpose, const char *spec, const char *kind, struct iampolicy *ret)
 {
     _cleanup_err_ struct err err = ERR_INIT;
     const struct strlist vars = STRLIST_INIT;
     const struct iampolicy_request q = {
-        .host = &host, .project = 77, .checkout = checkout, .kind = kind, .vars = &vars
+        .host = &host,
+        .project = 77,
+        .checkout = checkout,
+        .kind = kind,
+        .purpose = purpose,
+        .vars = &vars,
     };
     if (file_write_beneath(checkout, ".berth/environment.json", spec, strlen(spec), 0600, &err) <
             0 ||
         iampolicy_make(&q, ret, &err) < 0)
         fail_msg("%s", err.message);
+}
+
+static void make(const char *spec, const char *kind, struct iampolicy *ret)
+{
+    make_for(NULL, spec, kind, ret);
 }
 
 static const cJSON *statement(const struct iampolicy *p, const char *sid)
@@ -399,20 +409,55 @@ static void a_spec_brings_no_wildcards(void **state)
     }
 }
 
+/* Only who removes may remove, and only who adopts may tag what is nobody's. */
+static void commands_ask_less_than_jobs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *purpose, *kind;
+        bool removes, creates, adopts;
+    } cases[] = {
+        { "jobs", "ephemeral", true, true, false },
+        { "list", "ephemeral", false, false, false },
+        { "sweep", "ephemeral", true, false, false },
+        { "sweep", "production", false, false, false },
+        { "adopt", "ephemeral", false, false, true },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_iampolicy_ struct iampolicy p = IAMPOLICY_INIT;
+        make_for(cases[i].purpose, "{" SERVICE "}", cases[i].kind, &p);
+        const cJSON *change = json_get(statement(&p, "ClusterChange"), "Action");
+        const cJSON *create = json_get(statement(&p, "ClusterCreate"), "Action");
+        assert_int_equal(json_array_has(change, "ecs:DeleteService"), cases[i].removes);
+        assert_int_equal(json_array_has(create, "ecs:CreateService"), cases[i].creates);
+        assert_int_equal(json_array_has(create, "ecs:TagResource"),
+                         cases[i].creates || cases[i].adopts);
+        assert_int_equal(statement(&p, "FirewallAdopt") != NULL, cases[i].adopts);
+        assert_true(json_array_has(json_get(statement(&p, "Look"), "Action"), "tag:GetResources"));
+    }
+}
+
 static void kinds_are_checked(void **state)
 {
     (void)state;
-    static const char *const cases[][2] = {
+    static const char *const cases[][3] = {
         { NULL, "project 77 has environments of two kinds, each with a policy of its own: say "
                 "which with '--kind production' or '--kind ephemeral'" },
         { "staging", "there is no kind 'staging': 'production' or 'ephemeral'" },
+        { "ephemeral", "there is no policy for 'lists': 'jobs', 'list', 'sweep' or 'adopt'",
+          "lists" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         _cleanup_err_ struct err err = ERR_INIT;
         _cleanup_iampolicy_ struct iampolicy p = IAMPOLICY_INIT;
         const struct strlist vars = STRLIST_INIT;
         const struct iampolicy_request q = {
-            .host = &host, .project = 77, .checkout = checkout, .kind = cases[i][0], .vars = &vars
+            .host = &host,
+            .project = 77,
+            .checkout = checkout,
+            .kind = cases[i][0],
+            .purpose = cases[i][2],
+            .vars = &vars,
         };
         assert_int_equal(iampolicy_make(&q, &p, &err), -1);
         assert_string_equal(err.message, cases[i][1]);
@@ -430,6 +475,7 @@ int main(void)
         cmocka_unit_test(policies_fit),
         cmocka_unit_test(production_that_looks_like_a_branch_is_said),
         cmocka_unit_test(a_spec_brings_no_wildcards),
+        cmocka_unit_test(commands_ask_less_than_jobs),
         cmocka_unit_test(kinds_are_checked),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
