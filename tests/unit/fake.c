@@ -19,6 +19,22 @@ static struct {
 enum err_class fake_begin_fails;
 void (*fake_on_write)(unsigned n);
 
+static struct cancel *to_cancel;
+static unsigned cancel_at;
+
+static void cancel_on_write(unsigned n)
+{
+    if (n == cancel_at)
+        cancel_set(to_cancel);
+}
+
+void fake_cancel_at(struct cancel *cancel, unsigned n)
+{
+    to_cancel = cancel;
+    cancel_at = n;
+    fake_on_write = cancel_on_write;
+}
+
 static void fail(const char *what, const char *name)
 {
     fprintf(stderr, "fake cloud: %s: %s\n", what, name);

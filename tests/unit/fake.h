@@ -92,5 +92,7 @@ void fake_forget_events(void);
 unsigned fake_most_at_once(void);
 /* Called at the beginning of the n-th write (from 1), on the worker; NULL: never. */
 extern void (*fake_on_write)(unsigned n);
+/* Has fake_on_write set `cancel` at the n-th write. */
+void fake_cancel_at(struct cancel *cancel, unsigned n);
 
 #endif

@@ -475,14 +475,6 @@ static void test_nothing_is_done_if_begin_fails(void **state)
     graph_free(g);
 }
 
-static unsigned cancel_at;
-
-static void cancel_at_write(unsigned n)
-{
-    if (n == cancel_at)
-        cancel_set(&cancel);
-}
-
 /* Cancelled during its n-th write, for every n, a run ends at once, without anything half known;
  * the next one converges. */
 static void test_cancel_at_every_write(void **state)
@@ -493,12 +485,12 @@ static void test_cancel_at_every_write(void **state)
         " {\"type\":\"store.box\",\"label\":\"b\",\"needs\":[\"net.group/a\"]},"
         " {\"type\":\"ecs.task\",\"label\":\"c\",\"needs\":[\"store.box/b\"]},"
         " {\"type\":\"ecs.service\",\"label\":\"d\",\"needs\":[\"ecs.task/c\"]}]";
-    for (cancel_at = 1; cancel_at <= 5; cancel_at++) {
+    for (unsigned cancel_at = 1; cancel_at <= 5; cancel_at++) {
         tear_down(NULL);
         set_up(NULL);
         fake_put("net.group/E-old", "{}", true);
         fake_thing("store.box/E-b")->looks = 2;
-        fake_on_write = cancel_at_write;
+        fake_cancel_at(&cancel, cancel_at);
         struct graph *g = fake_graph(text);
         _cleanup_err_ struct err err = ERR_INIT;
         plan(g);

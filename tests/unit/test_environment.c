@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "executor/environment.h"
+#include "tests/unit/host.h"
 
 static const char host_json[] =
     "{ \"projects\": { \"77\": { \"prefix\": \"automation\","
@@ -16,21 +17,10 @@ static const char host_json[] =
     "\"78\": { \"prefix\": \"a-prefix-that-is-too-long\","
     "\"ephemeral\": { \"refs\": [\"*\"], \"region\": \"us-east-1\" } } } }";
 
-static struct hostconfig host;
-
 static int read_host(void **state)
 {
     (void)state;
-    struct err err = ERR_INIT;
-    host = (struct hostconfig){ .path = (char *)"/etc/berth/berth.json" };
-    return json_parse(host_json, strlen(host_json), JSON_PLAIN, &host.json, &err);
-}
-
-static int release_host(void **state)
-{
-    (void)state;
-    json_freep(&host.json);
-    return 0;
+    return host_read(host_json);
 }
 
 /* What environment_of_job() says: the name, or "class: message". The caller frees it. */
@@ -254,5 +244,5 @@ int main(void)
         cmocka_unit_test(test_odd_branches),
         cmocka_unit_test(test_random_branches),
     };
-    return cmocka_run_group_tests(tests, read_host, release_host);
+    return cmocka_run_group_tests(tests, read_host, host_release);
 }

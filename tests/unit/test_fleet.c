@@ -8,6 +8,7 @@
 #include "drivers/ecs.h"
 #include "executor/list.h"
 #include "executor/sweep.h"
+#include "tests/unit/host.h"
 
 #define NOW   1790000000
 #define LOGIN "automation-8527fec8" /* of dev/feature/login */
@@ -19,7 +20,6 @@ static const char host_json[] =
     "\"ephemeral\": { \"refs\": [\"dev/*\"], \"region\": \"us-east-1\","
     "                 \"timeToLive\": \"72h\" } } } }";
 
-static struct hostconfig host;
 static struct place places[] = {
     { .region = "us-east-1",
       .role_arn = "arn:aws:iam::123456789012:role/p",
@@ -32,16 +32,7 @@ static const struct fleet fleet = { .places = places, .n_places = 3 };
 static int read_host(void **state)
 {
     (void)state;
-    struct err err = ERR_INIT;
-    host = (struct hostconfig){ .path = (char *)"/etc/berth/berth.json" };
-    return json_parse(host_json, strlen(host_json), JSON_PLAIN, &host.json, &err);
-}
-
-static int release_host(void **state)
-{
-    (void)state;
-    json_freep(&host.json);
-    return 0;
+    return host_read(host_json);
 }
 
 static struct fleet_item item_of(const char *name, const char *ref, size_t place)
@@ -228,5 +219,5 @@ int main(void)
         cmocka_unit_test(a_tag_tells_its_text),
         cmocka_unit_test(the_worst_of_what_is_there_is_the_state),
     };
-    return cmocka_run_group_tests(tests, read_host, release_host);
+    return cmocka_run_group_tests(tests, read_host, host_release);
 }

@@ -330,19 +330,11 @@ static void test_what_keeps_it_is_told(void **state)
     assert_string_equal(err.message, "box 'E-slow' is not gone after 0.1 s: held by a hook");
 }
 
-static unsigned cancel_at;
-
-static void cancel_on_write(unsigned n)
-{
-    if (n == cancel_at)
-        cancel_set(&cancel);
-}
-
 /* Whenever it is cancelled, nothing more starts, and the next one goes on from there. */
 static void test_cancel_at_every_write(void **state)
 {
     (void)state;
-    for (cancel_at = 1; cancel_at <= 7; cancel_at++) {
+    for (unsigned cancel_at = 1; cancel_at <= 7; cancel_at++) {
         fake_box.wind_down = fake_wind_down;
         fake_put("store.box/E-a", "{}", true);
         fake_put("store.shelf/E-1", "{}", true);
@@ -351,7 +343,7 @@ static void test_cancel_at_every_write(void **state)
         fake_put("net.group/E-a", "{}", true);
         fake_put("net.group/E-b", "{}", true);
         fake_forget_events();
-        fake_on_write = cancel_on_write;
+        fake_cancel_at(&cancel, cancel_at);
         _cleanup_err_ struct err err = ERR_INIT;
         int status;
         struct graph *g = tear(&status, &err);
