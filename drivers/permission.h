@@ -40,12 +40,12 @@ struct permission {
     const char *resources; /* templates between blanks, or "*" */
     unsigned flags;
     const char *when;   /* types between blanks, of which the spec must want one; NULL: always */
-    const char *unless; /* likewise, of which it must want none */
+    const char *unless; /* likewise, of which it must want none: other rows of jobs allow it then */
     /* One more condition: operator, key, and values between blanks, each a template; or NULL. */
     const char *condition;
     /* What ${NAME} stands for. Where it gives nothing there is no statement. */
     void (*names)(const struct graph *g, struct strlist *ret);
-    unsigned uses;
+    unsigned uses; /* enum permission_uses */
 };
 
 /*

@@ -68,7 +68,8 @@ def printed(world: World, kind: str, directory: Path, purpose: str = "jobs") -> 
     variables = json.loads((EXAMPLE / "ci-variables.json").read_text())
     done = subprocess.run(
         [BUILD / "bin" / "berth", "iam-policy", "--json", f"--kind={kind}", f"--dir={directory}",
-         f"--for={purpose}", f"--account={ACCOUNT}", *(f"--var={k}={v}" for k, v in variables.items())],
+         f"--for={purpose}", f"--account={ACCOUNT}",
+         *(f"--var={k}={v}" for k, v in variables.items())],
         capture_output=True, text=True, timeout=60,
         env={"PATH": os.environ["PATH"], "BERTH_CONFIG": str(world.config_path)})
     if done.returncode != 0:
