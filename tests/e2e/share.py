@@ -25,7 +25,7 @@ class Share:
     def is_ours(self, path: Path) -> bool:
         if path not in self.ours:
             try:
-                (self.directory / path.name).touch(exist_ok=False)
+                (self.directory / str(path).replace("/", "%")).touch(exist_ok=False)
                 self.ours[path] = True
             except FileExistsError:
                 self.ours[path] = False
