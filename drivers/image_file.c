@@ -130,12 +130,23 @@ static void read_from(struct reader *r, const char *rest)
     r->staged = true;
 }
 
+static void split(const char *rest, struct strlist *ret)
+{
+    for (;;) {
+        _cleanup_free_ char *word = next_word(&rest);
+        if (word == NULL)
+            return;
+        strlist_add(ret, word);
+    }
+}
+
 /* ARG NAME[=DEFAULT]; those within stages mean nothing to FROM. */
 static void read_arg(struct reader *r, const char *rest)
 {
-    char *word;
-    while (!r->staged && (word = next_word(&rest)) != NULL) {
-        _cleanup_free_ char *declared = word;
+    _cleanup_strlist_ struct strlist words = STRLIST_INIT;
+    split(rest, &words);
+    for (size_t i = 0; i < words.n && !r->staged; i++) {
+        char *word = words.v[i];
         size_t len = strcspn(word, "=");
         const char *otherwise = word[len] == '=' ? word + len + 1 : NULL;
         word[len] = '\0';
@@ -150,11 +161,10 @@ static void read_arg(struct reader *r, const char *rest)
 /* COPY --from=IMAGE, and RUN --mount=type=bind,from=IMAGE,... */
 static void read_options(struct reader *r, const char *rest)
 {
-    char *word;
-    while ((word = next_word(&rest)) != NULL) {
-        _cleanup_free_ char *option = word;
-        if (!str_starts(word, "--"))
-            return;
+    _cleanup_strlist_ struct strlist words = STRLIST_INIT;
+    split(rest, &words);
+    for (size_t i = 0; i < words.n && str_starts(words.v[i], "--"); i++) {
+        const char *word = words.v[i];
         const char *from = str_starts(word, "--mount=") ? strstr(word, "from=") : NULL;
         if (str_starts(word, "--from="))
             from = word + strlen("--");
@@ -168,12 +178,11 @@ static void read_options(struct reader *r, const char *rest)
 
 static void read_add(struct reader *r, const char *rest)
 {
-    char *word;
-    while ((word = next_word(&rest)) != NULL) {
-        _cleanup_free_ char *source = word;
-        if (strstr(word, "://") != NULL || str_starts(word, "git@"))
-            set_unknown(r->file, word, "has");
-    }
+    _cleanup_strlist_ struct strlist words = STRLIST_INIT;
+    split(rest, &words);
+    for (size_t i = 0; i < words.n; i++)
+        if (strstr(words.v[i], "://") != NULL || str_starts(words.v[i], "git@"))
+            set_unknown(r->file, words.v[i], "has");
 }
 
 static void read_instruction(struct reader *r, const char *line)
