@@ -46,22 +46,18 @@ static int run_script(const char *script, const cJSON *outputs)
 
 /*
  * What the spec declares, for a job name that only the spec can explain; NULL where it does not
- * matter. A spec that cannot be used is told, and breaks no script; but a deploy must not pass for
- * done because of it: *ret_broken sends it to drive, which says what is wrong.
+ * matter. With a spec that cannot be used nobody knows whether the job should have deployed, or
+ * passed a gate, and green would say that it has: *ret_broken sends it to drive, which says what is
+ * wrong.
  */
 static cJSON *spec_for(const struct job *job, const struct hostconfig *h, bool *ret_broken)
 {
     _cleanup_err_ struct err err = ERR_INIT;
     cJSON *spec = NULL;
-    enum act act = dispatch_if_declared(job->name, h);
-    if (act == ACT_SCRIPT || hostconfig_project(h, job->project_id) == NULL ||
-        checkout_read_spec(h, &spec, &err) == 0)
+    if (dispatch_if_declared(job->name, h) == ACT_SCRIPT ||
+        hostconfig_project(h, job->project_id) == NULL || checkout_read_spec(h, &spec, &err) == 0)
         return spec;
-    if (err.class == ERR_NOT_FOUND)
-        return NULL;
-    *ret_broken = act == ACT_DEPLOY;
-    if (!*ret_broken)
-        log_warn("whether '%s' is more than its script cannot be told: %s", job->name, err.message);
+    *ret_broken = err.class != ERR_NOT_FOUND;
     return NULL;
 }
 
