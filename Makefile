@@ -240,7 +240,7 @@ check-fuzz:
 	@$(MAKE) --no-print-directory $(FUZZ_BUILD) fuzz-programs
 	@$(PYTHON) tests/fuzz/run --seconds 2 --ephemeral $(FUZZ_NAMES)
 
-.PHONY: demo bench check-bench chaos check-chaos
+.PHONY: demo bench check-stage check-bench chaos check-chaos
 # Everything that can go wrong, at every call (long); check-chaos is what 60 s allow of it.
 chaos: deps all
 	@$(PYTHON) tests/chaos/run
@@ -254,9 +254,10 @@ bench: all
 	@$(PYTHON) tests/bench/stage
 	@$(PYTHON) tests/bench/deploy
 	@$(PYTHON) tests/bench/destroy
-# The same limits, measured so that a slow or busy machine is within them as surely.
-check-bench: all
+check-stage: all
 	@$(PYTHON) tests/bench/stage
+# The same limits as in `bench`, measured so that a slow or busy machine is within them as surely.
+check-bench: all
 	@$(PYTHON) tests/bench/deploy --latency-ms 100 --most-ms 1600 --runs 6
 	@$(PYTHON) tests/bench/destroy
 .PHONY: soak check-soak
