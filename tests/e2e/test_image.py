@@ -162,13 +162,12 @@ def test_an_image_is_built_once_for_its_content(host: ImageHost) -> None:
     assert again.exit_code == 0, again.log
     assert "nothing to build" in again.log and "STEP" not in again.log
     assert host.images() == images | {f"{ENVIRONMENT}-103": digest}
-    assert "nothing to build" in host.build("plan-api-build").log
 
     host.put("api/program", (host.project / "api/hang").read_bytes())
     changed = host.build()
     assert changed.exit_code == 0, changed.log
     after = host.images()
-    assert after[ENVIRONMENT] == after[f"{ENVIRONMENT}-105"] != digest
+    assert after[ENVIRONMENT] == after[f"{ENVIRONMENT}-104"] != digest
     assert after[content] == digest
 
 
@@ -227,9 +226,8 @@ def test_what_is_missing(host: ImageHost, change: str, code: int, message: str) 
     assert host.left() == []
 
 
-@pytest.mark.parametrize("line", ["COPY ../outside /x", 'RUN ["/srv/none"]'])
-def test_a_build_that_fails(host: ImageHost, line: str) -> None:
-    host.put("api/Dockerfile", PLAIN + line + "\n")
+def test_a_build_that_fails(host: ImageHost) -> None:
+    host.put("api/Dockerfile", PLAIN + "COPY ../outside /x\n")
     result = host.build()
     assert result.exit_code == USER, result.log
     assert "modules.api: the image was not built: 'buildah build' of 'api/Dockerfile' ended with" \
