@@ -196,8 +196,9 @@ share-begin:
 check-isolation: all
 	@$(PYTEST) tests/e2e/isolation
 # The end-to-end tests with jobs that may do what `berth iam-policy` prints, and nothing else; then, that
-# none of it is there in vain: without any action of it a test fails (long). POLICY="-k ..." plays some
-# of the tests. test_policy.py is a sample of it.
+# none of it is there in vain: every action was needed by a call that no other statement allows (long).
+# POLICY="-k ..." plays some of the tests. `tests/policy/needed --remove build/policy.log` then takes away
+# each action and sees a test fail. test_policy.py is a sample of it.
 .PHONY: policy
 policy: deps all
 	@mkdir -p build && rm -f build/policy.log
