@@ -243,6 +243,7 @@ void image_file_read(const char *text, const cJSON *args, struct image_file *ret
     _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
     struct reader r = { .given = args, .args = known, .names = STRLIST_INIT, .file = ret };
     *ret = (struct image_file){ .bases = STRLIST_INIT };
+    text += str_starts(text, "\xef\xbb\xbf") ? 3 : 0; /* a byte order mark */
     char escape = escape_of(text);
     while (*text != '\0' && (text = read_line(text, escape, &line)) != NULL)
         read_instruction(&r, line.buf);

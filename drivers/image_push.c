@@ -3,7 +3,8 @@
  * Login and push. A registry's password is on no command line, in no environment and in no file:
  * the builder gets it in memory, as a descriptor, and only now that the build is over and whatever
  * it had started has ended. Whoever is the job's user at the same time could read it from the
- * builder's descriptors: with one user for each job (docs/runner-host.md) nobody is.
+ * builder's descriptors: with one user for each job (docs/runner-host.md) nobody is, for all that
+ * the user has running is killed before each push.
  */
 #include "drivers/image.h"
 
@@ -148,6 +149,7 @@ static int judge(const struct image *im, const char *said, struct err *err)
     static const char *const missing[] = { "name unknown", "name_unknown",
                                            "repository does not exist", NULL };
     static const char *const immutable[] = { "tag_invalid", "tag invalid", "immutable", NULL };
+    static const char *const local[] = { ": permission denied", NULL };
     static const char *const certificate[] = { "x509", "certificate", NULL };
     if (has_any(said, immutable))
         return err_set(err, ERR_USER,
@@ -158,6 +160,10 @@ static int judge(const struct image *im, const char *said, struct err *err)
     if (has_any(said, missing))
         return err_set(err, ERR_USER, "repository '%s' does not exist: run the job 'basic-infra'",
                        im->repository);
+    if (has_any(said, local))
+        return err_set(err, ERR_HOST,
+                       "the builder may not read or write something on this host: see what it says "
+                       "above, and whether the job's user can read 'registry.certificates'");
     if (has_any(said, denied))
         return err_set(err, ERR_DENIED,
                        "the registry does not let berth push to '%s': see 'berth iam-policy' for "

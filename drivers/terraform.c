@@ -148,6 +148,11 @@ static int initialize(struct validation *v, struct err *err)
         say_lines(end.errors.buf, "");
         return err_set(err, ERR_USER, "'%s/" LOCK_FILE "' is wrong: see above", v->directory);
     }
+    if (terraform_is_answered(end.errors.buf)) {
+        say_lines(end.errors.buf, "");
+        return err_set(err, ERR_USER, "what '%s' asks for is not to be had: see above",
+                       v->directory);
+    }
     v->why = terraform_first_error(end.errors.buf);
     if (v->why == NULL)
         v->why = xasprintf("'%s init' ended with code %d", v->words.v[0], end.code);

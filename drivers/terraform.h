@@ -41,5 +41,7 @@ bool terraform_names_a_line(const char *words);
 /* The first "Error: ..." of what terraform says to people, with the text below it, as one line; the
  * caller frees it. NULL if there is none. */
 char *terraform_first_error(const char *words);
+/* Whether init failed not for want of an answer, but for what the registry has answered. */
+bool terraform_is_answered(const char *words);
 
 #endif

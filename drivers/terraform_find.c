@@ -64,6 +64,11 @@ static int search_directory(const struct tool_job *job, char **ret, struct err *
     struct search s = { .name = job->part };
     look_beneath(&s, job->checkout, "", 0);
     _cleanup_strlist_ struct strlist found = s.found;
+    if (s.entries >= ENTRIES_MAX)
+        return err_set(err, ERR_USER,
+                       "the repository has more files than are searched for a directory '%s': give "
+                       "it a path in the spec's \"terraform\"",
+                       job->part);
     if (found.n == 1) {
         *ret = xstrdup(found.v[0]);
         return 0;

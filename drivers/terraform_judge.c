@@ -89,12 +89,33 @@ bool terraform_names_a_line(const char *words)
     return false;
 }
 
+/* Terraform's words for it: internal/getproviders/errors.go, internal/command/init.go,
+ * internal/initwd/module_install.go. */
+bool terraform_is_answered(const char *words)
+{
+    static const char *const answers[] = {
+        "no available releases match the given constraints",
+        "does not have a provider named",
+        "Unresolvable module version constraint",
+    };
+    _cleanup_strbuf_ struct strbuf flat = STRBUF_INIT;
+    for (; *words != '\0'; words += strspn(words, " \n")) { /* lines are broken where it fits */
+        size_t len = strcspn(words, " \n");
+        strbuf_addf(&flat, "%s%.*s", flat.len > 0 ? " " : "", (int)len, words);
+        words += len;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(answers); i++)
+        if (flat.len > 0 && strstr(flat.buf, answers[i]) != NULL)
+            return true;
+    return false;
+}
+
 char *terraform_first_error(const char *words)
 {
     static const char mark[] = "Error: ";
     const char *at = words;
     while (at != NULL && !(str_starts(at, mark) && (at == words || at[-1] == '\n')))
-        at = strstr(at + 1, mark);
+        at = *at != '\0' ? strstr(at + 1, mark) : NULL;
     if (at == NULL)
         return NULL;
     at += strlen(mark);

@@ -198,6 +198,7 @@ static cJSON *to_json(const struct jobuser *user)
     json_put_str(claim, "cache", user->cache_dir);
     json_put_str(claim, "tmp", user->tmp_dir);
     json_put_bool(claim, "sandbox", user->sandbox);
+    json_put_bool(claim, "alone", user->alone);
     return claim;
 }
 
@@ -220,6 +221,7 @@ static int from_json(const cJSON *claim, struct jobuser *ret, struct err *err)
     ret->ids = (struct process_user){ .uid = (uid_t)uid, .gid = (gid_t)gid };
     ret->tmp_dir = xstrdup(tmp);
     ret->sandbox = json_bool(claim, "sandbox", false);
+    ret->alone = json_bool(claim, "alone", false);
     return 0;
 }
 
@@ -270,13 +272,14 @@ static int claim(const struct hostconfig *h, const char *directory, const char *
         return -1;
     user->name = xstrdup(name);
     user->sandbox = json_str(h->json, "sandbox") != NULL;
+    user->alone = cJSON_IsArray(setting);
     if (claims_count(&claims, NULL) == 0) {
         if (process_kill_user(&user->ids, NULL) > 0)
             return err_set(err, ERR_HOST, "processes of user '%s' cannot be killed", name);
         if (wipe_user(user->ids.uid, err) < 0)
             return -1;
     }
-    if (make_directories(h, directory, cJSON_IsArray(setting), user, err) < 0)
+    if (make_directories(h, directory, user->alone, user, err) < 0)
         return -1;
     _cleanup_json_ cJSON *json = to_json(user);
     return claim_write(&claims, directory, runner, json, err);

@@ -32,6 +32,7 @@ struct jobuser {
     char *cache_dir;
     char *tmp_dir; /* NULL with no name: the runner's own */
     bool sandbox;
+    bool alone; /* nobody but this job runs as it: it is one of a list */
     int record; /* held open while the job may start anything as the user; else -1 */
 };
 #define JOBUSER_INIT                                                                               \

@@ -77,6 +77,15 @@ static void say_not_declared(const struct job *job, const struct hostconfig *h, 
         log_warn("berth knows no job '%s', so it is just its script%s", job->name, hint);
 }
 
+/* Nor may a job pass for one that was held to something. */
+static void say_unknown_project(const struct job *job, const struct hostconfig *h)
+{
+    log_warn(
+        "project %lld is not among the 'projects' of the host config %s: berth does nothing of "
+        "its own for it, and job '%s' is just its script",
+        (long long)job->project_id, h->path, job->name);
+}
+
 static enum when when_of(const struct job *job, const struct dispatch *d)
 {
     const char *asked = job_variable(job, "BERTH_WHEN");
@@ -117,8 +126,10 @@ static int run_user_script(const char *script)
     /* Of a project that the host config does not know, jobs are just their scripts; those that
      * would act on an environment are refused by drive. */
     if (!dispatch_needs_environment(&d) && d.act != ACT_SCRIPT &&
-        hostconfig_project(&h, job.project_id) == NULL)
+        hostconfig_project(&h, job.project_id) == NULL) {
+        say_unknown_project(&job, &h);
         return run_script(script, NULL);
+    }
     if (d.act == ACT_SCRIPT && !broken) {
         say_not_declared(&job, &h, spec);
         return run_script(script, NULL);

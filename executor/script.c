@@ -237,11 +237,31 @@ static int check_program(const char *name, struct err *err)
     return 0;
 }
 
+/*
+ * What is handed over is nobody else's, but any process of the user could read it from the program.
+ * One that forks and ends without pause is never seen by who looks for leftovers; killing all that
+ * the user has at once ends it too. Where the user has other jobs as well, theirs must live.
+ */
+static int clear_user(const struct jobuser *user, struct err *err)
+{
+    _cleanup_strlist_ struct strlist left = STRLIST_INIT;
+    if (!user->alone)
+        return 0;
+    size_t alive = process_kill_user(&user->ids, &left);
+    if (alive > 0)
+        return err_set(err, ERR_HOST,
+                       "%zu processes of user '%s' cannot be killed: nothing secret is handed to a "
+                       "program beside them",
+                       alive, user->name);
+    return 0;
+}
+
 int script_run_tool(const struct script_tool *tool, struct process_end *ret, struct err *err)
 {
     _cleanup_jobuser_ struct jobuser user = JOBUSER_INIT;
     _cleanup_strlist_ struct strlist env = STRLIST_INIT;
-    if (check_program(tool->argv[0], err) < 0 || jobuser_of_job(NULL, &user, err) < 0)
+    if (check_program(tool->argv[0], err) < 0 || jobuser_of_job(NULL, &user, err) < 0 ||
+        (tool->handed != 0 && clear_user(&user, err) < 0))
         return -1;
     script_environment(&user, NULL, &env);
     override_environment(tool->env, &env);

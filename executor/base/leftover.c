@@ -359,7 +359,7 @@ static int become_killer(const struct process_user *user)
 /* In a child of its own, for root cannot come back from being the user. */
 static void kill_as(const struct process_user *user)
 {
-    pid_t pid = fork();
+    pid_t pid = process_fork();
     if (pid == 0) {
         if (become_killer(user) == 0)
             kill(-1, SIGKILL);

@@ -52,6 +52,17 @@ static int drop_to(const struct process_user *user)
     return 0;
 }
 
+pid_t process_fork(void)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid_t pid = fork();
+    if (pid != 0)
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return pid;
+}
+
 int process_become(const struct process_user *user)
 {
     const struct rlimit none = { .rlim_cur = 0, .rlim_max = 0 };
@@ -116,6 +127,7 @@ static int become_child(const struct process *process, pid_t parent, enum step *
         return -1;
     if (process->namespace != 0 && setns(process->namespace, CLONE_NEWUSER) < 0)
         return -1;
+    process_hide(); /* for to gain capabilities is to be dumpable as the host has it */
     if (process->death_signal != 0) {
         if (prctl(PR_SET_PDEATHSIG, process->death_signal, 0, 0, 0) < 0)
             return -1;

@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "executor/base/spawn.h"
+
 #define ID_MAX ((int64_t)UINT32_MAX - 1)
 
 bool usernamespace_range(const char *line, const char *name, unsigned id, int64_t *ret_first,
@@ -62,6 +64,7 @@ _Noreturn static void hold(const struct process_user *user, int report)
                 syscall(SYS_setresuid, user->uid, user->uid, user->uid) == 0 &&
                 unshare(CLONE_NEWUSER) == 0;
     int failure = made ? 0 : errno;
+    process_hide(); /* it has a copy of all that we know */
     (void)!write(report, &failure, sizeof(failure));
     while (made)
         pause();
@@ -96,7 +99,7 @@ int usernamespace_make(const struct process_user *user, const char *name, int *r
     int report[2];
     if (pipe2(report, O_CLOEXEC) < 0)
         return err_set_errno(err, ERR_HOST, errno, "cannot make a user namespace");
-    pid_t pid = fork();
+    pid_t pid = process_fork();
     if (pid == 0)
         hold(user, report[1]);
     int failure = pid < 0 ? errno : 0, fd = -1;

@@ -28,6 +28,37 @@ USER, SYSTEM = 1, 2
 PRINCIPAL = "arn:aws:iam::123456789012:user/berth"
 PROBE = "int main(int n, char **v) { (void)v; return n > 9; }\n"
 HANG = "#include <unistd.h>\nint main(void) { for (;;) pause(); }\n"
+# One that is gone when it is looked at, and always there: it counts in the file that it is given.
+CHAIN = """
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    int fd = open(argv[argc - 1], O_RDWR | O_CREAT, 0666);
+    unsigned long *count = ftruncate(fd, 8) == 0
+        ? mmap(NULL, 8, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : NULL;
+    time_t end = time(NULL) + 60;
+    signal(SIGTERM, SIG_IGN);
+    setsid();
+    while (time(NULL) < end) {
+        if (fork() > 0)
+            _exit(0);
+        ++*count;
+    }
+    return 0;
+}
+"""
+# A builder that writes down, when it is to push, whether the count goes on.
+WATCHER = """#!/bin/sh
+case " $* " in *" push "*)
+    before=$(od -An -tu8 {count}); sleep 0.5
+    echo $before $(od -An -tu8 {count}) > {seen};;
+esac
+exec buildah "$@"
+"""
 PLAIN = "FROM scratch\nCOPY api/ /srv/\nENTRYPOINT [\"/srv/program\"]\n"
 
 
@@ -44,7 +75,7 @@ def users() -> Iterator[list[str]]:
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Static programs, since an image built on nothing has no libraries."""
     directory = tmp_path_factory.mktemp("compiled")
-    for name, text in (("program", PROBE), ("hang", HANG)):
+    for name, text in (("program", PROBE), ("hang", HANG), ("chain", CHAIN)):
         (directory / f"{name}.c").write_text(text)
         subprocess.run(["gcc", "-static", "-Os", "-o", directory / name, directory / f"{name}.c"],
                        check=True)
@@ -296,3 +327,21 @@ def test_a_push_that_is_cancelled(host: ImageHost) -> None:
     assert result.status == "canceled", result.log
     assert host.images() == {} and host.left() == []
     assert "eyJ" not in result.log and "Basic " not in result.log
+
+
+def test_nothing_of_the_users_runs_beside_the_login(host: ImageHost, compiled: Path) -> None:
+    """Else what a script has left could read it from the builder's descriptors."""
+    shared = host.directory / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    count, seen = shared / "count", shared / "seen"
+    chain, builder = shared / "chain", shared / "buildah"
+    shutil.copy(compiled / "chain", chain)
+    builder.write_text(WATCHER.format(count=count, seen=seen))
+    builder.chmod(0o755)
+    host.config["builder"] = [str(builder)]
+    result = host.build(script=f"{chain} {count} & sleep 0.5")
+    assert result.exit_code == 0, result.log
+    before, after = seen.read_text().split()
+    assert int(before) > 0 and before == after
+    assert host.left() == []

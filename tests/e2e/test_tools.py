@@ -147,6 +147,8 @@ def test_another_project_has_just_its_script(host: ToolHost) -> None:
     for job in ("app-linter", "terraform-validate-infra"):
         result = host.play(job, script="echo the-scr''ipt")
         assert result.exit_code == 0 and "\nthe-script\n" in result.log, result.log
+        if job.startswith("terraform"):
+            assert "project 77 is not among the 'projects' of the host config" in result.log
 
 
 def test_the_script_runs_after_it_and_a_broken_spec_is_told(host: ToolHost) -> None:

@@ -84,9 +84,21 @@ static void first_errors(void **state)
     }
 }
 
+static void answers(void **state)
+{
+    (void)state;
+    assert_true(terraform_is_answered("\nError: Failed to query available provider packages\n\n"
+                                      "Could not retrieve it: no available\nreleases match the "
+                                      "given constraints >= 99.0.0\n"));
+    assert_false(terraform_is_answered("\nError: Failed to query available provider packages\n\n"
+                                       "could not connect: no available network\n"));
+    assert_false(terraform_is_answered(""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers),
         cmocka_unit_test(verdicts),
         cmocka_unit_test(what_is_no_verdict),
         cmocka_unit_test(places),
