@@ -66,15 +66,37 @@ static char *join(const char *directory, const char *name)
     return *directory != '\0' ? xasprintf("%s/%s", directory, name) : xstrdup(name);
 }
 
-static int64_t written_at(const struct stat *st)
+static int64_t nanoseconds(const struct timespec *time)
 {
-    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+    return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
 }
 
-static void keep_problem(struct finder *f, struct err *err)
+/* By both: a file from a cache or an artifact has the time of the host that wrote it, whose clock
+ * may be ahead, but the kernel says when it came here. */
+static int64_t written_at(const struct stat *st)
 {
-    if (err->class != ERR_NOT_FOUND && f->problem.class == ERR_NONE)
-        err_move(&f->problem, err);
+    int64_t modified = nanoseconds(&st->st_mtim), changed = nanoseconds(&st->st_ctim);
+    return modified < changed ? modified : changed;
+}
+
+/* Whether a path's directory is something else: a file "build" is not where a report would be. */
+static bool lies_nowhere(const struct finder *f, const char *path)
+{
+    _cleanup_close_ int fd = -1;
+    _cleanup_err_ struct err err = ERR_INIT;
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        return false;
+    _cleanup_free_ char *directory = xstrndup(path, (size_t)(slash - path));
+    return file_open_dir_beneath(f->search->checkout, directory, &fd, &err) < 0;
+}
+
+static void keep_problem(struct finder *f, const char *path, struct err *err)
+{
+    if (err->class == ERR_NOT_FOUND || f->problem.class != ERR_NONE ||
+        (f->search->pattern == NULL && lies_nowhere(f, path)))
+        return;
+    err_move(&f->problem, err);
 }
 
 static void look_at(struct finder *f, const char *path)
@@ -83,7 +105,7 @@ static void look_at(struct finder *f, const char *path)
     _cleanup_err_ struct err err = ERR_INIT;
     struct stat st;
     if (file_open_beneath(f->search->checkout, path, &fd, &st, &err) < 0) {
-        keep_problem(f, &err);
+        keep_problem(f, path, &err);
         return;
     }
     int64_t written = written_at(&st);
@@ -112,7 +134,7 @@ static void list_matches(struct finder *f, const char *directory, const char *pa
     _cleanup_err_ struct err err = ERR_INIT;
     const char *path = *directory != '\0' ? directory : ".";
     if (file_open_dir_beneath(f->search->checkout, path, &fd, &err) < 0) {
-        keep_problem(f, &err);
+        keep_problem(f, path, &err);
         return;
     }
     DIR *open = fdopendir(fd);

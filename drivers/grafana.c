@@ -329,8 +329,12 @@ static void say_verdict(const struct grafana *g)
 
 int grafana_work(struct grafana *g, struct err *err)
 {
-    if (grafana_make_users(g, err) < 0 || grafana_make_folders(g, err) < 0 ||
-        tell_failures(g, err) < 0)
+    if (grafana_make_users(g, err) < 0 || grafana_make_folders(g, err) < 0) {
+        for (size_t i = 0; i < g->failures.n; i++)
+            log_error("%s", g->failures.v[i]);
+        return -1;
+    }
+    if (tell_failures(g, err) < 0)
         return -1;
     say_verdict(g);
     return 0;

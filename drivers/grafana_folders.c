@@ -13,11 +13,23 @@
 #define UID_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 /* "the default is 1000" for the most folders that one page has. */
 #define PAGE      1000
-#define PAGES_MAX 100
+#define PAGES_MAX 10
 
 enum permission_level { MAY_VIEW = 1, MAY_EDIT = 2 };
 
-/* The folders at the root, as GET /api/folders has them; the caller owns *ret. */
+static void keep(const cJSON *folders, cJSON *ret)
+{
+    const cJSON *folder;
+    cJSON_ArrayForEach (folder, folders) {
+        cJSON *kept = cJSON_CreateObject();
+        json_put_str(kept, "title", json_str(folder, "title"));
+        json_put_str(kept, "uid", json_str(folder, "uid"));
+        json_push(ret, kept);
+    }
+}
+
+/* The folders at the root, of what GET /api/folders tells of each what matters here; the caller
+ * owns *ret. */
 static int read_folders(struct grafana *g, cJSON **ret, struct err *err)
 {
     _cleanup_json_ cJSON *all = cJSON_CreateArray();
@@ -31,8 +43,7 @@ static int read_folders(struct grafana *g, cJSON **ret, struct err *err)
         if (!cJSON_IsArray(answer.body))
             return err_set(err, ERR_FAILED, "Grafana's list of folders is none");
         size_t n = json_count(answer.body);
-        while (answer.body->child != NULL)
-            json_push(all, cJSON_DetachItemViaPointer(answer.body, answer.body->child));
+        keep(answer.body, all);
         if (n < PAGE)
             break;
     }

@@ -32,6 +32,20 @@ void xmlread_freep(struct xmlread **x)
     free(*x);
 }
 
+/* An element's attributes cost more than the square of their number to read, and only what begins
+ * the next tag cannot stand in one. */
+static bool has_long_tag(const char *text, size_t len)
+{
+    const char *end = text + len, *at = memchr(text, '<', len);
+    while (at != NULL) {
+        const char *next = memchr(at + 1, '<', (size_t)(end - at - 1));
+        if ((size_t)((next != NULL ? next : end) - at) > XMLREAD_TAG_MAX)
+            return true;
+        at = next;
+    }
+    return false;
+}
+
 int xmlread_open(const char *text, size_t len, struct xmlread **ret, struct err *err)
 {
     if (len > INT32_MAX)
@@ -42,6 +56,9 @@ int xmlread_open(const char *text, size_t len, struct xmlread **ret, struct err 
      * (https://en.wikipedia.org/wiki/Billion_laughs_attack); no tool's report has any. */
     if (memmem(text, len, "<!ENTITY", strlen("<!ENTITY")) != NULL)
         return err_set(err, ERR_USER, "declares XML entities, which are not read");
+    if (has_long_tag(text, len))
+        return err_set(err, ERR_USER, "has a tag, or a text behind one, of more than %d bytes",
+                       XMLREAD_TAG_MAX);
     _cleanup_xmlread_ struct xmlread *x = xcalloc(1, sizeof(*x));
     /* An encoding that the text itself names is ignored: in another one, what has been looked for
      * above would look different. */

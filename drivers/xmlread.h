@@ -6,13 +6,14 @@
  * XML that a repository's tools have written, element by element: libxml2 reads it without network,
  * external DTD or entities, and keeps no tree of it, so that it takes no more memory than the text
  * itself. A document type may be named, as Cobertura's and JaCoCo's reports do, but it is not
- * looked at; a text that declares entities, is not UTF-8 or nests deeper than XMLREAD_DEPTH_MAX is
- * refused. (AWS's answers are read by drivers/aws/xml.h.)
+ * looked at; a text that declares entities, is not UTF-8, nests deeper than XMLREAD_DEPTH_MAX or
+ * has a tag longer than XMLREAD_TAG_MAX is refused. (AWS's answers are read by drivers/aws/xml.h.)
  */
 
 #include "executor/base/err.h"
 
 #define XMLREAD_DEPTH_MAX 64
+#define XMLREAD_TAG_MAX   (8 << 10) /* bytes from one "<" to the next */
 
 enum xmlread_event {
     XMLREAD_BEGIN, /* of an element; each has its end, also one without content */

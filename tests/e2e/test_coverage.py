@@ -6,8 +6,10 @@ The witness of a total is coverage.py itself, asked by the script for the same d
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +140,21 @@ def test_only_what_the_script_has_written_counts(host: ToolHost) -> None:
     failed(host.play("notifier-test", script="rm notifier/lcov.info"),
            "the tests of 'notifier' have written no coverage report: looked in 'notifier' and the "
            "project's directory for coverage.xml, ", "modules.notifier.coverage.report")
+
+
+def test_a_clock_that_was_ahead_makes_no_report_fresh(host: ToolHost) -> None:
+    """As a cache or an artifact brings it: before the stage, with the time of whoever wrote it."""
+    host.put("notifier/lcov.info", "SF:a\nLF:1\nLH:1\nend_of_record\n")
+    ahead = time.time() + 3600
+    os.utime(host.project / "notifier/lcov.info", (ahead, ahead))
+    failed(host.play("notifier-test", script="echo no tests"), "before this job began")
+
+
+def test_a_file_is_not_where_a_report_would_be(host: ToolHost) -> None:
+    host.put("notifier/build", "a script\n")
+    (host.project / "notifier/target").symlink_to("/nowhere")
+    failed(host.play("notifier-test", script="echo no tests"),
+           "the tests of 'notifier' have written no coverage report: looked in")
 
 
 def test_which_report(host: ToolHost) -> None:

@@ -294,6 +294,13 @@ static void hostile_xml(void **state)
     for (int i = 0; i < 100000; i++)
         strbuf_adds(&deep, "<a>");
     refused(deep.buf, deep.len, "nests elements deeper than 64");
+    /* libxml2 would take minutes for these. */
+    _cleanup_strbuf_ struct strbuf wide = STRBUF_INIT;
+    strbuf_adds(&wide, "<coverage ");
+    for (int i = 0; i < 200000; i++)
+        strbuf_addf(&wide, "a%d='>' ", i);
+    strbuf_adds(&wide, "/>");
+    refused(wide.buf, wide.len, "has a tag, or a text behind one, of more than 8192 bytes");
 }
 
 static void too_much(void **state)
