@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "executor/base/log.h"
-#include "executor/base/version.h"
 #include "executor/checkout.h"
 #include "executor/deploy.h"
 #include "executor/destroy.h"
@@ -96,27 +95,12 @@ static int check(struct drive *d, struct err *err)
 
 static int check_act(const struct drive *d, struct err *err)
 {
-    switch (d->dispatch.act) {
-    case ACT_DEPLOY:
-    case ACT_DESTROY:
-    case ACT_SWEEP:
-    case ACT_BASIC_INFRA:
-    case ACT_CAPACITY:
-    case ACT_GRAFANA:
+    if (d->dispatch.act != ACT_SCRIPT)
         return 0;
-    case ACT_SCRIPT:
-        return err_set(err, ERR_USER,
-                       "job '%s' asks for nothing that berth does: neither its name nor the spec "
-                       "says what it is; correct the name, or declare the service in the spec",
-                       d->job.name);
-    default:
-        if (tool_driver_find(act_name(d->dispatch.act)) != NULL)
-            return 0;
-        return err_set(err, ERR_HOST,
-                       "job '%s' asks for '%s', which this version of berth (" BERTH_VERSION
-                       ") cannot do: leave the job out, or install a berth that can",
-                       d->job.name, act_name(d->dispatch.act));
-    }
+    return err_set(err, ERR_USER,
+                   "job '%s' asks for nothing that berth does: neither its name nor the spec says "
+                   "what it is; correct the name, or declare the service in the spec",
+                   d->job.name);
 }
 
 /* The name of one kind of job says all that it takes: a repository without a spec can have it. */

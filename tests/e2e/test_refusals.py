@@ -117,11 +117,6 @@ def test_no_image(world: World) -> None:
     refused(world, USER, "automation-", "no image", "-build")
 
 
-@pytest.mark.parametrize("job", ["notifier-build"])
-def test_a_driver_that_does_not_exist_yet(ready: World, job: str) -> None:
-    refused(ready, SYSTEM, "this version of berth", job=job)
-
-
 def test_no_credentials(ready: World) -> None:
     environ = {k: v for k, v in ready.environ().items()
                if k not in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")}
