@@ -7,7 +7,7 @@
  *
  * A report is the job's: every number in it is checked when it is read, so that what is in a struct
  * coverage_report is within COVERAGE_COUNT_MAX and no more is covered than there is. Reading is one
- * pass in memory that is a small multiple of the report's size, and that is bounded.
+ * pass; JSON alone is kept whole meanwhile, which takes up to some forty times its size.
  *
  * Parsers add files and lines as they come, also the same file several times; coverage_finish()
  * makes them one each, in the order of their names.

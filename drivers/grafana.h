@@ -7,9 +7,10 @@
  * folder. No resources of AWS's, and no part of a deploy: a job of its own, which waits until
  * Grafana answers, reads what is there, and writes what differs.
  *
- * A user that is there keeps name, e-mail and password. A viewer sees the folder of its company and
- * no other; the folder "main" is kept for Editors and Admins. Of a folder the whole list of
- * permissions is the spec's: what else it holds goes.
+ * A user that is there keeps name, e-mail and password. A viewer sees the folder of its company;
+ * the folder "main" is kept for Editors and Admins. Of a folder that the spec implies the whole
+ * list of permissions is the spec's: what else it holds goes. One that it no longer implies is left
+ * as it is, with whoever could see it.
  *
  * A user who cannot be made as wanted stops none of the others. Passwords are read only of those
  * who are to be created, and are known to the redactor before they are sent.

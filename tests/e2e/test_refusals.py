@@ -7,7 +7,6 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-
 from world import BRANCH, ENVIRONMENT, Result, World
 
 USER, SYSTEM = 1, 2
