@@ -354,6 +354,16 @@ def test_one_user_stops_none_of_the_others(site: World, grafana: Grafana) -> Non
     assert grafana.state.find("eve") is None
 
 
+def test_what_failed_before_the_end_is_told_too(site: World, grafana: Grafana) -> None:
+    """The folders cannot be read: that ends the job, but not what is known of the users."""
+    add_user(site, login="bob", email="taken@example.com")
+    grafana.state.add_user("other", "a password", "taken@example.com", role="Viewer")
+    grafana.faults = [Fault("/api/folders*", "GET", times=99, status=403, body='{"message": "no"}')]
+    log = run(site, code=USER).log
+    assert "the e-mail 'taken@example.com' is that of the login 'other'" in log
+    assert "does not let 'admin' do this (403: no)" in log.splitlines()[-2]
+
+
 def test_one_folder_stops_none_of_the_others(site: World, grafana: Grafana) -> None:
     grafana.faults = [Fault("/api/folders/main/permissions", "POST", status=400,
                             body='{"message": "two\\nlines"}'), Fault("/api/health", delay=1)]

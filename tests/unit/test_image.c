@@ -30,6 +30,9 @@ static void check_bases(const char *text, const char *args, const char *bases, c
 static void bases_are_found(void **state)
 {
     (void)state;
+    check_bases("\xef\xbb\xbf"
+                "FROM alpine:3\n",
+                "{}", "alpine:3", NULL); /* a byte order mark */
     check_bases("FROM scratch\nCOPY a /a\n", "{}", "", NULL);
     check_bases("from python:3.6 \nRUN pip install x\n", "{}", "python:3.6", NULL);
     check_bases("FROM --platform=linux/arm64 a AS Build\nFROM build\nFROM b@sha256:1\n", "{}",
