@@ -39,6 +39,7 @@ static void resource_free(struct resource *r)
     cJSON_Delete(r->memo);
     cJSON_Delete(r->target);
     cJSON_Delete(r->changes);
+    cJSON_Delete(r->explanation);
     err_release(&r->error);
     free(r->waiting_for);
     free(r);

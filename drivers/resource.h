@@ -161,6 +161,14 @@ struct resource_type {
      * writes those of tags_wanted(), beside what tags it has. NULL: it is nobody's in that sense.
      */
     int (*adopt)(struct session *s, struct resource *r, struct err *err);
+    /*
+     * After a run in which r failed, before anything is taken back: adds to `explanation`
+     * (drivers/explanation.h) what those read who ask why, and a better cause than r's error where
+     * there is one. Calls AWS, to read; what cannot be read is said in a line. Of the graph it
+     * only reads, other resources too: several are explained at the same time. NULL: the error
+     * says all.
+     */
+    void (*explain)(struct session *s, const struct resource *r, cJSON *explanation);
 };
 
 /* What a run is about. Strings live as long as the graph. */
@@ -240,6 +248,7 @@ struct resource {
     bool wait;        /* unchanged, but not ready: apply awaits it */
     enum progress progress;
     struct err error;
+    cJSON *explanation;             /* why it failed, see drivers/explanation.h; or NULL */
     char *waiting_for;              /* what judge() said last; or NULL */
     double started, written, ended; /* clock_now(); 0: not (yet) */
 };

@@ -208,6 +208,8 @@ int deploy_apply(struct deploy *d, struct err *err)
     report_phase(&d->errand.report, "apply");
     struct engine_options options = errand_engine_options(&d->errand);
     int r = engine_apply(d->errand.session, d->graph, &options, err);
+    if (r < 0)
+        engine_explain(d->errand.session, d->graph, &options, err);
     deploy_tidy(d);
     report_phase(&d->errand.report, NULL);
     deploy_say_warnings(d);

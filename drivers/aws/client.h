@@ -70,6 +70,9 @@ int session_account(struct session *s, const char **ret, struct err *err);
  */
 int session_principal(struct session *s, const char **ret, struct err *err);
 struct cancel *session_cancel(struct session *s);
+/* From now on no call goes on, and none is tried again, after `until` (clock_now()'s): it then
+ * fails, with ERR_TIMEOUT where it was not sent. 0: calls take the time that they take. */
+void session_limit(struct session *s, double until);
 
 /*
  * Calls one action. `service` is its endpoint prefix in botocore ("ecs", "ec2",

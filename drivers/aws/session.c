@@ -96,6 +96,12 @@ struct cancel *session_cancel(struct session *s)
     return s->cancel;
 }
 
+void session_limit(struct session *s, double until)
+{
+    if (s->transport != NULL)
+        atomic_store(&s->transport->until, until);
+}
+
 /* Takes what GetCallerIdentity says, where nothing has said it before. */
 static int ask_identity(struct session *s, struct err *err)
 {

@@ -17,6 +17,7 @@
 
 #define CONNECT_TIMEOUT 5.0
 #define CALL_TIMEOUT    60.0
+#define TIMEOUT_LEAST   0.1 /* libcurl takes 0 ms for no limit */
 /* How long a call that changes something may go on after a cancel: that its outcome is known. */
 #define WRITE_GRACE     20.0
 #define RETRY_AFTER_MAX 60.0
@@ -221,6 +222,13 @@ static void headers_wipe(struct strlist *headers)
     strlist_release(headers);
 }
 
+/* Seconds that a call may still take; below 0: none. */
+static double time_left(struct transport *t)
+{
+    double until = atomic_load(&t->until);
+    return until > 0 ? until - clock_now() : INFINITY;
+}
+
 /* One try. */
 static int try_once(const struct tries *t, const struct creds *creds,
                     struct http_response *response, cJSON **ret, struct err *err)
@@ -234,6 +242,7 @@ static int try_once(const struct tries *t, const struct creds *creds,
     if (build_headers(t, &wire, url, creds, &headers, err) < 0)
         return -1;
     bool write = operation->flags & OPERATION_WRITE;
+    double left = fmax(time_left(t->transport), TIMEOUT_LEAST);
     struct http_request request = {
         .method = wire.method,
         .url = url,
@@ -241,8 +250,8 @@ static int try_once(const struct tries *t, const struct creds *creds,
         .n_headers = headers.n,
         .body = wire.body.buf,
         .body_len = wire.body.len,
-        .connect_timeout = CONNECT_TIMEOUT,
-        .timeout = CALL_TIMEOUT,
+        .connect_timeout = fmin(CONNECT_TIMEOUT, left),
+        .timeout = fmin(CALL_TIMEOUT, left),
         .grace = write ? WRITE_GRACE : 0,
         .fresh = write && !(operation->flags & OPERATION_TOKEN),
         .plain = t->endpoint->custom,
@@ -301,6 +310,8 @@ static int wait_turn(const struct tries *t, struct err *err)
     double wait = 0;
     if (call->rates != NULL)
         wait = rates_take(call->rates, call->service->name, call->operation->name, clock_now());
+    if (time_left(t->transport) <= wait)
+        return err->class != ERR_NONE ? -1 : err_set(err, ERR_TIMEOUT, "no time is left for it");
     if (cancel_is_set(t->transport->cancel) ||
         (wait > 0 && cancel_sleep(t->transport->cancel, wait) < 0))
         return err_set(err, ERR_CANCELLED, "cancelled before it was sent");
@@ -324,7 +335,8 @@ static bool go_on(struct tries *t, const struct creds *creds, const struct http_
                                      .role_changed = call->role_changed,
                                      .just_created = call->just_created };
     double wait;
-    if (!retry_again(&t->retry, err, &context, clock_now(), &wait))
+    if (!retry_again(&t->retry, err, &context, clock_now(), &wait) ||
+        wait >= time_left(t->transport))
         return false;
     log_debug("aws: %s:%s: try %u failed, the next in %.2f s: %s", call->service->name,
               call->operation->name, call->tries, wait, err->message);

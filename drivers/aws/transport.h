@@ -30,6 +30,7 @@ struct transport {
     char *region;
     atomic_long
         clock_offset; /* AWS's clock less ours, seconds: set once an answer says we are off */
+    _Atomic double until; /* clock_now() after which no call goes on; 0: there is no such limit */
 };
 
 struct transport_call {

@@ -84,6 +84,15 @@ int engine_apply(struct session *s, struct graph *g, const struct engine_options
                  struct err *err);
 
 /*
+ * After an engine_apply() that failed, while everything is as it was then: gives each resource that
+ * failed its `explanation`, which drivers fill with what they can read within half a minute.
+ * Nothing is read if the run was cancelled. *err is the run's, as engine_apply() left it: its
+ * message becomes the cause in one sentence, behind how many failed, if several did.
+ */
+void engine_explain(struct session *s, struct graph *g, const struct engine_options *o,
+                    struct err *err);
+
+/*
  * After engine_apply(), whether it failed or not, or instead of it where there is nothing to do:
  * has every driver tidy up. Nothing if the run was cancelled. What fails are warnings of the graph;
  * what was done is added to *ret_done.

@@ -100,11 +100,24 @@ static void errors_of_every_protocol_are_understood(void **state)
                  "ClusterNotFoundException");
 }
 
+static void no_call_goes_on_beyond_the_limit(void **state)
+{
+    (void)state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    session_limit(session, clock_now() - 1);
+    assert_int_equal(aws_call(session, "ec2", "DescribeVpcs", NULL, NULL, &err), -1);
+    assert_int_equal(err.class, ERR_TIMEOUT);
+    session_limit(session, 0);
+    err_release(&err);
+    assert_int_equal(aws_call(session, "ec2", "DescribeVpcs", NULL, NULL, &err), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_protocol_is_answered),
         cmocka_unit_test(errors_of_every_protocol_are_understood),
+        cmocka_unit_test(no_call_goes_on_beyond_the_limit),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
