@@ -29,7 +29,7 @@ struct transport {
     char *user_agent;
     char *region;
     atomic_long
-        clock_offset; /* AWS's clock less ours, seconds: set once an answer says we are off */
+        clock_offset;     /* AWS's clock less ours, seconds: set once an answer says we are off */
     _Atomic double until; /* clock_now() after which no call goes on; 0: there is no such limit */
 };
 
