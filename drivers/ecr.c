@@ -186,6 +186,25 @@ char *ecr_repository_of(const struct graph *g, const cJSON *module)
     return ecr_repository_name(&g->context, module);
 }
 
+/* Names the one that stands later, which is the one that was added. */
+int ecr_check_modules(const struct context *c, const cJSON *spec, struct err *err)
+{
+    _cleanup_json_ cJSON *owners = cJSON_CreateObject();
+    const cJSON *module;
+    cJSON_ArrayForEach (module, json_get(spec, "modules")) {
+        _cleanup_free_ char *name = ecr_repository_name(c, module);
+        const char *owner = json_str(owners, name);
+        if (owner != NULL)
+            return err_set(err, ERR_USER,
+                           "modules.%s.repository: '%s' is the repository of module '%s' already, "
+                           "and one would run the other's images, which have the same tags: name "
+                           "another, or let services share one module",
+                           module->string, name, owner);
+        json_put_str(owners, name, module->string);
+    }
+    return 0;
+}
+
 char *ecr_shared_tag(const struct context *c)
 {
     return xasprintf("%s-master", c->prefix);
@@ -231,11 +250,7 @@ int ecr_want_image(struct graph *g, const cJSON *spec, const char *module, const
     json_put_str(want, "repositoryName", repository);
     json_put(want, "imageIds", image_ids(&g->context, declared));
     _cleanup_free_ char *origin = xasprintf("modules.%s", module);
-    /* Two modules may share a repository, but not a name. */
-    _cleanup_free_ char *name = graph_find_name(g, &image_type, repository) == NULL
-                                    ? xstrdup(repository)
-                                    : xasprintf("%s (%s)", repository, module);
-    return graph_add(g, &image_type, module, name, origin, want, NULL, err);
+    return graph_add(g, &image_type, module, repository, origin, want, NULL, err);
 }
 
 static int repository_want(struct graph *g, const char *name, const cJSON *settings,
@@ -256,6 +271,8 @@ static int repository_want(struct graph *g, const char *name, const cJSON *setti
 static int ecr_want(struct graph *g, const cJSON *spec, struct err *err)
 {
     const cJSON *repository;
+    if (ecr_check_modules(&g->context, spec, err) < 0)
+        return -1;
     cJSON_ArrayForEach (repository, json_get(spec, "repositories")) {
         _cleanup_strbuf_ struct strbuf origin = STRBUF_INIT;
         strbuf_adds(&origin, "repositories");

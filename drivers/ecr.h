@@ -22,6 +22,8 @@ char *ecr_shared_tag(const struct context *c);
 /* The repository of a module: what the spec says, else <prefix>-<module>. The caller frees it. */
 char *ecr_repository_name(const struct context *c, const cJSON *module);
 char *ecr_repository_of(const struct graph *g, const cJSON *module);
+/* ERR_USER if two modules of the spec have one repository: what each builds has the same tags. */
+int ecr_check_modules(const struct context *c, const cJSON *spec, struct err *err);
 
 /*
  * Wants the image of a module to be looked up, once however many services run it, as

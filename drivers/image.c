@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/image.h"
 
+#include <inttypes.h>
+
 #include "drivers/ecr.h"
 #include "executor/base/file.h"
 #include "executor/base/log.h"
@@ -41,12 +43,33 @@ static int read_file(struct image *im, struct err *err)
     return err_wrap(err, "modules.%s", im->module);
 }
 
+/* Before anything is built: another project's repository would take the image all the same, where
+ * the role may push there. One without the tag is used as it is, as ecr.repository's are. */
+static int check_owner(const struct image *im, const char *arn, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *output = NULL;
+    _cleanup_free_ char *ours = xasprintf("%" PRId64, im->job->context->project);
+    json_put_str(input, "resourceArn", arn);
+    if (aws_call(im->job->session, "ecr", "ListTagsForResource", input, &output, err) < 0)
+        return err_wrap(err, "modules.%s: whose repository '%s' is", im->module, im->repository);
+    const cJSON *tag = json_find(json_get(output, "tags"), "Key", ECR_PROJECT_TAG);
+    const char *owner = json_str(tag, "Value");
+    if (owner == NULL || str_eq(owner, ours))
+        return 0;
+    return err_set(err, ERR_USER,
+                   "modules.%s: repository '%s' is another project's, whose id its tag "
+                   "'" ECR_PROJECT_TAG "' says (%s; this one is %s): name another as 'repository'",
+                   im->module, im->repository, owner, ours);
+}
+
 /* Where to push to; the repository is basic-infra's to make. */
 static int find_repository(struct image *im, struct err *err)
 {
     const struct context *c = im->job->context;
     _cleanup_json_ cJSON *input = cJSON_CreateObject(), *output = NULL;
     _cleanup_free_ char *tag = image_tag_built(c);
+    if (ecr_check_modules(c, im->job->spec, err) < 0)
+        return -1;
     im->repository = ecr_repository_name(c, im->job->module);
     json_push_str(json_put_array(input, "repositoryNames"), im->repository);
     if (aws_call(im->job->session, "ecr", "DescribeRepositories", input, &output, err) < 0) {
@@ -62,7 +85,7 @@ static int find_repository(struct image *im, struct err *err)
         return err_set(err, ERR_FAILED, "ECR does not say where '%s' is", im->repository);
     im->uri = xstrdup(uri);
     im->local = xasprintf("%s:%s", uri, tag);
-    return 0;
+    return check_owner(im, json_str(found->child, "repositoryArn"), err);
 }
 
 /* The hash, where all that the image is made of can be known; else says why nothing is skipped. */

@@ -54,6 +54,12 @@ const struct permission ecr_permissions[] = {
       .resources = "ecr:repository/${NAME}",
       .when = "ecr.repository",
       .names = repositories },
+    /* Whose a repository is, before a build. */
+    { .sid = "Repository",
+      .actions = "ecr:ListTagsForResource",
+      .resources = "ecr:repository/${NAME}",
+      .when = "ecr.repository",
+      .names = repositories },
     { .sid = "Repository",
       .actions = "ecr:BatchGetImage",
       .resources = "ecr:repository/${NAME}",

@@ -115,10 +115,10 @@ class ImageHost(JobHost):
         file.write_bytes(content.encode() if isinstance(content, str) else content)
         file.chmod(0o755)
 
-    def module(self, module: dict[str, Any]) -> None:
+    def module(self, module: dict[str, Any], **others: dict[str, Any]) -> None:
         self.put(".berth/environment.json", json.dumps(
             {"network": {"vpc": "vpc-1", "privateSubnets": ["subnet-1"]}, "services": {},
-             "modules": {"api": module}}, indent=2))
+             "modules": {"api": module, **others}}, indent=2))
 
     def options(self, job: str = "api-build", **more: Any) -> dict[str, Any]:
         self.pipeline += 1
@@ -255,6 +255,26 @@ def test_what_is_missing(host: ImageHost, change: str, code: int, message: str) 
     assert result.exit_code == code, result.log
     assert message in error_of(result)
     assert host.left() == []
+
+
+def test_a_repository_is_one_modules_and_this_projects(host: ImageHost) -> None:
+    """Both are known before anything is built."""
+    host.module({}, web={"repository": "automation-api"})
+    shared = host.build()
+    assert shared.exit_code == USER, shared.log
+    assert ".berth/environment.json" in error_of(shared)
+    assert "modules.web.repository: 'automation-api' is the repository of module 'api' already" \
+        in error_of(shared)
+    host.module({})
+    arn = host.ecr.describe_repositories()["repositories"][0]["repositoryArn"]
+    host.ecr.tag_resource(resourceArn=arn, tags=[{"Key": "berth:project", "Value": "78"}])
+    foreign = host.build()
+    assert foreign.exit_code == USER, foreign.log
+    assert "modules.api: repository 'automation-api' is another project's, whose id its tag " \
+        "'berth:project' says (78; this one is 77)" in error_of(foreign)
+    assert "STEP" not in shared.log + foreign.log and host.images() == {}
+    host.ecr.tag_resource(resourceArn=arn, tags=[{"Key": "berth:project", "Value": "77"}])
+    assert host.build().exit_code == 0
 
 
 def test_a_build_that_fails(host: ImageHost) -> None:

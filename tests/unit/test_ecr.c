@@ -129,6 +129,19 @@ static void an_unknown_module_is_refused(void **state)
                                  "'modules', or name an 'image'");
 }
 
+static void modules_share_no_repository(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"network\":{\"vpc\":\"vpc-1\"},\"services\":{},\"modules\":{"
+                               "\"api\":{},\"b\":{\"repository\":\"other\"},"
+                               "\"c\":{\"repository\":\"automation-api\"}}}";
+    _cleanup_free_ char *message = script_refused(text);
+    assert_string_equal(message,
+                        "modules.c.repository: 'automation-api' is the repository of module 'api' "
+                        "already, and one would run the other's images, which have the same tags: "
+                        "name another, or let services share one module");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +150,7 @@ int main(void)
         cmocka_unit_test(one_missing_repository_does_not_hide_the_others),
         cmocka_unit_test(settings_are_put_where_they_differ),
         cmocka_unit_test(an_unknown_module_is_refused),
+        cmocka_unit_test(modules_share_no_repository),
     };
     return cmocka_run_group_tests_name("ecr", tests, NULL, NULL);
 }
