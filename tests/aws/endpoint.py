@@ -130,7 +130,7 @@ class Endpoint:
                 answer = connection.getresponse()
                 content = answer.read()
                 break
-            except ConnectionRefusedError:  # perhaps by a fault, for a moment
+            except ConnectionError:  # by a fault, for a moment: nothing has been done then
                 if time.monotonic() > until:
                     raise
             finally:

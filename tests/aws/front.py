@@ -57,6 +57,8 @@ class Front(ThreadingHTTPServer):
         self.failed: dict[str, int] = {}  # calls whose last tries have failed, and how many
         self.connections = 0
         self.open: set[socket.socket] = set()
+        self.refusals = 0  # that are not over yet
+        self.asked: set[socket.socket] = set()  # by tests, for what is no call of AWS's
         self.dispatcher = Dispatcher(World(speed, instant))
         self.control = Control(self)
         self.control.reset()
@@ -88,22 +90,42 @@ class Front(ThreadingHTTPServer):
         """End all connections, and refuse new ones for a while.
 
         Others have the socket, too: shut down it listens for none of them. It is bound anew at once,
-        so that nobody takes its port meanwhile.
+        so that nobody takes its port meanwhile. Shut down once more, by a call that was under way, it
+        would never be the same: what is then accepted would be shut down from the start.
         """
-        with contextlib.suppress(OSError):  # a call that was under way, while none is accepted
+        if self.refusals == 0:
             self.socket.shutdown(socket.SHUT_RDWR)
-        with contextlib.suppress(OSError):  # of a port that was asked for: it has kept it
-            self.socket.bind(self.server_address)
+            with contextlib.suppress(OSError):  # of a port that was asked for: it has kept it
+                self.socket.bind(self.server_address)
+        self.refusals += 1
         self.connections_close()
-        threading.Timer(seconds, self.listen).start()
+        threading.Timer(seconds, self.refuse_no_more).start()
+
+    def refuse_no_more(self) -> None:
+        with self.lock:
+            self.refusals -= 1
+            if self.refusals == 0:
+                self.listen()
 
     def connections_close(self, but: socket.socket | None = None) -> None:
-        """End all connections (but one); their clients then make new ones."""
-        for connection in self.open - {but}:
+        """End all connections, but not those of tests; or all but one. Clients then make new ones."""
+        ended = set(self.open) if but is None else (self.open | self.asked) - {but}
+        self.open -= ended
+        self.asked -= ended
+        for connection in ended:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
+    def connection_asks(self, connection: socket.socket) -> bool:
+        """That of a test, which no fault may end once it is heard; False if one has ended it."""
+        if connection not in self.open | self.asked:
+            return False
+        self.open.discard(connection)
+        self.asked.add(connection)
+        return True
+
     def listen(self) -> None:
+        self.refusals = 0
         self.socket.listen(self.request_queue_size)
 
     def get_request(self) -> tuple[socket.socket, Any]:
@@ -115,9 +137,10 @@ class Front(ThreadingHTTPServer):
 
     def connections_forget(self) -> None:
         """Close what is another process's, and leave it to that one."""
-        for connection in self.open:
+        for connection in self.open | self.asked:
             connection.close()
         self.open.clear()
+        self.asked.clear()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -135,6 +158,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def finish(self) -> None:
         self.server.open.discard(self.connection)
+        self.server.asked.discard(self.connection)
         with contextlib.suppress(OSError):  # its client may be gone
             super().finish()
 
@@ -188,6 +212,9 @@ class Handler(BaseHTTPRequestHandler):
     def control_call(self, request: wire.Request) -> None:
         path, front = request.path.removeprefix("/_berth/"), self.server
         with front.lock:
+            if not front.connection_asks(self.connection):
+                self.close_connection = True
+                return  # not carried out: who asked finds that out, and asks again
             processes = {"save": front.processes.save, "restore": front.processes.restore}
             if self.command == "POST" and path in processes:
                 name = json.loads(request.body or b"{}").get("name", "saved")

@@ -199,6 +199,28 @@ def test_connections_are_refused_for_a_while(endpoint: Endpoint, again: bool) ->
     assert clusters(endpoint) == ["E"] and 0.2 < time.monotonic() - start
 
 
+def test_refused_again_while_none_is_accepted(endpoint: Endpoint) -> None:
+    """By a call that was under way: what comes afterwards is as good as ever."""
+    create(endpoint, "E")
+    clients = [endpoint.client_as("ecs", ACCESS_KEY, SECRET_KEY) for _ in range(2)]
+    endpoint.control("POST", "latency", {"seconds": 1.0})
+    endpoint.fault(fault="refused", seconds=0.1, times=2)
+    callers = [threading.Thread(target=end_awaited, args=(one,)) for one in clients]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    endpoint.clear_faults()
+    endpoint.control("POST", "latency", {"seconds": 0})
+    assert clusters(endpoint) == ["E"]
+
+
+def end_awaited(ecs: Any) -> None:
+    """Of a call's connection, before there is an answer."""
+    with pytest.raises((ConnectionClosedError, EndpointConnectionError)):
+        ecs.list_clusters()
+
+
 def test_wrong_rules_are_refused(endpoint: Endpoint) -> None:
     for rule in ({"fault": "nonsense"}, {"fault": "lost", "acton": "x"}):
         with pytest.raises(ValueError, match="unknown"):
