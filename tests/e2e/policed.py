@@ -91,7 +91,7 @@ class Police:
         self.world, self.purpose = world, purpose
         self.log = str(Path(WANTED).absolute()) if WANTED not in ("", "1") else ""
         self.statements: dict[str, Statements] = {}
-        self.seen: dict[tuple[str, str, str], Statements] = {}
+        self.seen: dict[tuple[str, bytes, str], Statements] = {}
         self.without: set[Pair] = set()  # that a test takes away
         from world import EXAMPLE
         self.standing: tuple[Path, ...] = (EXAMPLE,)  # whose policies jobs have besides
@@ -101,7 +101,7 @@ class Police:
 
     def of_spec(self, kind: str, directory: Path) -> Statements:
         path = directory / ".berth" / "environment.json"
-        key = (kind, path.read_text() if path.exists() else "",
+        key = (kind, path.read_bytes() if path.is_file() else b"",
                self.world.config_path.read_text() if self.world.config_path.exists() else "")
         if key not in self.seen:
             self.seen[key] = printed(self.world, kind, directory) or []
