@@ -67,7 +67,8 @@ char *grafana_reason(const struct grafana *g, const struct rest_answer *answer)
         return xstrdup("no reason given");
     if (!is_showable(g, message))
         return xstrdup("its reason is not shown: it holds a password");
-    char *reason = xasprintf("%.*s", REASON_MAX, message);
+    _cleanup_free_ char *whole = redact_copy(message);
+    char *reason = xasprintf("%.*s", REASON_MAX, whole);
     for (char *p = reason; *p != '\0'; p++)
         if (iscntrl((unsigned char)*p))
             *p = ' ';

@@ -18,10 +18,10 @@ void command_print_text(struct strbuf *text)
 
 void command_print_json(cJSON *json)
 {
+    redact_json(json);
     _cleanup_free_ char *text = json_print_pretty(json);
-    _cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
-    strbuf_addf(&out, "%s\n", text);
-    command_print_text(&out);
+    printf("%s\n", text);
+    fflush(stdout);
     cJSON_Delete(json);
 }
 

@@ -159,7 +159,7 @@ static void settle_claim(struct job *job, const struct claim_row *row)
             str_eq(value, truth != NULL ? truth : ""))
             continue;
         free(said);
-        said = xstrdup(value);
+        said = xstrdup(json_bool(item, "masked", false) ? "[MASKED]" : value);
         json_put(item, "value", truth != NULL ? cJSON_CreateString(truth) : cJSON_CreateNull());
     }
     if (said != NULL)
@@ -245,37 +245,34 @@ bool job_variable_is_masked(const struct job *job, const char *key)
     return false;
 }
 
-/* The password of "https://gitlab-ci-token:PASSWORD@host/path". */
-static void redact_url(const char *url)
+/* The values of `secrets:` are in no response: the runner resolves them, and hands them over as it
+ * does variables, as themselves or as the path of a file that holds them (GitLab Runner,
+ * common/secrets.go; https://docs.gitlab.com/ci/yaml/#secretsfile). */
+static void redact_resolved(const cJSON *secrets)
 {
-    const char *authority = url != NULL ? strstr(url, "://") : NULL;
-    if (authority == NULL)
-        return;
-    authority += strlen("://");
-    size_t len = strcspn(authority, "/?#");
-    const char *at = memrchr(authority, '@', len);
-    const char *colon = at != NULL ? memchr(authority, ':', (size_t)(at - authority)) : NULL;
-    if (colon == NULL)
-        return;
-    _cleanup_free_ char *password = xstrndup(colon + 1, (size_t)(at - colon - 1));
-    redact_add(password);
+    const cJSON *secret;
+    cJSON_ArrayForEach (secret, secrets) {
+        if (json_bool(secret, "file", true))
+            continue;
+        _cleanup_free_ char *name = xasprintf("CUSTOM_ENV_%s", secret->string);
+        redact_add(getenv(name));
+    }
 }
 
 void job_redact(const struct job *job)
 {
     const cJSON *item;
     redact_add(json_str(job->response, "token"));
-    redact_url(json_str_at(job->response, "git_info/repo_url"));
+    redact_add_url(json_str_at(job->response, "git_info/repo_url"));
     cJSON_ArrayForEach (item, variables(job)) {
         if (json_bool(item, "masked", false))
             redact_add(json_str(item, "value"));
     }
-    cJSON_ArrayForEach (item, json_get(job->response, "credentials")) {
+    cJSON_ArrayForEach (item, json_get(job->response, "credentials"))
         redact_add(json_str(item, "password"));
-    }
-    cJSON_ArrayForEach (item, json_get(job->response, "dependencies")) {
+    cJSON_ArrayForEach (item, json_get(job->response, "dependencies"))
         redact_add(json_str(item, "token"));
-    }
+    redact_resolved(json_get(job->response, "secrets"));
 }
 
 /*

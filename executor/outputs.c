@@ -86,8 +86,13 @@ void outputs_to_dotenv(const cJSON *outputs, struct strbuf *text)
     const cJSON *output;
     cJSON_ArrayForEach (output, outputs) {
         const char *value = output->valuestring;
-        if (dotenv_takes(value) &&
-            text->len + strlen(output->string) + strlen(value) + 2 <= DOTENV_MAX)
+        _cleanup_free_ char *safe = redact_copy(value);
+        if (!str_eq(safe, value))
+            log_warn("the output '%s' is not in 'berth.env': it holds the value of a masked "
+                     "variable, and whoever may see the job may read that file",
+                     output->string);
+        else if (dotenv_takes(value) &&
+                 text->len + strlen(output->string) + strlen(value) + 2 <= DOTENV_MAX)
             strbuf_addf(text, "%s=%s\n", output->string, value);
         else
             log_warn("the output '%s' is not in 'berth.env': GitLab takes no value like it there",

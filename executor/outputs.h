@@ -17,7 +17,8 @@
  * there of it, whichever part of it the job is about. `counts` are the plan's. */
 cJSON *outputs_of(const struct environment *e, const struct graph *g,
                   const struct plan_counts *counts);
-/* The lines of berth.env. A value that GitLab would refuse is left out, and the log says so. */
+/* The lines of berth.env. A value that GitLab would refuse, or that holds a secret, is left out,
+ * and the log says so. */
 void outputs_to_dotenv(const cJSON *outputs, struct strbuf *text);
 /* Writes both files; `checkout` is the descriptor of the project's directory. */
 int outputs_write(const cJSON *outputs, int checkout, struct err *err);

@@ -9,6 +9,7 @@
 
 #include "drivers/aws/creds_file.h"
 #include "drivers/aws/metadata.h"
+#include "executor/base/redact.h"
 
 #define TOKEN_MAX ((size_t)64 << 10)
 #define TIMEOUT   2.0
@@ -103,6 +104,7 @@ static int authorization(char **ret, struct err *err)
         return 0;
     if (strpbrk(token, "\r\n") != NULL)
         return err_set(err, ERR_CREDENTIALS, "the container's authorization token has a line end");
+    redact_add(token);
     *ret = xasprintf("Authorization: %s", token);
     return 0;
 }

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "executor/base/log.h"
+
 int creds_file_text(const char *path, size_t max, char **ret, struct err *err)
 {
     _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -43,6 +45,7 @@ int creds_file_line(const char *path, size_t max, char **ret, struct err *err)
         text[--len] = '\0';
     if (len == 0)
         return err_set(err, ERR_CREDENTIALS, "'%s' is empty", path);
+    redact_add(text);
     *ret = steal_ptr(&text);
     return 0;
 }

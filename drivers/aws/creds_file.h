@@ -11,7 +11,8 @@
 /* The whole file, the caller's to free (and to wipe). ERR_NOT_FOUND if it is absent,
  * ERR_CREDENTIALS if it cannot be read or is larger than max bytes. */
 int creds_file_text(const char *path, size_t max, char **ret, struct err *err);
-/* The same without white space at its end, for files that hold one token; empty is an error. */
+/* The same without white space at its end, for files that hold one token, which the
+ * redactor knows before anybody else has it; empty is an error. */
 int creds_file_line(const char *path, size_t max, char **ret, struct err *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "drivers/aws/metadata.h"
+#include "executor/base/redact.h"
 
 #define ROLES "/latest/meta-data/iam/security-credentials/"
 
@@ -44,6 +45,7 @@ static int session_token(const struct creds_context *context, const char *endpoi
     if (response.status != 200 || len == 0 || strcspn(response.body.buf, "\r\n") != len)
         return err_set(err, ERR_NOT_FOUND, "%s: no session token (HTTP status %d)", url,
                        response.status);
+    redact_add(response.body.buf);
     *ret = xasprintf("X-aws-ec2-metadata-token: %s", response.body.buf);
     return 0;
 }

@@ -90,12 +90,23 @@ static void share_unlock(CURL *curl, curl_lock_data data, void *context)
     uv_mutex_unlock(&h->share_mutex[data]);
 }
 
+/* libcurl takes a proxy from the environment, with its user's password
+ * (https://curl.se/libcurl/c/CURLOPT_PROXY.html), and may name it in its errors. */
+static void redact_proxies(void)
+{
+    static const char *const names[] = { "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+                                         "ALL_PROXY" };
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        redact_add_url(getenv(names[i]));
+}
+
 struct http *http_new(const char *ca_bundle, struct cancel *cancel)
 {
     global_enter();
     struct http *h = xcalloc(1, sizeof(*h));
     h->ca_bundle = ca_bundle != NULL ? xstrdup(ca_bundle) : NULL;
     h->cancel = cancel;
+    redact_proxies();
     uv_mutex_init(&h->mutex);
     for (int i = 0; i < CURL_LOCK_DATA_LAST; i++)
         uv_mutex_init(&h->share_mutex[i]);

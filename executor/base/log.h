@@ -14,7 +14,7 @@
 
 #include <stdbool.h>
 
-#include "executor/base/str.h"
+#include "executor/base/redact.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
@@ -28,15 +28,5 @@ void log_error(const char *fmt, ...) _printf_(1, 2); /* "ERROR: ..." in red */
  * https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections */
 void log_section(const char *mark, const char *title);
 bool log_has_colour(void);
-
-/*
- * The redactor. A secret counts in the forms in which it could come out: as it is, JSON-escaped,
- * percent-encoded, base64. Values shorter than REDACT_MIN bytes are not secrets: replacing them
- * would destroy ordinary text. Thread-safe.
- */
-#define REDACT_MIN 6
-void redact_add(const char *secret); /* NULL and short ones are ignored */
-void redact(struct strbuf *text);    /* in place */
-void redact_release(void);
 
 #endif

@@ -265,15 +265,22 @@ static void redacts_its_secrets(void **state)
 {
     (void)state;
     _cleanup_job_ struct job job = JOB_INIT;
-    read_ok(
-        "{\"id\": 5, " VARIABLES INFO ", " GIT(
-            "x", ", \"repo_url\": \"https://gitlab-ci-token:url-secret@gitlab.example.com/a\"") "}",
-        &job);
+    read_ok("{\"id\": 5, " VARIABLES INFO
+            ", " GIT("x", ", \"repo_url\": "
+                          "\"https://"
+                          "gitlab-ci-token:url-secret@gitlab.example.com/"
+                          "a\"") ", \"secrets\": {\"VAULT\": {\"file\": "
+                                 "false}, \"FILED\": {}}}",
+            &job);
+    setenv("CUSTOM_ENV_VAULT", "from-the-vault", 1);
+    setenv("CUSTOM_ENV_FILED", "/path/of/it", 1);
     job_redact(&job);
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-    strbuf_adds(&text, "open sesame job-token-1 registry-password url-secret overridden");
+    strbuf_adds(&text, "open sesame job-token-1 registry-password url-secret overridden "
+                       "from-the-vault /path/of/it");
     redact(&text);
-    assert_string_equal(text.buf, "[MASKED] [MASKED] [MASKED] [MASKED] overridden");
+    assert_string_equal(text.buf, "[MASKED] [MASKED] [MASKED] [MASKED] overridden [MASKED] "
+                                  "/path/of/it");
     redact_release();
 }
 

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "executor/base/redact.h"
 #include "executor/outputs.h"
 #include "executor/script.h"
 
@@ -50,6 +51,19 @@ static void a_value_that_gitlab_refuses_is_left_out(void **state)
     assert_string_equal(text.buf, "BERTH_A=https://a.example/?b=c#d\nBERTH_UMLAUT=\xc3\xbc\n");
 }
 
+static void a_secret_is_left_out(void **state)
+{
+    (void)state;
+    _cleanup_json_ cJSON *outputs = cJSON_CreateObject();
+    json_put_str(outputs, "BERTH_URL", "https://open-sesame.example/");
+    json_put_str(outputs, "BERTH_KIND", "ephemeral");
+    redact_add("open-sesame");
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    outputs_to_dotenv(outputs, &text);
+    redact_release();
+    assert_string_equal(text.buf, "BERTH_KIND=ephemeral\n");
+}
+
 static void the_file_is_not_larger_than_gitlab_takes(void **state)
 {
     (void)state;
@@ -75,6 +89,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_what_is_there_is_told),
         cmocka_unit_test(a_value_that_gitlab_refuses_is_left_out),
+        cmocka_unit_test(a_secret_is_left_out),
         cmocka_unit_test(the_file_is_not_larger_than_gitlab_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

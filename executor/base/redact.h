@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_BASE_REDACT_H
+#define BERTH_BASE_REDACT_H
+
+/*
+ * The redactor, which stands before every sink: what it knows as a secret becomes [MASKED].
+ *
+ * A secret is found as it is and in whatever it may have been written as: with any of its bytes
+ * escaped (reading.h), in hexadecimal digits, in base64, standard or URL-safe, at any offset of a
+ * longer text, and each of these broken over lines. What was cut short cannot be found: who
+ * shortens foreign text redacts it before.
+ *
+ * Values shorter than REDACT_MIN bytes are not secrets: replacing them would destroy ordinary text.
+ * GitLab masks none below eight (https://docs.gitlab.com/ci/variables/#mask-a-cicd-variable).
+ * Thread-safe. The registry keeps copies of its own until redact_release().
+ */
+
+#include <cjson/cJSON.h>
+
+#include "executor/base/str.h"
+
+#define REDACT_MIN 6
+
+/* NULL and short ones are ignored. The lines of one that has several are secrets, too. */
+void redact_add(const char *secret);
+/* The password of "https://user:PASSWORD@host/path"; what holds none is ignored. */
+void redact_add_url(const char *url);
+/* Replaces in place. Text of several lines is best given whole: a secret may go over two of them.
+ */
+void redact(struct strbuf *text);
+/* A copy without secrets, for who shortens it then. The caller frees it. */
+char *redact_copy(const char *text);
+/*
+ * Replaces in all strings, names and numbers of a tree, so that its text is JSON still: a number
+ * becomes a string. The tree must be the caller's alone.
+ */
+void redact_json(cJSON *json);
+/* Forgets all secrets. No other thread may be in here. */
+void redact_release(void);
+
+#endif
