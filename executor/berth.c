@@ -51,7 +51,8 @@ static int run_command(const char *name, char **argv)
 
 int main(int argc, char **argv)
 {
-    bool colour = isatty(STDERR_FILENO) && (getenv("NO_COLOR") == NULL || *getenv("NO_COLOR") == 0);
+    bool colour = isatty(STDERR_FILENO) && !str_eq(getenv("TERM"), "dumb") &&
+                  (getenv("NO_COLOR") == NULL || *getenv("NO_COLOR") == 0);
     log_init(STDERR_FILENO, LOG_INFO, colour);
     process_hide();
     exitcode_on_signals();

@@ -286,6 +286,9 @@ static int run_verb(enum verb verb, const struct strlist *arguments)
     _cleanup_err_ struct err err = ERR_INIT;
     if (command_takes_none(arguments, &err) < 0)
         return command_fail(&err);
+    if ((verb == VERB_APPLY || verb == VERB_DESTROY) && !asked.json && isatty(STDERR_FILENO) &&
+        !str_eq(getenv("TERM"), "dumb"))
+        log_live();
     return do_verb(verb, &err) < 0 ? command_fail(&err) : 0;
 }
 

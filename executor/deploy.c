@@ -10,6 +10,7 @@
 #include "executor/base/version.h"
 #include "executor/dispatch.h"
 #include "executor/engine/planprint.h"
+#include "executor/outputs.h"
 
 int deploy_read_spec(struct deploy *d, const struct hostconfig *host, int checkout, struct err *err)
 {
@@ -174,10 +175,7 @@ void deploy_say_plan(const struct deploy *d, bool folded)
 {
     _cleanup_strbuf_ struct strbuf counts = STRBUF_INIT;
     plan_counts_to_text(&d->counts, &counts);
-    log_info("plan: %s", counts.buf);
-    _cleanup_strbuf_ struct strbuf types = STRBUF_INIT;
-    plan_types_to_text(d->graph, &types);
-    errand_say_lines(&types);
+    log_styled(LOG_HEADING, "plan: %s", counts.buf);
     errand_say_plan(d->graph, folded);
 }
 
@@ -229,7 +227,10 @@ void deploy_say_verdict(const struct deploy *d, const char *subject)
                     d->counts.keep == 1 ? "" : "s");
     if (d->counts.leave > 0)
         strbuf_addf(&done, "; %u not as wanted, which this job leaves to another", d->counts.leave);
-    log_info("%s is as the spec wants it: %s", subject, done.buf);
+    _cleanup_free_ char *url = outputs_url(d->graph);
+    if (url != NULL)
+        log_info("%s", url);
+    log_styled(LOG_GOOD, "%s is as the spec wants it: %s", subject, done.buf);
 }
 
 void deploy_release(struct deploy *d)

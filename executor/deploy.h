@@ -66,7 +66,7 @@ int deploy_preflight(struct deploy *d, struct err *err);
 int deploy_examine_capacity(struct deploy *d, cJSON **ret_report, struct err *err);
 int deploy_judge_capacity(const struct deploy *d, const cJSON *report, struct err *err);
 void deploy_say_capacity(const cJSON *report);
-/* Says the plan in a few lines, and the whole of it, folded (a section named "berth_plan") or not.
+/* Says the plan in a line, and the whole of it, folded (a section named "berth_plan") or not.
  */
 void deploy_say_plan(const struct deploy *d, bool folded);
 /* Renews how long the environment lives, where that is due; that it cannot is a warning. For a
@@ -77,7 +77,8 @@ void deploy_renew(struct deploy *d);
 void deploy_tidy(struct deploy *d);
 /* Carries the plan out and says how it goes; at the end what was done, or what was not and why. */
 int deploy_apply(struct deploy *d, struct err *err);
-/* The verdict of a run that went well, the last line. `subject` is what the run was about:
+/* The verdict of a run that went well, the last line, and before it where the environment answers,
+ * if it does. `subject` is what the run was about:
  * "automation-8527fec8". */
 void deploy_say_verdict(const struct deploy *d, const char *subject);
 /* Says the warnings of spec and graph that have not been said yet. */

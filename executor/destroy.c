@@ -257,7 +257,7 @@ void destroy_say_verdict(const struct destroy *d)
                     d->graph->n_foreign == 1 ? "s" : "");
     if (d->graph->n_unseen > 0)
         strbuf_addf(&line, "; not looked into: %u that berth may not see", d->graph->n_unseen);
-    log_info("%s", line.buf);
+    log_styled(LOG_GOOD, "%s", line.buf);
 }
 
 int destroy_environment(struct destroy *d, const struct errand_request *request, bool writes,

@@ -150,8 +150,9 @@ static void say_first_line(const struct drive *d)
         strbuf_addf(&what, " of %s", d->dispatch.part);
     if (e->name != NULL)
         strbuf_addf(&what, ": %s (%s, %s)", e->name, e->kind, e->region);
-    log_info("%s%s from '%s' at %.8s, pipeline %lld", what.buf, e->name == NULL ? "," : "",
-             job->ref, job->sha != NULL ? job->sha : "?", (long long)job->pipeline_id);
+    log_styled(LOG_HEADING, "%s%s from '%s' at %.8s, pipeline %lld", what.buf,
+               e->name == NULL ? "," : "", job->ref, job->sha != NULL ? job->sha : "?",
+               (long long)job->pipeline_id);
 }
 
 static int select_part(const struct drive *d, struct part *ret, struct err *err)
@@ -180,11 +181,11 @@ static void say_done(const struct drive *d)
 {
     const char *name = d->environment.name;
     if (d->dispatch.plan) {
-        log_info("this was a plan of %s: nothing was changed", name);
+        log_styled(LOG_GOOD, "this was a plan of %s: nothing was changed", name);
         return;
     }
     if (d->dispatch.act == ACT_CAPACITY) {
-        log_info("there is room for %s", name);
+        log_styled(LOG_GOOD, "there is room for %s", name);
         return;
     }
     const char *part = d->dispatch.part;

@@ -3,7 +3,6 @@
 
 #include "executor/base/log.h"
 #include "executor/engine/planprint.h"
-#include "executor/joblog.h"
 
 /* Stands for the account where it is not known and nothing is asked of AWS: 12 digits. */
 #define NO_ACCOUNT "000000000000"
@@ -112,15 +111,17 @@ void errand_say_lines(const struct strbuf *text)
 
 void errand_say_plan(const struct graph *g, bool folded)
 {
-    _cleanup_strbuf_ struct strbuf whole = STRBUF_INIT;
+    _cleanup_strbuf_ struct strbuf types = STRBUF_INIT, whole = STRBUF_INIT;
+    plan_types_to_text(g, &types);
     plan_to_text(g, &whole);
     if (whole.len == 0)
         return;
     if (folded)
-        joblog_section_start("berth_plan", true, "the whole plan");
+        log_section_start("berth_plan", true, "the whole plan");
+    errand_say_lines(&types);
     errand_say_lines(&whole);
     if (folded)
-        joblog_section_end("berth_plan");
+        log_section_end("berth_plan");
 }
 
 void errand_say_table(struct errand *errand)

@@ -52,7 +52,7 @@ struct engine_options errand_engine_options(struct errand *errand);
 void errand_say_warnings(const struct graph *g, size_t *said);
 /* Says a text of several lines, a line at a time. */
 void errand_say_lines(const struct strbuf *text);
-/* Says the whole plan, folded (a section named "berth_plan") or not. */
+/* Says the whole plan, by type and by resource, folded (a section named "berth_plan") or not. */
 void errand_say_plan(const struct graph *g, bool folded);
 /* Says what took how long, and which calls it took. */
 void errand_say_table(struct errand *errand);

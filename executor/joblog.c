@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "executor/joblog.h"
 
-#include <time.h>
-
 #include "executor/base/log.h"
 #include "executor/exitcode.h"
 
@@ -20,6 +18,7 @@ static bool wants_colour(void)
 void joblog_init(int fd)
 {
     log_init(fd, is_set("BERTH_DEBUG") ? LOG_DEBUG : LOG_INFO, wants_colour());
+    log_folds(true);
 }
 
 void joblog_fact(const char *name, const char *fmt, ...)
@@ -29,19 +28,6 @@ void joblog_fact(const char *name, const char *fmt, ...)
     _cleanup_free_ char *value = xvasprintf(fmt, ap);
     va_end(ap);
     log_info("%-12s %s", name, value);
-}
-
-void joblog_section_start(const char *name, bool collapsed, const char *title)
-{
-    _cleanup_free_ char *mark = xasprintf("section_start:%lld:%s%s", (long long)time(NULL), name,
-                                          collapsed ? "[collapsed=true]" : "");
-    log_section(mark, title);
-}
-
-void joblog_section_end(const char *name)
-{
-    _cleanup_free_ char *mark = xasprintf("section_end:%lld:%s", (long long)time(NULL), name);
-    log_section(mark, "");
 }
 
 /* What follows `mark` in a text, up to a blank; the caller frees it. NULL where there is none. */

@@ -3,27 +3,23 @@
 #define BERTH_JOBLOG_H
 
 /*
- * What a job's log looks like beyond plain lines: facts, and sections that GitLab folds
- * (https://docs.gitlab.com/ci/jobs/job_logs/#create-custom-collapsible-sections). Everything goes
- * through log.h, and so through its redactor.
+ * What a job's log looks like: facts, and how a program ends. Everything goes through log.h, and so
+ * through its redactor.
  */
 
 #include "executor/base/err.h"
 
 /*
- * Makes log.h write to `fd`. In prepare, run and drive this is the standard output, where a
- * script's lines go too: the runner reads the two pipes on their own, and lines that came by
- * different ones may change places. Colours are on, for the log is never a terminal and GitLab
- * shows them, unless NO_COLOR is set on the host or in the job (https://no-color.org) or TERM is
- * "dumb".
+ * Makes log.h write to `fd`, in sections that GitLab folds. In prepare, run and drive this is the
+ * standard output, where a script's lines go too: the runner reads the two pipes on their own, and
+ * lines that came by different ones may change places. Colours are on, for the log is never a
+ * terminal and GitLab shows them, unless NO_COLOR is set on the host or in the job
+ * (https://no-color.org) or TERM is "dumb".
  */
 void joblog_init(int fd);
 
 /* One line: "environment   automation-8527fec8 (ephemeral)". */
 void joblog_fact(const char *name, const char *fmt, ...) _printf_(2, 3);
-/* A section; `name` is made of letters, digits, '_', '.' and '-', and unique within the job. */
-void joblog_section_start(const char *name, bool collapsed, const char *title);
-void joblog_section_end(const char *name);
 /* Says the error that a program ends with, and gives its exit code. One whose message is "" says
  * nothing: the log has its words already, as they had to be. */
 int joblog_failure(const struct err *err);

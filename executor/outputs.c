@@ -26,8 +26,7 @@ static const struct source sources[] = {
     { "BERTH_REDIS_PORT", "redis", "port" },
 };
 
-/* The address of a record that is there: a plan may be of one that is not yet. */
-static char *url_of(const struct graph *g)
+char *outputs_url(const struct graph *g)
 {
     for (size_t i = 0; i < g->n; i++)
         if (g->v[i]->type == &route53_records_type && g->v[i]->have != NULL)
@@ -49,7 +48,7 @@ cJSON *outputs_of(const struct environment *e, const struct graph *g,
         json_put_strf(outputs, "BERTH_PIPELINE_ID", "%lld", (long long)c->pipeline);
     json_put_strf(outputs, "BERTH_CHANGES", "%u",
                   counts->create + counts->update + counts->replace + counts->remove);
-    _cleanup_free_ char *url = url_of(g);
+    _cleanup_free_ char *url = outputs_url(g);
     json_put_str(outputs, "BERTH_URL", url);
     for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
         const struct resource *r = graph_find(g, sources[i].resource);

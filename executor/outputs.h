@@ -17,6 +17,9 @@
  * there of it, whichever part of it the job is about. `counts` are the plan's. */
 cJSON *outputs_of(const struct environment *e, const struct graph *g,
                   const struct plan_counts *counts);
+/* Where the environment answers: of a record that is there, for a plan may be of one that is not
+ * yet. NULL: there is none. The caller frees it. */
+char *outputs_url(const struct graph *g);
 /* The lines of berth.env. A value that GitLab would refuse, or that holds a secret, is left out,
  * and the log says so. */
 void outputs_to_dotenv(const cJSON *outputs, struct strbuf *text);

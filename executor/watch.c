@@ -22,6 +22,7 @@ struct watch {
 static void end_after_grace(uv_timer_t *timer)
 {
     struct watch *w = timer->data;
+    log_footer(NULL);
     log_error("not every call has ended %d s after the cancel: berth ends all the same; run the "
               "job again to converge",
               WATCH_GRACE);
@@ -33,6 +34,7 @@ static void take_signal(uv_signal_t *handle, int signum)
     struct watch *w = handle->data;
     const char *name = signum == SIGTERM ? "SIGTERM" : signum == SIGINT ? "SIGINT" : "SIGHUP";
     if (cancel_is_set(w->cancel)) {
+        log_footer(NULL);
         log_error("%s again: berth ends at once; run the job again to converge", name);
         _exit(w->exit_code);
     }

@@ -3,22 +3,60 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include "executor/base/utf8.h"
 
+/* What a terminal gets that does not tell its size. */
+#define COLUMNS 80
+#define ROWS    24
+
 static struct {
     int fd;
     enum log_level least;
-    bool colour;
+    bool colour, folds, live;
 } state = { .fd = STDERR_FILENO, .least = LOG_INFO };
+
+/* What is open at the end of what has been written; guarded by the mutex. */
+static struct {
+    char *aside;          /* the name of its section, or NULL */
+    struct strbuf footer; /* as it is drawn, */
+    size_t rows;          /* and how many lines that are */
+} tail = { .footer = STRBUF_INIT };
+
+static uv_once_t once = UV_ONCE_INIT;
+static uv_mutex_t mutex;
+
+static void init_mutex(void)
+{
+    uv_mutex_init(&mutex);
+}
 
 void log_init(int fd, enum log_level least, bool colour)
 {
     state.fd = fd;
     state.least = least;
     state.colour = colour;
+    state.folds = false;
+    state.live = false;
+}
+
+void log_folds(bool folds)
+{
+    state.folds = folds;
+}
+
+void log_live(void)
+{
+    state.live = true;
+}
+
+bool log_is_live(void)
+{
+    return state.live;
 }
 
 bool log_has_colour(void)
@@ -44,6 +82,58 @@ static void write_all(int fd, const char *data, size_t len)
     }
 }
 
+/* https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections */
+static void add_mark(struct strbuf *out, const char *what, const char *name, const char *option)
+{
+    strbuf_addf(out, "section_%s:%lld:%s%s\r\033[0K", what, (long long)time(NULL), name, option);
+}
+
+static void add_aside_end(struct strbuf *out)
+{
+    if (tail.aside == NULL)
+        return;
+    add_mark(out, "end", tail.aside, "");
+    strbuf_addc(out, '\n');
+    free(steal_ptr(&tail.aside));
+}
+
+/* Back to where the footer begins, and from there on nothing. */
+static void add_footer_end(struct strbuf *out)
+{
+    if (tail.rows > 0)
+        strbuf_addf(out, "\033[%zuA\r\033[J", tail.rows);
+}
+
+/* Lines that are ready to be seen, above the footer. */
+static void put(const struct strbuf *lines, bool is_aside)
+{
+    _cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+    uv_once(&once, init_mutex);
+    uv_mutex_lock(&mutex);
+    add_footer_end(&out);
+    if (!is_aside)
+        add_aside_end(&out);
+    strbuf_add(&out, lines->buf, lines->len);
+    strbuf_add(&out, tail.footer.buf, tail.footer.len);
+    write_all(state.fd, out.buf, out.len);
+    uv_mutex_unlock(&mutex);
+}
+
+static void make_safe(struct strbuf *line)
+{
+    redact(line);
+    utf8_make_visible(line);
+}
+
+static void paint(struct strbuf *line, const char *colour)
+{
+    if (!state.colour || colour == NULL)
+        return;
+    char *text = strbuf_detach(line);
+    strbuf_addf(line, "%s%s\033[0m", colour, text);
+    free(text);
+}
+
 static void log_line(enum log_level level, const char *colour, const char *label, const char *fmt,
                      va_list ap) _printf_(4, 0);
 static void log_line(enum log_level level, const char *colour, const char *label, const char *fmt,
@@ -54,26 +144,136 @@ static void log_line(enum log_level level, const char *colour, const char *label
     _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
     strbuf_adds(&line, label);
     strbuf_vaddf(&line, fmt, ap);
-    redact(&line);
-    utf8_make_visible(&line);
-    if (state.colour && colour != NULL) {
-        char *text = strbuf_detach(&line);
-        strbuf_addf(&line, "%s%s\033[0m", colour, text);
-        free(text);
-    }
+    make_safe(&line);
+    paint(&line, colour);
     strbuf_addc(&line, '\n');
-    write_all(state.fd, line.buf, line.len);
+    put(&line, false);
 }
 
-void log_section(const char *mark, const char *title)
+static void add_section(struct strbuf *out, const char *name, bool collapsed, const char *title)
 {
-    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
     _cleanup_strbuf_ struct strbuf safe = STRBUF_INIT;
     strbuf_adds(&safe, title);
-    redact(&safe);
-    utf8_make_visible(&safe);
-    strbuf_addf(&line, "%s\r\033[0K%s\n", mark, safe.buf);
-    write_all(state.fd, line.buf, line.len);
+    make_safe(&safe);
+    if (state.folds)
+        add_mark(out, "start", name, collapsed ? "[collapsed=true]" : "");
+    strbuf_addf(out, "%s\n", safe.buf);
+}
+
+void log_section_start(const char *name, bool collapsed, const char *title)
+{
+    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
+    add_section(&line, name, collapsed, title);
+    put(&line, false);
+}
+
+void log_section_end(const char *name)
+{
+    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
+    if (!state.folds)
+        return;
+    add_mark(&line, "end", name, "");
+    strbuf_addc(&line, '\n');
+    put(&line, false);
+}
+
+void log_aside_start(const char *name, const char *title)
+{
+    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
+    if (!state.folds || LOG_INFO < state.least)
+        return;
+    add_section(&line, name, true, title);
+    put(&line, false);
+    uv_mutex_lock(&mutex);
+    tail.aside = xstrdup(name);
+    uv_mutex_unlock(&mutex);
+}
+
+void log_aside(const char *fmt, ...)
+{
+    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
+    va_list ap;
+    if (LOG_INFO < state.least)
+        return;
+    va_start(ap, fmt);
+    strbuf_vaddf(&line, fmt, ap);
+    va_end(ap);
+    make_safe(&line);
+    strbuf_addc(&line, '\n');
+    put(&line, true);
+}
+
+bool log_aside_is_open(void)
+{
+    uv_once(&once, init_mutex);
+    uv_mutex_lock(&mutex);
+    bool open = tail.aside != NULL;
+    uv_mutex_unlock(&mutex);
+    return open;
+}
+
+static size_t known(unsigned short n, size_t otherwise)
+{
+    return n > 0 ? n : otherwise;
+}
+
+/* One that is as long as the terminal is wide would be two on some. */
+static void add_cut(struct strbuf *out, const char *line, size_t len, size_t columns)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < columns - 1 && used < len; i++)
+        used += utf8_char(line + used, len - used);
+    strbuf_add(out, line, used);
+    strbuf_addc(out, '\n');
+}
+
+/* What of the lines the terminal has room for, below at least one other. */
+static size_t footer_make(const struct strbuf *lines, struct strbuf *ret)
+{
+    struct winsize size = { 0 };
+    ioctl(state.fd, TIOCGWINSZ, &size);
+    size_t columns = known(size.ws_col, COLUMNS), room = known(size.ws_row, ROWS) - 1, rows = 0;
+    for (const char *line = lines->buf; *line != '\0' && rows + 1 < room;) {
+        size_t len = strcspn(line, "\n");
+        _cleanup_strbuf_ struct strbuf safe = STRBUF_INIT;
+        strbuf_add(&safe, line, len);
+        make_safe(&safe);
+        add_cut(ret, safe.buf, safe.len, columns);
+        line += len + (line[len] == '\n');
+        rows++;
+    }
+    return rows;
+}
+
+void log_footer(const struct strbuf *lines)
+{
+    if (!state.live)
+        return;
+    _cleanup_strbuf_ struct strbuf footer = STRBUF_INIT, out = STRBUF_INIT;
+    size_t rows = lines != NULL ? footer_make(lines, &footer) : 0;
+    uv_once(&once, init_mutex);
+    uv_mutex_lock(&mutex);
+    add_footer_end(&out);
+    strbuf_release(&tail.footer);
+    strbuf_add(&tail.footer, footer.buf, footer.len);
+    tail.rows = rows;
+    strbuf_add(&out, footer.buf, footer.len);
+    write_all(state.fd, out.buf, out.len);
+    uv_mutex_unlock(&mutex);
+}
+
+void log_styled(enum log_style style, const char *fmt, ...)
+{
+    static const char *const colours[] = {
+        [LOG_PLAIN] = NULL,
+        [LOG_HEADING] = "\033[1m",
+        [LOG_GOOD] = "\033[32m",
+        [LOG_BAD] = "\033[31m",
+    };
+    va_list ap;
+    va_start(ap, fmt);
+    log_line(LOG_INFO, colours[style], "", fmt, ap);
+    va_end(ap);
 }
 
 #define LOG_FUNCTION(name, level, colour, label)                                                   \

@@ -2,6 +2,7 @@
 #include "executor/engine/report.h"
 
 #include "executor/base/log.h"
+#include "executor/engine/live.h"
 
 static const char *const done_words[] = {
     [ACTION_NONE] = "ready",       [ACTION_CREATE] = "created", [ACTION_UPDATE] = "updated",
@@ -20,6 +21,7 @@ void report_release(struct report *r)
 void report_phase(struct report *r, const char *name)
 {
     double now = clock_now();
+    log_footer(NULL);
     if (r->n_phases > 0 && r->phases[r->n_phases - 1].end == 0)
         r->phases[r->n_phases - 1].end = now;
     if (name == NULL || r->n_phases == REPORT_PHASES)
@@ -86,8 +88,8 @@ static void say_resource(struct report *r, const struct resource *changed)
 static void say_failure(struct report *r, const struct resource *changed)
 {
     char span[32];
-    log_info("%s %s: failed, %s", changed->type->singular, changed->label,
-             span_of(changed->started, changed->ended, span, sizeof(span)));
+    log_styled(LOG_BAD, "%s %s: failed, %s", changed->type->singular, changed->label,
+               span_of(changed->started, changed->ended, span, sizeof(span)));
     r->said = clock_now();
 }
 
@@ -102,10 +104,9 @@ static bool is_leaving(const struct resource *r)
 }
 
 /* What keeps from going what is to go: a line for those of one type and for one reason. */
-static bool say_leaving(const struct graph *g)
+static void add_leaving(const struct graph *g, struct strlist *lines)
 {
     _cleanup_free_ bool *said = xcalloc(g->n + 1, sizeof(bool));
-    bool any = false;
     for (size_t i = 0; i < g->n; i++) {
         const struct resource *r = g->v[i];
         if (said[i] || !is_leaving(r))
@@ -123,39 +124,95 @@ static bool say_leaving(const struct graph *g)
         }
         if (n > N_NAMED)
             strbuf_addf(&names, " and %zu more", n - N_NAMED);
-        log_info("awaiting the end of %s %s: %s", n == 1 ? r->type->singular : r->type->plural,
-                 names.buf, r->waiting_for);
-        any = true;
+        strlist_addf(lines, "awaiting the end of %s %s: %s",
+                     n == 1 ? r->type->singular : r->type->plural, names.buf, r->waiting_for);
     }
-    return any;
+}
+
+static void add_awaited(const struct graph *g, struct strlist *lines)
+{
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    size_t n = 0;
+    for (size_t i = 0; i < g->n; i++) {
+        const struct resource *r = g->v[i];
+        if (!is_under_way(r) || is_leaving(r) || ++n > N_NAMED)
+            continue;
+        strbuf_addf(&text, "%s%s %s", n > 1 ? "; " : "", r->type->singular, r->label);
+        if (r->waiting_for != NULL)
+            strbuf_addf(&text, " (%s)", r->waiting_for);
+    }
+    if (n > N_NAMED)
+        strbuf_addf(&text, "; and %zu more", n - N_NAMED);
+    if (n > 0)
+        strlist_addf(lines, "waiting for %s", text.buf);
+}
+
+static size_t count_under_way(const struct graph *g, const struct resource_type *type,
+                              size_t before)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < before; i++)
+        n += g->v[i]->type == type && is_under_way(g->v[i]);
+    return n;
+}
+
+/* The only line, or "waiting for 14 services, 1 cluster". */
+static void make_title(const struct graph *g, const struct strlist *lines, struct strbuf *ret)
+{
+    if (lines->n == 1)
+        strbuf_adds(ret, lines->v[0]);
+    for (size_t i = 0; i < g->n && lines->n > 1; i++) {
+        const struct resource_type *type = g->v[i]->type;
+        if (!is_under_way(g->v[i]) || count_under_way(g, type, i) > 0)
+            continue;
+        size_t n = count_under_way(g, type, g->n);
+        strbuf_addf(ret, "%s %zu %s", ret->len > 0 ? "," : "waiting for", n,
+                    n == 1 ? type->singular : type->plural);
+    }
+}
+
+/* Sees to it that the lines which follow are folded, under a title that is not too old. */
+static void begin_aside(struct report *r, const struct graph *g, const struct strlist *lines,
+                        double now)
+{
+    double pause = (now - r->phases[r->n_phases - 1].start) / 3;
+    if (pause < REPORT_TITLE)
+        pause = REPORT_TITLE;
+    if (log_aside_is_open() && now - r->titled < pause)
+        return;
+    _cleanup_strbuf_ struct strbuf title = STRBUF_INIT;
+    _cleanup_free_ char *name = xasprintf("berth_wait_%u", ++r->n_asides);
+    make_title(g, lines, &title);
+    log_aside_start(name, title.buf);
+    r->titled = now;
 }
 
 /* What is awaited and why, once in a while. */
 static void say_waiting(struct report *r, const struct graph *g)
 {
     double now = clock_now();
-    if (now - r->said < REPORT_PAUSE)
+    if (log_is_live() || now - r->said < REPORT_PAUSE || r->n_phases == 0)
         return;
-    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-    size_t n = 0;
-    if (say_leaving(g))
-        r->said = now;
-    for (size_t i = 0; i < g->n; i++) {
-        const struct resource *other = g->v[i];
-        if (!is_under_way(other) || is_leaving(other))
-            continue;
-        if (++n > N_NAMED)
-            continue;
-        strbuf_addf(&text, "%s%s %s", n > 1 ? "; " : "", other->type->singular, other->label);
-        if (other->waiting_for != NULL)
-            strbuf_addf(&text, " (%s)", other->waiting_for);
-    }
-    if (n == 0)
+    _cleanup_strlist_ struct strlist lines = STRLIST_INIT;
+    add_leaving(g, &lines);
+    add_awaited(g, &lines);
+    if (lines.n == 0)
         return;
-    if (n > N_NAMED)
-        strbuf_addf(&text, "; and %zu more", n - N_NAMED);
-    log_info("waiting for %s", text.buf);
+    char span[32];
+    begin_aside(r, g, &lines, now);
+    for (size_t i = 0; i < lines.n; i++)
+        log_aside("%s: %s", span_of(r->phases[r->n_phases - 1].start, now, span, sizeof(span)),
+                  lines.v[i]);
     r->said = now;
+}
+
+static void draw(struct report *r, const struct graph *g)
+{
+    double now = clock_now();
+    if (!log_is_live() || r->n_phases == 0 || now - r->drawn < LIVE_PAUSE)
+        return;
+    live_draw(g, r->phases[r->n_phases - 1].name, r->phases[r->n_phases - 1].start);
+    r->drawn = now;
 }
 
 /* Whether its end has not been said yet; from now on it has. */
@@ -174,6 +231,7 @@ static bool first_end(struct report *r, const struct graph *g, const struct reso
 void report_progress(void *context, const struct graph *g, const struct resource *changed)
 {
     struct report *r = context;
+    draw(r, g);
     if (changed == NULL) {
         say_waiting(r, g);
         return;
@@ -291,10 +349,10 @@ static void table_row(const struct call_counts *c)
     log_info("  %-18s %6u %7u %8u %10u", c->service, c->reads, c->writes, c->retries, c->throttled);
 }
 
-static void table_of_calls(const struct call_record *calls, size_t n)
+/* Counts each service's calls, in the order of their names; returns how many services. */
+static size_t count_calls(const struct call_record *calls, size_t n, struct call_counts *by_service,
+                          struct call_counts *all)
 {
-    _cleanup_free_ struct call_counts *by_service = xcalloc(n + 1, sizeof(*by_service));
-    struct call_counts all = { .service = "in all" };
     size_t services = 0;
     for (size_t i = 0; i < n; i++) {
         size_t j = 0;
@@ -303,30 +361,51 @@ static void table_of_calls(const struct call_record *calls, size_t n)
         if (j == services)
             by_service[services++].service = calls[i].service;
         count_call(&by_service[j], &calls[i]);
-        count_call(&all, &calls[i]);
+        count_call(all, &calls[i]);
     }
     qsort(by_service, services, sizeof(*by_service), compare_counts);
-    log_info("  %-18s %6s %7s %8s %10s", "calls", "reads", "writes", "retries", "throttled");
-    for (size_t i = 0; i < services; i++)
-        table_row(&by_service[i]);
-    table_row(&all);
+    return services;
+}
+
+static void say_phases(const struct report *r)
+{
+    char span[32];
+    log_info("  %-18s %10s", "phase", "time");
+    for (size_t i = 0; i < r->n_phases; i++)
+        log_info("  %-18s %10s", r->phases[i].name,
+                 span_of(r->phases[i].start, r->phases[i].end, span, sizeof(span)));
+}
+
+/* "took 12.3 s and 192 calls: 88 reads, 104 writes, 2 retries, 1 throttled" */
+static void make_summary(const struct report *r, const struct call_counts *all, struct strbuf *ret)
+{
+    char span[32];
+    unsigned calls = all->reads + all->writes;
+    span_of(r->phases[0].start, r->phases[r->n_phases - 1].end, span, sizeof(span));
+    strbuf_addf(ret, "took %s and %u call%s: %u reads, %u writes, %u retries, %u throttled", span,
+                calls, calls == 1 ? "" : "s", all->reads, all->writes, all->retries,
+                all->throttled);
 }
 
 void report_table(struct report *r, struct session *s)
 {
     report_phase(r, NULL);
-    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
-    char span[32];
-    for (size_t i = 0; i < r->n_phases; i++)
-        strbuf_addf(&line, "%s %s, ", r->phases[i].name,
-                    span_of(r->phases[i].start, r->phases[i].end, span, sizeof(span)));
-    if (r->n_phases > 0)
-        log_info("time: %sin all %s", line.buf,
-                 span_of(r->phases[0].start, r->phases[r->n_phases - 1].end, span, sizeof(span)));
-    if (s == NULL)
+    if (r->n_phases == 0)
         return;
     _cleanup_free_ struct call_record *calls = NULL;
-    size_t n = session_record(s, &calls);
+    size_t n = s != NULL ? session_record(s, &calls) : 0;
+    _cleanup_free_ struct call_counts *by_service = xcalloc(n + 1, sizeof(*by_service));
+    struct call_counts all = { .service = "in all" };
+    size_t services = count_calls(calls, n, by_service, &all);
+    _cleanup_strbuf_ struct strbuf summary = STRBUF_INIT;
+    make_summary(r, &all, &summary);
+    log_section_start("berth_calls", true, summary.buf);
+    say_phases(r);
     if (n > 0)
-        table_of_calls(calls, n);
+        log_info("  %-18s %6s %7s %8s %10s", "calls", "reads", "writes", "retries", "throttled");
+    for (size_t i = 0; i < services; i++)
+        table_row(&by_service[i]);
+    if (n > 0)
+        table_row(&all);
+    log_section_end("berth_calls");
 }

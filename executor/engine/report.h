@@ -11,6 +11,7 @@
 
 #define REPORT_PHASES 8
 #define REPORT_PAUSE  30.0 /* seconds between two lines that say what is awaited */
+#define REPORT_TITLE  60.0 /* between two such lines that are not folded away; more with time */
 
 struct report {
     struct {
@@ -18,7 +19,10 @@ struct report {
         double start, end; /* clock_now() */
     } phases[REPORT_PHASES];
     size_t n_phases;
-    double said;    /* when the last line about progress was written */
+    double said;   /* when the last line about progress was written */
+    double titled; /* and the last title of what is awaited; 0: none */
+    unsigned n_asides;
+    double drawn;   /* when a terminal's last lines were */
     bool *reported; /* by resource: its end has been said */
     size_t n_reported;
 };
@@ -29,10 +33,17 @@ struct report {
 #define _cleanup_report_ _cleanup_(report_release)
 
 void report_release(struct report *r);
-/* Ends the phase that was going on, if any, and begins another; `name` is static. NULL: only ends.
- */
+/* Ends the phase that was going on, if any, and begins another; `name` is static. NULL: only
+ * ends. */
 void report_phase(struct report *r, const char *name);
-/* struct engine_options' on_progress; `context` is the report. */
+/*
+ * struct engine_options' on_progress; `context` is the report. What has ended is said at once: a
+ * line for each service, else one for all of a kind that the plan does the same to. While nothing
+ * ends, a line every REPORT_PAUSE says what is awaited and why. Where the log folds, these are in
+ * collapsed sections. A section's title is a line that says the same, and a new one begins after
+ * REPORT_TITLE, or a third of the time that the phase has taken, if that is more: so what is seen
+ * of a wait grows with its logarithm. On a terminal the last lines show it instead: live.c.
+ */
 void report_progress(void *context, const struct graph *g, const struct resource *changed);
 
 /* What was done, what failed and why, what was not tried: after an apply that failed. */
@@ -40,7 +51,8 @@ void report_failures(const struct graph *g);
 /* " [the credentials do not allow it; AWS: AccessDeniedException, request 8d2f...]", less what the
  * message says itself. */
 void report_evidence(const struct err *err, struct strbuf *out);
-/* The table of phases and of calls by service. `s` may be NULL: no call was made. */
+/* How long it took and how many calls; folded under that, the table of phases and that of calls by
+ * service. `s` may be NULL: no call was made. */
 void report_table(struct report *r, struct session *s);
 /* Counts what an apply did, as "41 created, 2 updated". */
 void report_done(const struct graph *g, struct strbuf *out);

@@ -51,14 +51,14 @@ static void facts_and_sections(void **state)
 
     long long when;
     int end = 0;
-    joblog_section_start("berth_plan", true, "The plan");
+    log_section_start("berth_plan", true, "The plan");
     const char *line = logged();
     assert_int_equal(sscanf(line, "section_start:%lld:%n", &when, &end), 1);
     assert_true(when > 1500000000);
     assert_string_equal(line + end, "berth_plan[collapsed=true]\r\033[0KThe plan\n");
-    joblog_section_start("berth_plan", false, "The plan");
+    log_section_start("berth_plan", false, "The plan");
     assert_null(strstr(logged(), "collapsed"));
-    joblog_section_end("berth_plan");
+    log_section_end("berth_plan");
     line = logged();
     assert_int_equal(sscanf(line, "section_end:%lld:%n", &when, &end), 1);
     assert_string_equal(line + end, "berth_plan\r\033[0K\n");

@@ -55,6 +55,137 @@ static void levels_and_labels(void **state)
     assert_true(log_has_colour());
 }
 
+static void styles(void **state)
+{
+    (void)state;
+    log_init(fds[1], LOG_INFO, true);
+    log_styled(LOG_PLAIN, "a %d", 1);
+    log_styled(LOG_HEADING, "b");
+    log_styled(LOG_GOOD, "c");
+    log_styled(LOG_BAD, "d");
+    expect("a 1\n\033[1mb\033[0m\n\033[32mc\033[0m\n\033[31md\033[0m\n");
+    log_init(fds[1], LOG_INFO, false);
+    log_styled(LOG_BAD, "d");
+    expect("d\n");
+}
+
+/* What has been written, with the marks' times as 0. */
+static void expect_timeless(const char *text)
+{
+    char got[4096];
+    ssize_t n = read(fds[0], got, sizeof(got) - 1);
+    got[n > 0 ? n : 0] = '\0';
+    _cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+    for (const char *p = got; *p != '\0';) {
+        size_t mark = str_starts(p, "section_start:") ? 14 : str_starts(p, "section_end:") ? 12 : 0;
+        strbuf_add(&out, p, mark > 0 ? mark : 1);
+        p += mark > 0 ? mark : 1;
+        if (mark > 0)
+            p += strspn(p, "0123456789");
+    }
+    assert_string_equal(out.buf, text);
+}
+
+/* Whatever is said by whomever is seen, not folded away with what was said before. */
+static void an_aside_ends_with_the_next_line(void **state)
+{
+    (void)state;
+    log_init(fds[1], LOG_INFO, false);
+    log_folds(true);
+    log_aside_start("wait_1", "waiting for x");
+    log_aside("x: %d", 1);
+    log_aside("x: %d", 2);
+    assert_true(log_aside_is_open());
+    log_warn("SIGTERM");
+    assert_false(log_aside_is_open());
+    log_info("b");
+    expect_timeless("section_start::wait_1[collapsed=true]\r\033[0Kwaiting for x\nx: 1\nx: 2\n"
+                    "section_end::wait_1\r\033[0K\nWARNING: SIGTERM\nb\n");
+    log_aside_start("wait_2", "waiting for x");
+    log_aside_start("wait_3", "waiting for y");
+    log_section_start("plan", false, "the plan");
+    log_section_end("plan");
+    expect_timeless("section_start::wait_2[collapsed=true]\r\033[0Kwaiting for x\n"
+                    "section_end::wait_2\r\033[0K\n"
+                    "section_start::wait_3[collapsed=true]\r\033[0Kwaiting for y\n"
+                    "section_end::wait_3\r\033[0K\n"
+                    "section_start::plan\r\033[0Kthe plan\nsection_end::plan\r\033[0K\n");
+}
+
+static void nothing_is_folded_for_who_folds_nothing(void **state)
+{
+    (void)state;
+    log_init(fds[1], LOG_INFO, false);
+    log_section_start("plan", true, "the plan");
+    log_info("a");
+    log_section_end("plan");
+    log_aside_start("wait_1", "waiting for x");
+    assert_false(log_aside_is_open());
+    log_aside("x: 1");
+    expect("the plan\na\nx: 1\n");
+}
+
+static void draw(const char *lines)
+{
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    strbuf_adds(&text, lines);
+    log_footer(&text);
+}
+
+static void there_is_no_footer_but_on_a_terminal(void **state)
+{
+    (void)state;
+    log_init(fds[1], LOG_INFO, false);
+    draw("not on a terminal\n");
+    expect("");
+}
+
+static void the_footer_is_redrawn(void **state)
+{
+    (void)state;
+    log_init(fds[1], LOG_INFO, false);
+    log_live();
+    draw("1 of 2\n  x\n");
+    expect("1 of 2\n  x\n");
+    log_info("x: created");
+    expect("\033[2A\r\033[Jx: created\n1 of 2\n  x\n");
+    draw("2 of 2\n");
+    expect("\033[2A\r\033[J2 of 2\n");
+    log_footer(NULL);
+    log_info("done");
+    expect("\033[1A\r\033[Jdone\n");
+}
+
+/* One line of the text is one of the terminal, 80 wide and 24 high where it does not say, and none
+ * of them steers it or tells a secret. */
+static void the_footer_fits(void **state)
+{
+    (void)state;
+    log_init(fds[1], LOG_INFO, false);
+    log_live();
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    redact_add("open sesame");
+    strbuf_adds(&text, "it is open sesame\n\033[2J\n");
+    for (int i = 0; i < 100; i++)
+        strbuf_adds(&text, "\u00e9");
+    for (int i = 0; i < 40; i++)
+        strbuf_adds(&text, "\nx");
+    log_footer(&text);
+    char got[4096];
+    ssize_t n = read(fds[0], got, sizeof(got) - 1);
+    got[n > 0 ? n : 0] = '\0';
+    static const char head[] = "it is [MASKED]\n\\x1b[2J\n";
+    assert_true(str_starts(got, head));
+    const char *third = got + strlen(head);
+    assert_int_equal(strcspn(third, "\n"), 79 * 2);
+    size_t rows = 0;
+    for (const char *p = got; *p != '\0'; p++)
+        rows += *p == '\n';
+    assert_int_equal(rows, 22);
+    log_footer(NULL);
+    expect("\033[22A\r\033[J");
+}
+
 static void no_secret_gets_out(void **state)
 {
     (void)state;
@@ -121,6 +252,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(levels_and_labels),
+        cmocka_unit_test(styles),
+        cmocka_unit_test(an_aside_ends_with_the_next_line),
+        cmocka_unit_test(nothing_is_folded_for_who_folds_nothing),
+        cmocka_unit_test(there_is_no_footer_but_on_a_terminal),
+        cmocka_unit_test(the_footer_is_redrawn),
+        cmocka_unit_test(the_footer_fits),
         cmocka_unit_test(no_secret_gets_out),
         cmocka_unit_test(lines_of_threads_do_not_mix),
         cmocka_unit_test(nothing_is_lost_in_a_full_pipe),

@@ -23,7 +23,7 @@ static FILE *lines;
 /* What has been logged since the last time; the caller frees it. */
 static char *logged(void)
 {
-    char text[4096];
+    static char text[1 << 20];
     rewind(lines);
     size_t n = fread(text, 1, sizeof(text) - 1, lines);
     text[n] = '\0';
@@ -62,6 +62,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
+    log_footer(NULL);
+    log_info("whatever is said ends what is open");
     log_init(STDERR_FILENO, LOG_INFO, false);
     return fclose(lines);
 }
@@ -89,7 +91,7 @@ static void test_progress(void **state)
     expect(""); /* not yet 30 seconds without a line */
     report.said -= REPORT_PAUSE;
     report_progress(&report, g, NULL);
-    expect("waiting for service s (0 of 1 tasks run)\n");
+    expect("0.0 s: waiting for service s (0 of 1 tasks run)\n");
     report_progress(&report, g, NULL);
     expect("");
     s->progress = PROGRESS_DONE;
@@ -119,10 +121,10 @@ static void test_what_keeps_from_going(void **state)
     report_phase(&report, "remove");
     report.said -= REPORT_PAUSE;
     report_progress(&report, g, NULL);
-    expect("awaiting the end of security group a: held by eni-1 \"ElastiCache e\"\n"
-           "awaiting the end of services s1, s2, s3 and 2 more: DRAINING, 1 task left\n"
-           "awaiting the end of security group b: held by eni-2 \"ELB app/e/1\"\n"
-           "waiting for security group c\n");
+    expect("0.0 s: awaiting the end of security group a: held by eni-1 \"ElastiCache e\"\n"
+           "0.0 s: awaiting the end of services s1, s2, s3 and 2 more: DRAINING, 1 task left\n"
+           "0.0 s: awaiting the end of security group b: held by eni-2 \"ELB app/e/1\"\n"
+           "0.0 s: waiting for security group c\n");
     report_progress(&report, g, NULL);
     expect(""); /* not before another 30 seconds */
     for (size_t i = 0; i < g->n; i++)
@@ -177,6 +179,118 @@ static int answer(void *context, const char *name, const char *action, const cJS
     return 0;
 }
 
+/* Time goes by, as far as the report can tell. */
+static void pass(struct report *report, double seconds)
+{
+    report->said -= seconds;
+    report->titled -= seconds;
+    report->phases[0].start -= seconds;
+}
+
+/* How many lines of the text are seen where sections are folded, all of which are collapsed: but
+ * for titles, none that is in one; and a mark that ends one has no text. */
+static size_t count_seen(const char *text)
+{
+    size_t seen = 0;
+    bool within = false;
+    for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1) {
+        bool starts = str_starts(line, "section_start:"), ends = str_starts(line, "section_end:");
+        within = within && !ends;
+        seen += !within && !ends;
+        within = within || starts;
+    }
+    return seen;
+}
+
+static size_t count_of(const char *text, const char *word)
+{
+    size_t n = 0;
+    for (const char *at = text; (at = strstr(at, word)) != NULL; at++)
+        n++;
+    return n;
+}
+
+/* An hour's waiting is 120 lines, of which ten or so are seen; a day's is twice that. */
+static void test_a_long_wait_is_folded(void **state)
+{
+    (void)state;
+    static const struct {
+        double seconds;
+        size_t least, most;
+    } cases[] = { { 300, 4, 6 }, { 3600, 9, 12 }, { 86400, 17, 20 } };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct graph *g = graph_new(&(struct context){ .environment = "e" });
+        _cleanup_report_ struct report report = REPORT_INIT;
+        struct resource *s = add(g, &service, "s");
+        s->progress = PROGRESS_SETTLING;
+        s->waiting_for = xstrdup("0 of 1 tasks run");
+        log_folds(true);
+        report_phase(&report, "apply");
+        for (double t = 0; t < cases[i].seconds; t += 1) {
+            pass(&report, 1);
+            report_progress(&report, g, NULL);
+        }
+        s->progress = PROGRESS_DONE;
+        report_progress(&report, g, s);
+        _cleanup_free_ char *said = logged();
+        assert_in_range(count_of(said, ": waiting for service s (0 of 1 tasks run)\n"),
+                        (size_t)(cases[i].seconds / 30) - 1, (size_t)(cases[i].seconds / 30));
+        assert_in_range(count_seen(said), cases[i].least, cases[i].most);
+        assert_int_equal(count_of(said, "section_start:"), count_of(said, "section_end:"));
+        assert_non_null(strstr(said, "[collapsed=true]\r\033[0Kwaiting for service s (0 of 1 tasks "
+                                     "run)\n30.0 s: waiting for service s (0 of 1 tasks run)\n"));
+        assert_non_null(strstr(said, "\r\033[0K\nservice s: created, 1.2 s\n"));
+        graph_free(g);
+    }
+}
+
+/* The title tells how many, where the lines below it are several. */
+static void test_title_of_several(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(&(struct context){ .environment = "e", .teardown = true });
+    _cleanup_report_ struct report report = REPORT_INIT;
+    go(add(g, &group, "a"), PROGRESS_RUNNING, "held by eni-1");
+    go(add(g, &service, "s"), PROGRESS_SETTLING, "DRAINING");
+    go(add(g, &group, "b"), PROGRESS_RUNNING, "held by eni-2");
+    log_folds(true);
+    report_phase(&report, "remove");
+    pass(&report, REPORT_PAUSE);
+    report_progress(&report, g, NULL);
+    _cleanup_free_ char *said = logged();
+    assert_non_null(
+        strstr(said, "\033[0Kwaiting for 2 security groups, 1 service\n30.0 s: awaiting"));
+    graph_free(g);
+}
+
+/* A terminal has no such lines: what goes on is what it shows last, and goes when all has ended. */
+static void test_live(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(&(struct context){ .environment = "e" });
+    _cleanup_report_ struct report report = REPORT_INIT;
+    struct resource *a = add(g, &group, "a"), *s = add(g, &service, "s");
+    a->progress = PROGRESS_DONE;
+    s->progress = PROGRESS_SETTLING;
+    s->started = clock_now() - 62.5;
+    s->waiting_for = xstrdup("0 of 1 tasks run");
+    log_live();
+    report_phase(&report, "apply");
+    pass(&report, 3600);
+    report_progress(&report, g, NULL);
+    expect(" 1:00:00  apply: 1 of 2 done\n"
+           "    1:02  service s: 0 of 1 tasks run\n");
+    report_progress(&report, g, NULL);
+    expect(""); /* not so soon again */
+    report_progress(&report, g, a);
+    expect("\033[2A\r\033[Jsecurity group: 1 created, 1.2 s\n"
+           " 1:00:00  apply: 1 of 2 done\n"
+           "    1:02  service s: 0 of 1 tasks run\n");
+    report_phase(&report, NULL);
+    expect("\033[2A\r\033[J");
+    graph_free(g);
+}
+
 static void test_table(void **state)
 {
     (void)state;
@@ -192,7 +306,9 @@ static void test_table(void **state)
     assert_int_equal(aws_call(s, "ec2", "DeleteSecurityGroup", group_id, NULL, &err), 0);
     report_phase(&report, "observe");
     report_table(&report, s);
-    expect("time: observe 0.0 s, in all 0.0 s\n"
+    expect("took 0.0 s and 2 calls: 1 reads, 1 writes, 0 retries, 0 throttled\n"
+           "  phase                    time\n"
+           "  observe                 0.0 s\n"
            "  calls               reads  writes  retries  throttled\n"
            "  ec2                     0       1        0          0\n"
            "  ecs                     1       0        0          0\n"
@@ -207,6 +323,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_progress, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_keeps_from_going, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_long_wait_is_folded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_title_of_several, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_live, setup, teardown),
         cmocka_unit_test_setup_teardown(test_table, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
