@@ -147,28 +147,42 @@ static void add_awaited(const struct graph *g, struct strlist *lines)
         strlist_addf(lines, "waiting for %s", text.buf);
 }
 
+/* How many of a type, or of all (NULL), are under way among the first so many. */
 static size_t count_under_way(const struct graph *g, const struct resource_type *type,
                               size_t before)
 {
     size_t n = 0;
     for (size_t i = 0; i < before; i++)
-        n += g->v[i]->type == type && is_under_way(g->v[i]);
+        n += (type == NULL || g->v[i]->type == type) && is_under_way(g->v[i]);
     return n;
 }
 
-/* The only line, or "waiting for 14 services, 1 cluster". */
+/* "cache cluster redis, service notifier" where that is short, else "14 services, 1 cluster". */
+static void add_under_way(const struct graph *g, bool by_name, struct strbuf *out)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        const struct resource *r = g->v[i];
+        if (!is_under_way(r) || (!by_name && count_under_way(g, r->type, i) > 0))
+            continue;
+        strbuf_adds(out, count_under_way(g, NULL, i) > 0 ? ", " : "");
+        size_t n = count_under_way(g, r->type, g->n);
+        if (by_name)
+            strbuf_addf(out, "%s %s", r->type->singular, r->label);
+        else
+            strbuf_addf(out, "%zu %s", n, n == 1 ? r->type->singular : r->type->plural);
+    }
+}
+
+/* What is folded, in short: of one that is awaited all. */
 static void make_title(const struct graph *g, const struct strlist *lines, struct strbuf *ret)
 {
-    if (lines->n == 1)
+    size_t n = count_under_way(g, NULL, g->n);
+    if (n == 1) {
         strbuf_adds(ret, lines->v[0]);
-    for (size_t i = 0; i < g->n && lines->n > 1; i++) {
-        const struct resource_type *type = g->v[i]->type;
-        if (!is_under_way(g->v[i]) || count_under_way(g, type, i) > 0)
-            continue;
-        size_t n = count_under_way(g, type, g->n);
-        strbuf_addf(ret, "%s %zu %s", ret->len > 0 ? "," : "waiting for", n,
-                    n == 1 ? type->singular : type->plural);
+        return;
     }
+    strbuf_adds(ret, "waiting for ");
+    add_under_way(g, n <= N_NAMED, ret);
 }
 
 /* Sees to it that the lines which follow are folded, under a title that is not too old. */

@@ -257,9 +257,15 @@ static void test_title_of_several(void **state)
     report_phase(&report, "remove");
     pass(&report, REPORT_PAUSE);
     report_progress(&report, g, NULL);
-    _cleanup_free_ char *said = logged();
+    _cleanup_free_ char *few = logged();
+    assert_non_null(strstr(few, "\033[0Kwaiting for security group a, service s, security group b\n"
+                                "30.0 s: awaiting the end of security group a: held by eni-1\n"));
+    go(add(g, &group, "c"), PROGRESS_RUNNING, "held by eni-2");
+    pass(&report, 2 * REPORT_PAUSE);
+    report_progress(&report, g, NULL);
+    _cleanup_free_ char *many = logged();
     assert_non_null(
-        strstr(said, "\033[0Kwaiting for 2 security groups, 1 service\n30.0 s: awaiting"));
+        strstr(many, "\033[0Kwaiting for 3 security groups, 1 service\n1 min 30 s: awaiting"));
     graph_free(g);
 }
 
