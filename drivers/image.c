@@ -16,6 +16,7 @@ void image_release(struct image *im)
 {
     free(im->file);
     strbuf_release(&im->text);
+    image_file_release(&im->from);
     free(im->repository);
     free(im->uri);
     free(im->local);
@@ -31,8 +32,10 @@ static int read_file(struct image *im, struct err *err)
     const char *given = json_str(module, "dockerfile"), *path = json_str(module, "path");
     im->file = given != NULL ? xstrdup(given)
                              : xasprintf("%s/Dockerfile", path != NULL ? path : im->module);
-    if (file_read_beneath(im->job->checkout, im->file, FILE_MAX, &im->text, err) == 0)
+    if (file_read_beneath(im->job->checkout, im->file, FILE_MAX, &im->text, err) == 0) {
+        image_file_read(im->text.buf, json_get(module, "args"), &im->from);
         return 0;
+    }
     bool absent = err->class == ERR_NOT_FOUND;
     err->class = ERR_USER;
     if (absent)
@@ -91,7 +94,6 @@ static int find_repository(struct image *im, struct err *err)
 /* The hash, where all that the image is made of can be known; else says why nothing is skipped. */
 static int hash_content(struct image *im, struct err *err)
 {
-    _cleanup_image_file_ struct image_file file = { .unknown = NULL };
     _cleanup_strlist_ struct strlist bases = STRLIST_INIT;
     if (json_get(im->job->module, "paths") == NULL) {
         log_info("built in any case: modules.%s has no 'paths', which say what its image is made "
@@ -99,11 +101,10 @@ static int hash_content(struct image *im, struct err *err)
                  im->module);
         return 0;
     }
-    image_file_read(im->text.buf, json_get(im->job->module, "args"), &file);
-    if (file.unknown == NULL && image_bases(im, &file.bases, &bases, &file.unknown, err) < 0)
+    if (im->from.unknown == NULL && image_bases(im, &bases, &im->from.unknown, err) < 0)
         return -1;
-    if (file.unknown != NULL) {
-        log_info("built in any case: '%s' does not let berth know %s", im->file, file.unknown);
+    if (im->from.unknown != NULL) {
+        log_info("built in any case: '%s' does not let berth know %s", im->file, im->from.unknown);
         return 0;
     }
     return image_hash(im, &bases, &im->hash, err);
@@ -118,7 +119,7 @@ static int find_built(struct image *im, cJSON **ret, struct err *err)
     if (im->hash == NULL)
         return 0;
     image_tags_of_content(im->job->context, im->hash, &tags);
-    return image_find(im, &tags, ret, err);
+    return image_find(im, im->repository, &tags, ret, err);
 }
 
 static int say_plan(const struct image *im, const cJSON *built)
@@ -149,11 +150,11 @@ static int build_and_push(const struct image *im, struct err *err)
     _cleanup_strlist_ struct strlist tags = STRLIST_INIT;
     _cleanup_free_ char *tag = image_tag_built(im->job->context);
     double began = clock_now();
-    if (image_build(im, err) < 0)
+    if (image_pull_bases(im, err) < 0 || image_build(im, err) < 0)
         return -1;
     double built = clock_now();
     strlist_add(&tags, tag);
-    if (image_push(im, err) < 0 || image_find(im, &tags, &image, err) < 0)
+    if (image_push(im, err) < 0 || image_find(im, im->repository, &tags, &image, err) < 0)
         return -1;
     if (image == NULL)
         return err_set(err, ERR_FAILED,

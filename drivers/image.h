@@ -5,14 +5,20 @@
 /*
  * The image of a module: <module>-build (docs/drivers/image.md). A program that builds images runs
  * as the job's user, on a storage of the job's own; it gets to see the registry's password when it
- * pushes, and never before: the build is over then, and all that it started has ended.
+ * fetches what the build is based on, and when it pushes: before the build has begun, and when it
+ * is over and all that it started has ended.
  *
  * image.c has the order of things, each other file one of them:
  *   image_file     what of a Dockerfile says which images it builds on
  *   image_hash     one name for all that an image is made of
  *   image_builder  which program builds here, and how it is called
+ *   image_host     what the host says of registries
+ *   image_registry what a registry says of a public image
+ *   image_base     what the image is built on: what that is now, and how the build gets it
  *   image_build    the build
- *   image_push     login and push
+ *   image_login    the login to the account's registry
+ *   image_push     the push
+ *   image_refusal  what a builder's words mean where it could not push or pull
  *   image_tag      tags, by ECR's API
  */
 
@@ -20,12 +26,20 @@
 
 enum image_program { IMAGE_BUILDAH, IMAGE_PODMAN, IMAGE_DOCKER };
 
+/* What a Dockerfile names from outside the repository. */
+struct image_file {
+    struct strlist bases; /* images that it builds on or copies from, once each; not "scratch" */
+    char *unknown;        /* what cannot be told from it, for the log; NULL: nothing */
+};
+#define _cleanup_image_file_ _cleanup_(image_file_release)
+
 /* One job's image. The strings are its own, but for what is const. */
 struct image {
     const struct tool_job *job;
     const char *module;
     char *file;                 /* the Dockerfile's path in the checkout */
     struct strbuf text;         /* its text */
+    struct image_file from;     /* what that names */
     char *repository;           /* "automation-api" */
     char *uri;                  /* "123456789012.dkr.ecr.us-east-1.amazonaws.com/automation-api" */
     char *local;                /* what the builder calls it: "<uri>:<environment>-<pipeline>" */
@@ -35,19 +49,13 @@ struct image {
 };
 #define IMAGE_INIT                                                                                 \
     {                                                                                              \
-        .text = STRBUF_INIT, .words = STRLIST_INIT                                                 \
+        .text = STRBUF_INIT, .words = STRLIST_INIT, .from = {.bases = STRLIST_INIT }               \
     }
 #define _cleanup_image_ _cleanup_(image_release)
 void image_release(struct image *im);
 
 /* --- image_file.c: pure ---------------------------------------------------------------------- */
 
-/* What a Dockerfile names from outside the repository. */
-struct image_file {
-    struct strlist bases; /* images that it builds on or copies from, once each; not "scratch" */
-    char *unknown;        /* what cannot be told from it, for the log; NULL: nothing */
-};
-#define _cleanup_image_file_ _cleanup_(image_file_release)
 /* `args` (may be NULL) is an object of strings, the build arguments. */
 void image_file_read(const char *text, const cJSON *args, struct image_file *ret);
 void image_file_release(struct image_file *file);
@@ -75,21 +83,68 @@ int image_builder_run(const struct image *im, const struct strlist *arguments, i
 /* Removes what the job has left of images on the host, also after a cancel. What fails is said. */
 void image_builder_clean(const struct image *im);
 
+/* --- image_host.c ----------------------------------------------------------------------------- */
+
+/* Whether names of images lead elsewhere than they say, by what a builder reads of the host. */
+bool image_host_redirects(void);
+/* Whether a registries.conf says so: it has a table for a registry. Pure. */
+bool image_registries_redirect(const char *text);
+/* Has the builder trust the host config's "registry.certificates". */
+void image_add_certificates(const struct image *im, struct strlist *arguments);
+/*
+ * These, and those that the host trusts anyway, as builders do: a file in memory, whose descriptor
+ * the caller closes when it no longer needs the path, which the caller frees. Both stay as they are
+ * where there is no such setting. ERR_HOST.
+ */
+int image_open_trust(const struct image *im, int *ret_fd, char **ret_path, struct err *err);
+
+/* --- image_base.c ----------------------------------------------------------------------------- */
+
+/* What the bases of im->from are now, into *ret, each behind its name. Where one cannot be known, 0
+ * all the same, and *ret_unknown, the caller's, says which and why. */
+int image_bases(const struct image *im, struct strlist *ret, char **ret_unknown, struct err *err);
+/* Whether one of them is in the registry that the image is pushed to. */
+bool image_has_own_bases(const struct image *im);
+/* Fetches those, with a login that the build never sees. ERR_USER for one that is not there. */
+int image_pull_bases(const struct image *im, struct err *err);
+
 /* --- image_build.c ---------------------------------------------------------------------------- */
 
-/* What the registry says of the bases now, into *ret. Where one cannot be known, 0 all the same,
- * and *ret_unknown, the caller's, says which and why. */
-int image_bases(const struct image *im, const struct strlist *bases, struct strlist *ret,
-                char **ret_unknown, struct err *err);
 /* Builds im->local. ERR_USER where the builder says no. */
 int image_build(const struct image *im, struct err *err);
+
+/* --- image_login.c ---------------------------------------------------------------------------- */
+
+/* Logs in to the account's registry, by GetAuthorizationToken: a descriptor to be `handed` to the
+ * builder, which the caller closes. */
+int image_login(const struct image *im, int *ret_handed, struct err *err);
+/* Has the builder take it. */
+void image_add_login(const struct image *im, struct strlist *arguments);
+
+/* --- image_refusal.c -------------------------------------------------------------------------- */
+
+/* What a builder's words about a push or pull that failed mean. */
+enum image_refusal {
+    IMAGE_OTHER,
+    IMAGE_IMMUTABLE, /* the tag is another image's */
+    IMAGE_MISSING,   /* no such repository, or image */
+    IMAGE_LOCAL,     /* a file of this host */
+    IMAGE_DENIED,
+    IMAGE_UNTRUSTED, /* the registry's certificate */
+    IMAGE_SILENT,    /* it cannot be reached */
+};
+/* Both pure: what it means, and whether it may pass by itself. */
+enum image_refusal image_refusal_of(const char *said);
+bool image_refusal_passes(const char *said);
+/* Sets the error of those that mean the same for a "push" and a "pull". Returns -1. */
+int image_refused(const struct image *im, const char *what, const char *said, struct err *err);
+/* What it has said, into the log. */
+void image_say(const struct tool_end *end);
 
 /* --- image_push.c ----------------------------------------------------------------------------- */
 
 /* Logs in and pushes im->local, under its tag. */
 int image_push(const struct image *im, struct err *err);
-/* Whether what a builder says after a failed push may pass by itself. Pure. */
-bool image_push_is_transient(const char *said);
 
 /* --- image_tag.c ------------------------------------------------------------------------------ */
 
@@ -101,9 +156,10 @@ char *image_tag_built(const struct context *c);
  * what it says. The first of *ret is the one to give.
  */
 void image_tags_of_content(const struct context *c, const char *hash, struct strlist *ret);
-/* The image with the first of these tags that is there; NULL in *ret: none is. The caller frees it.
- */
-int image_find(const struct image *im, const struct strlist *tags, cJSON **ret, struct err *err);
+/* The image of a repository of the account with the first of these tags that is there; NULL in
+ * *ret: none is. The caller frees it. */
+int image_find(const struct image *im, const char *repository, const struct strlist *tags,
+               cJSON **ret, struct err *err);
 /*
  * Gives an image of the repository, as image_find() has it, all tags that it is to have: of its
  * content, <environment>-<pipeline>, <environment>, and from production "latest", which comes last.

@@ -12,54 +12,6 @@
 
 /* Where the host config says nothing of "buildSeconds". */
 #define BUILD_SECONDS 3600
-#define LOOK_SECONDS  120
-
-/* An image that is named by its digest is what it is. */
-static bool is_pinned(const char *base)
-{
-    return strstr(base, "@sha256:") != NULL;
-}
-
-static char *first_line(const struct strbuf *text)
-{
-    return xstrndup(text->buf, strcspn(text->buf, "\r\n"));
-}
-
-/*
- * The manifest as the registry has it, by which its digest is made. Nothing is pulled: the builder
- * asks the registry as it does for a build (registries.conf(5), short names, mirrors).
- */
-static int look_at_base(const struct image *im, const char *base, struct strlist *ret,
-                        char **ret_unknown, struct err *err)
-{
-    _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
-    _cleanup_strlist_ struct strlist arguments = STRLIST_INIT;
-    _cleanup_err_ struct err failure = ERR_INIT;
-    strlist_add(&arguments, "manifest");
-    strlist_add(&arguments, "inspect");
-    strlist_add(&arguments, base);
-    int r = image_builder_run(im, &arguments, 0, LOOK_SECONDS, &end, &failure);
-    if (r < 0 && failure.class != ERR_TIMEOUT)
-        return err_move(err, &failure);
-    if (r < 0 || end.code != 0 || end.out.len == 0) {
-        _cleanup_free_ char *said = r < 0 ? xstrdup(failure.message) : first_line(&end.errors);
-        *ret_unknown = xasprintf("what '%s' is now: %s", base, said);
-        return 0;
-    }
-    strlist_add(ret, end.out.buf);
-    return 0;
-}
-
-int image_bases(const struct image *im, const struct strlist *bases, struct strlist *ret,
-                char **ret_unknown, struct err *err)
-{
-    for (size_t i = 0; i < bases->n && *ret_unknown == NULL; i++) {
-        strlist_add(ret, bases->v[i]);
-        if (!is_pinned(bases->v[i]) && look_at_base(im, bases->v[i], ret, ret_unknown, err) < 0)
-            return -1;
-    }
-    return 0;
-}
 
 static void add_label(struct strlist *arguments, const char *name, const char *value)
 {
@@ -81,6 +33,20 @@ static void add_labels(const struct image *im, struct strlist *arguments)
     add_label(arguments, "berth.content", im->hash);
 }
 
+/*
+ * The daemon of docker may have an older base than was looked at. What image_pull_bases() has
+ * fetched, the build has no login to ask for again: "--pull=false" fetches what is not there
+ * (buildah-build(1), podman-build(1)), which is what docker does by itself.
+ */
+static void add_pull(const struct image *im, struct strlist *arguments)
+{
+    bool fetched = image_has_own_bases(im);
+    if (im->program == IMAGE_DOCKER && !fetched)
+        strlist_add(arguments, "--pull");
+    if (im->program != IMAGE_DOCKER && fetched)
+        strlist_add(arguments, "--pull=false");
+}
+
 static void build_arguments(const struct image *im, struct strlist *arguments)
 {
     const cJSON *module = im->job->module, *arg;
@@ -89,8 +55,8 @@ static void build_arguments(const struct image *im, struct strlist *arguments)
         strlist_add(arguments, "--isolation=chroot");
     strlist_addf(arguments, "--file=%s", im->file);
     strlist_addf(arguments, "--tag=%s", im->local);
-    if (im->program == IMAGE_DOCKER) /* its daemon may have an older base than was looked at */
-        strlist_add(arguments, "--pull");
+    add_pull(im, arguments);
+    image_add_certificates(im, arguments);
     cJSON_ArrayForEach (arg, json_get(module, "args"))
         strlist_addf(arguments, "--build-arg=%s=%s", arg->string, arg->valuestring);
     if (json_str(module, "target") != NULL)

@@ -30,10 +30,11 @@ void image_tags_of_content(const struct context *c, const char *hash, struct str
     strlist_addf(ret, ECR_CONTENT_TAG "%s", hash);
 }
 
-int image_find(const struct image *im, const struct strlist *tags, cJSON **ret, struct err *err)
+int image_find(const struct image *im, const char *repository, const struct strlist *tags,
+               cJSON **ret, struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject(), *output = NULL;
-    json_put_str(input, "repositoryName", im->repository);
+    json_put_str(input, "repositoryName", repository);
     cJSON *ids = json_put_array(input, "imageIds");
     for (size_t i = 0; i < tags->n; i++)
         json_put_str(json_push(ids, cJSON_CreateObject()), "imageTag", tags->v[i]);

@@ -278,6 +278,10 @@ static void set_method(CURL *curl, const struct http_request *request)
         curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
         return;
     }
+    if (strcmp(request->method, "HEAD") == 0) {
+        curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+        return;
+    }
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body != NULL ? request->body : "");
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);

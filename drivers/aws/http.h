@@ -20,11 +20,11 @@
 struct http;
 
 struct http_request {
-    const char *method;         /* "GET", "POST", "PUT", "PATCH" */
+    const char *method;         /* "GET", "HEAD", "POST", "PUT", "PATCH" */
     const char *url;            /* its bytes are sent as they are: encoded, without a fragment */
     const char *const *headers; /* "Name: value" */
     size_t n_headers;
-    const void *body; /* for all but GET */
+    const void *body; /* for all but GET and HEAD */
     size_t body_len;
     double connect_timeout; /* seconds */
     double timeout;         /* of the whole request, seconds */

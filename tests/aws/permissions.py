@@ -65,7 +65,8 @@ ECR: Table = {
                      "DescribeImages", "GetLifecyclePolicy", "GetRepositoryPolicy", "ListImages",
                      "PutImage", "PutImageScanningConfiguration", "PutImageTagMutability",
                      "PutLifecyclePolicy", "SetRepositoryPolicy", "InitiateLayerUpload",
-                     "UploadLayerPart", "CompleteLayerUpload"), "repository/{repositoryName}"),
+                     "UploadLayerPart", "CompleteLayerUpload",
+                     "GetDownloadUrlForLayer"), "repository/{repositoryName}"),
     **dict.fromkeys(("TagResource", "UntagResource", "ListTagsForResource"), "{resourceArn}"),
 }
 IAM: Table = {

@@ -5,11 +5,8 @@ registry. boto3 is the witness for what is there, /proc and the host's directori
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,39 +15,12 @@ from typing import Any
 
 import pytest
 
-import policed
-from jobhost import JobHost, make_users, processes_of, remove_users, wait_for
-from registry import Registry
-from runner import Result, RunningJob, make_options
-from world import BRANCH, ENVIRONMENT, Endpoint
+from imagehost import (  # noqa: F401
+    PLAIN, SYSTEM, USER, ImageHost, compiled, error_of, host, registry, users)
+from jobhost import wait_for
+from runner import RunningJob, make_options
+from world import ENVIRONMENT
 
-USER, SYSTEM = 1, 2
-PRINCIPAL = "arn:aws:iam::123456789012:user/berth"
-PROBE = "int main(int n, char **v) { (void)v; return n > 9; }\n"
-HANG = "#include <unistd.h>\nint main(void) { for (;;) pause(); }\n"
-# One that is gone when it is looked at, and always there: it counts in the file that it is given.
-CHAIN = """
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
-int main(int argc, char **argv)
-{
-    int fd = open(argv[argc - 1], O_RDWR | O_CREAT, 0666);
-    unsigned long *count = ftruncate(fd, 8) == 0
-        ? mmap(NULL, 8, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : NULL;
-    time_t end = time(NULL) + 60;
-    signal(SIGTERM, SIG_IGN);
-    setsid();
-    while (time(NULL) < end) {
-        if (fork() > 0)
-            _exit(0);
-        ++*count;
-    }
-    return 0;
-}
-"""
 # A builder that writes down, when it is to push, whether the count goes on.
 WATCHER = """#!/bin/sh
 case " $* " in *" push "*)
@@ -59,112 +29,6 @@ case " $* " in *" push "*)
 esac
 exec buildah "$@"
 """
-PLAIN = "FROM scratch\nCOPY api/ /srv/\nENTRYPOINT [\"/srv/program\"]\n"
-
-
-@pytest.fixture(scope="module")
-def users() -> Iterator[list[str]]:
-    if os.geteuid() != 0:
-        pytest.skip("only root can run builds as another user")
-    names = make_users(1)
-    yield names
-    remove_users(names)
-
-
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Static programs, since an image built on nothing has no libraries."""
-    directory = tmp_path_factory.mktemp("compiled")
-    for name, text in (("program", PROBE), ("hang", HANG), ("chain", CHAIN)):
-        (directory / f"{name}.c").write_text(text)
-        subprocess.run(["gcc", "-static", "-Os", "-o", directory / name, directory / f"{name}.c"],
-                       check=True)
-    return directory
-
-
-@pytest.fixture(scope="module")
-def registry(endpoint: Endpoint) -> Iterator[Registry]:
-    with Registry(endpoint.url) as started:
-        yield started
-    endpoint.control("POST", "registry", {"host": None})
-
-
-class ImageHost(JobHost):
-    """A project with a module `api`, whose repository is there."""
-
-    def __init__(self, users: list[str], aws: Endpoint, registry: Registry, compiled: Path) -> None:
-        super().__init__(users)
-        self.aws, self.registry, self.pipeline, self.denied = aws, registry, 100, False
-        self.config_path = Path(self.environ["BERTH_CONFIG"])
-        self.environ |= {"AWS_ENDPOINT_URL": aws.url, "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
-                         "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
-        self.police = policed.Police(self) if policed.WANTED else None  # type: ignore[arg-type]
-        self.environ |= self.police.environ() if self.police else {}
-        certificates = shutil.copytree(registry.certificates, self.directory / "certificates")
-        self.config |= {"builder": "buildah", "registry": {"certificates": str(certificates)}}
-        self.ecr = aws.client("ecr")
-        self.ecr.create_repository(repositoryName="automation-api")
-        self.put("api/Dockerfile", PLAIN)
-        for name in ("program", "hang"):
-            self.put(f"api/{name}", (compiled / name).read_bytes())
-        self.module({"paths": ["api"]})
-
-    def put(self, path: str, content: str | bytes) -> None:
-        file = self.project / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content.encode() if isinstance(content, str) else content)
-        file.chmod(0o755)
-
-    def module(self, module: dict[str, Any], **others: dict[str, Any]) -> None:
-        self.put(".berth/environment.json", json.dumps(
-            {"network": {"vpc": "vpc-1", "privateSubnets": ["subnet-1"]}, "services": {},
-             "modules": {"api": module, **others}}, indent=2))
-
-    def options(self, job: str = "api-build", **more: Any) -> dict[str, Any]:
-        self.pipeline += 1
-        given = {"ref": BRANCH, "pipeline": self.pipeline, "timeout": 600, **more}
-        self.write_config()
-        if self.police and not self.denied:
-            self.police.hold("production" if given["ref"] == "master" else "ephemeral")
-        return super().options(job, **given)
-
-    def deny(self, *actions: str) -> None:
-        """Some actions to whom jobs run as, who may do all else."""
-        self.denied = bool(actions)
-        statements: list[dict[str, Any]] = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
-        if actions:
-            statements.append({"Effect": "Deny", "Action": list(actions), "Resource": "*"})
-        self.aws.enforce_on(policed.JOBS if self.police else PRINCIPAL,
-                            {"Version": "2012-10-17", "Statement": statements})
-
-    def build(self, job: str = "api-build", **more: Any) -> Result:
-        return self.play(job, **more)
-
-    def images(self) -> dict[str, str]:
-        """Digests by tag."""
-        found = self.ecr.describe_images(repositoryName="automation-api")["imageDetails"]
-        return {tag: i["imageDigest"] for i in found for tag in i.get("imageTags", [])}
-
-    def left(self) -> list[str]:
-        """What is on the host of the jobs that have ended."""
-        user = self.config["user"][0]
-        found = [str(p) for p in (self.builds / user / "tmp").glob("*")]
-        found += [str(p) for p in (self.directory / "cache").rglob("*images*")]
-        return found + [name for _, name in processes_of([user])]
-
-
-@pytest.fixture
-def host(users: list[str], endpoint: Endpoint, registry: Registry, compiled: Path
-         ) -> Iterator[ImageHost]:
-    endpoint.reset()
-    host = ImageHost(users, endpoint, registry, compiled)
-    yield host
-    host.remove()
-
-
-def error_of(result: Result) -> str:
-    errors = re.findall(r"(?m)^ERROR: (.*)$", result.log)
-    return str([e for e in errors if not e.startswith("Job failed")][-1])
 
 
 @contextmanager

@@ -12,9 +12,11 @@ basic authentication with a token of GetAuthorizationToken, repositories that mu
 that may be immutable, an action of the API for each request. All that is the endpoint's to decide
 (tests/aws/ecr/login.py), which so knows every image pushed by its own digest.
 
-`Registry` starts it for a test, and stops it.
+`Registry` starts it for a test, and stops it. `public` is another one, with an image that anybody may
+read.
 """
 
+from .public import Public, public
 from .starter import Registry
 
-__all__ = ["Registry"]
+__all__ = ["Public", "Registry", "public"]

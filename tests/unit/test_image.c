@@ -268,12 +268,11 @@ static void who_takes_whose_images(void **state)
 static void what_passes_by_itself(void **state)
 {
     (void)state;
-    assert_true(
-        image_push_is_transient("received unexpected HTTP status: 503 Service Unavailable"));
-    assert_true(image_push_is_transient("write tcp: connection reset by peer"));
-    assert_true(image_push_is_transient("Put \"https://x\": unexpected EOF"));
-    assert_false(image_push_is_transient("denied: not authorized"));
-    assert_false(image_push_is_transient("name unknown: The repository does not exist"));
+    assert_true(image_refusal_passes("received unexpected HTTP status: 503 Service Unavailable"));
+    assert_true(image_refusal_passes("write tcp: connection reset by peer"));
+    assert_true(image_refusal_passes("Put \"https://x\": unexpected EOF"));
+    assert_false(image_refusal_passes("denied: not authorized"));
+    assert_false(image_refusal_passes("name unknown: The repository does not exist"));
 }
 
 static void subordinate_ids_are_read(void **state)
