@@ -9,9 +9,9 @@
  * (ecs_service_want.c, ecs_service.c; ecs_service_form.c brings wanted and observed ones into one
  * form), until when an environment lives (ecs_expiry.c), whether a service's deployment is done
  * (ecs_judge.c) and its targets are healthy (ecs_targets.c), why tasks have stopped
- * (ecs_stopped.c), many at once (ecs_describe.c), old revisions (ecs_revision.c), and families that
- * nothing wants (ecs_family.c); and what a teardown stops first, tasks that no service has started
- * (ecs_task.c).
+ * (ecs_stopped.c), again and again (ecs_loop.c), what else tells why (ecs_explain.c), many at once
+ * (ecs_describe.c), old revisions (ecs_revision.c), and families that nothing wants (ecs_family.c);
+ * and what a teardown stops first, tasks that no service has started (ecs_task.c).
  */
 
 #include "drivers/resource.h"
@@ -112,14 +112,54 @@ enum readiness ecs_service_judge(const struct resource *r, struct strbuf *why);
  */
 int ecs_targets_read(struct session *s, struct resource *r, const cJSON *service, struct err *err);
 bool ecs_targets_are_healthy(const struct resource *r, struct strbuf *why);
+char *ecs_target_group_name(const char *arn); /* of its ARN; the caller frees it */
 /* Whether the deployment that this run began is no longer the primary one. */
 bool ecs_service_is_replaced(const struct resource *r);
+
+/* Since when what ECS tells of the service is about the deployment that is judged; seconds since
+ * 1970. */
+double ecs_service_since(const struct resource *r);
+/* Whether ECS finds no place for tasks; it tells so in events. The newest of them, or NULL. */
+const char *ecs_service_unplaced(const struct resource *r);
+const char *ecs_event_text(const char *message); /* of an event, without the service's name */
+/* Whether an event tells of something that went wrong. */
+bool ecs_event_tells(const char *message);
+/* explain() of services (ecs_explain.c). */
+void ecs_service_explain(struct session *s, const struct resource *r, cJSON *explanation);
 
 /*
  * Why tasks of a service have stopped of late, the newest first, each reason once:
  * [{"task", "at" (seconds since 1970), "reason", "times"}]. The caller owns *ret.
  */
 int ecs_service_stops(struct session *s, const struct resource *r, cJSON **ret, struct err *err);
+/*
+ * The same of each task, with the "deployment" that started it, AWS's stop "code", the "container"
+ * whose end it was with its "exitCode", and, where it is the application's or its settings' doing,
+ * the "kind" of end, one of those below, and the "detail" that AWS gives.
+ */
+int ecs_stops_read(struct session *s, const struct resource *r, cJSON **ret, struct err *err);
+#define ECS_STOP_PULL   "pull"
+#define ECS_STOP_SECRET "secret"
+#define ECS_STOP_ROLE   "role"
+#define ECS_STOP_LOG    "log"
+#define ECS_STOP_START  "start"
+#define ECS_STOP_MEMORY "memory"
+#define ECS_STOP_EXIT   "exit"
+#define ECS_STOP_HEALTH "health"
+#define ECS_STOP_TARGET "target"
+/* Reads the ends of the deployment's tasks into the resource's memo, where ECS shows signs of any
+ * that have not been read (ecs_loop.c). */
+void ecs_stops_look(struct session *s, struct resource *r);
+/* The newest end of the kind that most ends are of, and how many those are; NULL: there is none. */
+const cJSON *ecs_stops_prevailing(const cJSON *stops, size_t *ret_n);
+/* Whether the task's containers had run before it ended. */
+bool ecs_stop_has_run(const cJSON *stop);
+/* Whether tasks end so often that waiting helps no more. */
+bool ecs_stops_are_a_loop(const struct resource *r);
+/* Appends why tasks end, of which there are n: "container 'api' exits with 1 (3 tasks)". */
+void ecs_stop_tell(const cJSON *stop, size_t n, struct strbuf *out);
+/* What to do about it; NULL where that is not known. */
+const char *ecs_stop_cure(const cJSON *stop);
 /* Describe, and take out of the list, as many as one call takes; clusters with their tags
  * (ecs_describe.c). The caller owns *ret. */
 int ecs_tasks_describe(struct session *s, const char *cluster, cJSON *arns, cJSON **ret,

@@ -12,6 +12,9 @@
  */
 
 #define EVENTS_TOLD 3
+/* For how long ECS may find no place for tasks: a task that ends elsewhere makes room, a quota or
+ * a zone without capacity does not pass so soon. */
+#define PLACE_SECONDS 300.0
 
 void ecs_service_remember(struct resource *r, const cJSON *service)
 {
@@ -23,6 +26,7 @@ void ecs_service_remember(struct resource *r, const cJSON *service)
     while (json_count(events) > 20)
         cJSON_DeleteItemFromArray(events, 20);
     json_put(r->memo, "state", state);
+    json_put_bool(r->memo, RESOURCE_BLAMELESS, ecs_service_unplaced(r) != NULL);
     const cJSON *created = json_get(service, "createdAt");
     if (cJSON_IsNumber(created))
         json_put_int(r->memo, RESOURCE_CREATED, (int64_t)created->valuedouble);
@@ -46,7 +50,9 @@ void ecs_service_begun(struct resource *r, const cJSON *service)
     json_put_str(r->memo, "deployment", json_str(primary, "id"));
     if (created_at(primary) > 0)
         json_put(r->memo, "begun", cJSON_CreateNumber(created_at(primary)));
-    cJSON_DeleteItemFromObjectCaseSensitive(r->memo, "seen");
+    static const char *const earlier[] = { "seen", "signs", "stops" };
+    for (size_t i = 0; i < ARRAY_SIZE(earlier); i++)
+        cJSON_DeleteItemFromObjectCaseSensitive(r->memo, earlier[i]);
 }
 
 static const cJSON *primary_of(const struct resource *r)
@@ -104,7 +110,7 @@ static const char *revision_of(const cJSON *deployment)
 }
 
 /* Events are ECS's own account of what goes wrong; most of them only tell of success. */
-static bool event_tells(const char *message)
+bool ecs_event_tells(const char *message)
 {
     static const char *const words[] = { "fail",           "unhealthy",      "error",
                                          "throttl",        "unable",         "missing",
@@ -124,10 +130,48 @@ static void add_sentence(struct strbuf *why, const char *sentence)
 }
 
 /* Events begin with "(service NAME) ", which whoever reads this knows. */
-static const char *without_service(const char *message)
+const char *ecs_event_text(const char *message)
 {
     const char *end = str_starts(message, "(service ") ? strstr(message, ") ") : NULL;
     return end != NULL ? end + 2 : message;
+}
+
+double ecs_service_since(const struct resource *r)
+{
+    const cJSON *begun = json_get(r->memo, "begun");
+    return begun != NULL ? begun->valuedouble : created_at(primary_of(r));
+}
+
+/*
+ * The newest event of those that say that there is no place, and in *ret_seconds how long before it
+ * the first of them was, since a task was started last.
+ * https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
+ */
+static const cJSON *unplaced(const struct resource *r, double *ret_seconds)
+{
+    const cJSON *event, *newest = NULL;
+    *ret_seconds = 0;
+    cJSON_ArrayForEach (event, json_at(r->memo, "state/events")) {
+        const char *message = json_str(event, "message");
+        if (message == NULL || created_at(event) < ecs_service_since(r))
+            continue;
+        if (strstr(message, "has started") != NULL)
+            break;
+        if (strstr(message, "unable to place a task") == NULL)
+            continue;
+        newest = newest != NULL ? newest : event;
+        *ret_seconds = created_at(newest) - created_at(event);
+    }
+    return newest;
+}
+
+const char *ecs_service_unplaced(const struct resource *r)
+{
+    static const char reason[] = "Reason: ";
+    double seconds;
+    const char *message = json_str(unplaced(r, &seconds), "message");
+    const char *at = message != NULL ? strstr(message, reason) : NULL;
+    return at != NULL ? at + strlen(reason) : message;
 }
 
 /* The newest events that tell something. What was said before the deployment began is about
@@ -135,16 +179,15 @@ static const char *without_service(const char *message)
 static void add_events(const struct resource *r, struct strbuf *why)
 {
     int told = 0;
-    const cJSON *begun = json_get(r->memo, "begun");
-    double since = begun != NULL ? begun->valuedouble : created_at(primary_of(r));
+    double since = ecs_service_since(r);
     const cJSON *event;
     cJSON_ArrayForEach (event, json_at(r->memo, "state/events")) {
         const char *message = json_str(event, "message");
         bool earlier = created_at(event) > 0 && created_at(event) < since;
-        if (earlier || !event_tells(message) || told == EVENTS_TOLD)
+        if (earlier || !ecs_event_tells(message) || told == EVENTS_TOLD)
             continue;
         strbuf_adds(why, told++ == 0 ? "; ECS says: " : "; ");
-        add_sentence(why, without_service(message));
+        add_sentence(why, ecs_event_text(message));
     }
 }
 
@@ -159,6 +202,30 @@ static bool event_tells_failure_of(const struct resource *r, const char *deploym
             return true;
     }
     return false;
+}
+
+/* Why tasks end, where that is known: it says more than what ECS makes of it. */
+static bool add_stops(const struct resource *r, const char *before, struct strbuf *why)
+{
+    size_t n = 0;
+    const cJSON *stop = ecs_stops_prevailing(json_get(r->memo, "stops"), &n);
+    if (stop == NULL)
+        return false;
+    strbuf_adds(why, before);
+    ecs_stop_tell(stop, n, why);
+    return true;
+}
+
+/* What ECS says of a failed deployment itself: "tasks failed to start". */
+static void add_reason(const struct resource *r, const char *reason, struct strbuf *why)
+{
+    if (add_stops(r, ": ", why))
+        return;
+    if (reason != NULL) {
+        strbuf_adds(why, ": ");
+        add_sentence(why, reason);
+    }
+    add_events(r, why);
 }
 
 static bool reason_tells_rollback(const char *reason)
@@ -178,11 +245,7 @@ static enum readiness judge_replaced(const struct resource *r, struct strbuf *wh
     if (str_eq(json_str(own, "rolloutState"), "FAILED") || reason_tells_rollback(primary_reason) ||
         event_tells_failure_of(r, json_str(r->memo, "deployment"))) {
         strbuf_addf(why, "its deployment failed and was rolled back to '%s'", revision_of(primary));
-        if (reason != NULL) {
-            strbuf_adds(why, ": ");
-            add_sentence(why, reason);
-        }
-        add_events(r, why);
+        add_reason(r, reason, why);
         return FAILED;
     }
     int64_t pipeline = json_int(r->memo, "pipeline", 0);
@@ -201,6 +264,37 @@ static enum readiness judge_complete(const struct resource *r, struct strbuf *wh
     return ecs_targets_are_healthy(r, why) ? READY : WAITING;
 }
 
+/* The last words of a wait for room, and its end. */
+static bool has_no_place(const struct resource *r, struct strbuf *why)
+{
+    double seconds;
+    if (unplaced(r, &seconds) == NULL || seconds < PLACE_SECONDS)
+        return false;
+    strbuf_adds(why, "ECS finds no place for its tasks: ");
+    add_sentence(why, ecs_service_unplaced(r));
+    return true;
+}
+
+/* Why it is not ready yet: how many tasks run, and what has gone wrong so far. */
+static void say_progress(const struct resource *r, const cJSON *primary, struct strbuf *why)
+{
+    const cJSON *state = json_get(r->memo, "state");
+    int64_t desired = json_int(state, "desiredCount", 0);
+    int64_t failed = json_int(primary, "failedTasks", 0);
+    strbuf_addf(why, "%" PRId64 " of %" PRId64 " tasks of '%s' run",
+                json_int(primary, "runningCount", 0), desired, revision_of(primary));
+    if (failed > 0)
+        strbuf_addf(why, ", %" PRId64 " failed", failed);
+    if (add_stops(r, "; ", why))
+        return;
+    if (failed > 0 || ecs_service_unplaced(r) != NULL)
+        add_events(r, why);
+    else if (json_int(state, "runningCount", 0) > desired)
+        strbuf_adds(why, ", old ones are being stopped");
+    else if (json_int(primary, "runningCount", 0) >= desired)
+        strbuf_adds(why, ", not all healthy yet");
+}
+
 static enum readiness judge_primary(const struct resource *r, const cJSON *primary,
                                     struct strbuf *why)
 {
@@ -210,26 +304,21 @@ static enum readiness judge_primary(const struct resource *r, const cJSON *prima
     int64_t running = json_int(state, "runningCount", 0);
     if (str_eq(rollout, "FAILED")) {
         const char *reason = json_str(primary, "rolloutStateReason");
-        strbuf_adds(why, "its deployment failed: ");
-        add_sentence(why, reason ? reason : "ECS gives no reason");
-        add_events(r, why);
+        strbuf_adds(why, "its deployment failed");
+        add_reason(r, reason ? reason : "ECS gives no reason", why);
         return FAILED;
     }
     /* Without a rollout state (a controller other than ECS's) the counts decide. */
     bool complete = rollout == NULL || str_eq(rollout, "COMPLETED");
     if (complete && running == desired)
         return judge_complete(r, why);
-    int64_t failed = json_int(primary, "failedTasks", 0);
-    strbuf_addf(why, "%" PRId64 " of %" PRId64 " tasks of '%s' run",
-                json_int(primary, "runningCount", 0), desired, revision_of(primary));
-    if (failed > 0) {
-        strbuf_addf(why, ", %" PRId64 " failed", failed);
-        add_events(r, why);
-    } else if (running > desired) {
-        strbuf_adds(why, ", old ones are being stopped");
-    } else if (json_int(primary, "runningCount", 0) >= desired) {
-        strbuf_adds(why, ", not all healthy yet");
+    if (ecs_stops_are_a_loop(r)) {
+        add_stops(r, "", why);
+        return FAILED;
     }
+    if (has_no_place(r, why))
+        return FAILED;
+    say_progress(r, primary, why);
     _cleanup_strbuf_ struct strbuf targets = STRBUF_INIT;
     if (!ecs_targets_are_healthy(r, &targets))
         strbuf_addf(why, "; %s", targets.buf);

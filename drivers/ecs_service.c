@@ -98,6 +98,7 @@ static int service_observe(struct session *s, struct resource *const *r, size_t 
         ecs_service_seen(r[i]);
         if (ecs_targets_read(s, r[i], service, err) < 0)
             return -1;
+        ecs_stops_look(s, r[i]);
         cJSON_Delete(r[i]->tags);
         r[i]->tags = tags_from_list(json_get(service, "tags"), "key", "value");
         if (r[i]->want == NULL)
@@ -346,4 +347,5 @@ const struct resource_type ecs_service_type = {
     .lets_go_of = service_lets_go_of,
     .let_go = service_let_go,
     .adopt = ecs_adopt,
+    .explain = ecs_service_explain,
 };

@@ -163,6 +163,14 @@ static int need_balancer(struct resource *r, const cJSON *spec, const cJSON *ser
     return err_set(err, ERR_USER, "%s.port: %d is none of the service's ports", path, (int)port);
 }
 
+/* The schema has seen to its form. */
+static double deadline_of(const cJSON *service)
+{
+    const char *deadline = json_str(service, "deadline");
+    int64_t seconds = 0;
+    return deadline != NULL && clock_read_span(deadline, &seconds) == 0 ? (double)seconds : 0;
+}
+
 int ecs_service_want(struct graph *g, const cJSON *spec, const cJSON *service, struct err *err)
 {
     static const char *const decided[] = { "cluster", "serviceName", "taskDefinition", "role",
@@ -186,8 +194,10 @@ int ecs_service_want(struct graph *g, const cJSON *spec, const cJSON *service, s
     ecs_service_want_rollout(want);
     struct resource *r = NULL;
     if (graph_add(g, &ecs_service_type, service->string, name, origin, steal_ptr(&want), &r, err) <
-            0 ||
-        depend(r, spec, service, err) < 0 || need_balancer(r, spec, service, err) < 0)
+        0)
+        return -1;
+    r->deadline = deadline_of(service);
+    if (depend(r, spec, service, err) < 0 || need_balancer(r, spec, service, err) < 0)
         return -1;
     return need_surroundings(r, spec, service, err);
 }

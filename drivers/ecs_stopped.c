@@ -3,6 +3,9 @@
  * Why tasks of a service have stopped. ECS tells it of each task, for about an hour:
  * https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-errors.html
  */
+#include <signal.h>
+
+#include "drivers/common.h"
 #include "drivers/ecs.h"
 
 #define STOPS_TOLD 3
@@ -22,7 +25,7 @@ static char *reason_of(const cJSON *task)
         strbuf_addf(&text, "; container '%s'", json_str(container, "name"));
         if (code != NULL)
             strbuf_addf(&text, " ended with %d", (int)json_int(container, "exitCode", 0));
-        if (reason != NULL)
+        if (reason != NULL && !str_eq(reason, stopped))
             strbuf_addf(&text, " (%s)", reason);
     }
     return strbuf_detach(&text);
@@ -46,41 +49,127 @@ static cJSON *take_newest(cJSON *tasks)
     return newest != NULL ? cJSON_DetachItemViaPointer(tasks, newest) : NULL;
 }
 
-/* Tasks that stop for one reason are many; the last of them tells it. */
-static void add_stop(cJSON *stops, const cJSON *task)
+/* Which container is told of first: one that ended by itself and badly; one that ended; one that
+ * ECS has ended, which it does with the others of the task when an essential one has. */
+static int rank_of(const cJSON *container)
 {
-    _cleanup_free_ char *reason = reason_of(task);
-    const char *arn = json_str(task, "taskArn");
-    const char *slash = arn != NULL ? strrchr(arn, '/') : NULL;
-    cJSON *same = json_find(stops, "reason", reason);
-    if (same != NULL) {
-        json_put_int(same, "times", json_int(same, "times", 1) + 1);
-        return;
+    int64_t code = json_int(container, "exitCode", -1);
+    if (str_eq(json_str(container, "healthStatus"), "UNHEALTHY"))
+        return 4;
+    if (code < 0)
+        return json_str(container, "reason") != NULL;
+    return code == 128 + SIGKILL || code == 128 + SIGTERM ? 1 : code != 0 ? 3 : 2;
+}
+
+static const cJSON *culprit_of(const cJSON *task)
+{
+    const cJSON *container, *culprit = NULL;
+    cJSON_ArrayForEach (container, json_get(task, "containers"))
+        if (culprit == NULL || rank_of(container) > rank_of(culprit))
+            culprit = container;
+    return culprit;
+}
+
+/*
+ * The kinds of ends, by AWS's words; the first that fits decides.
+ * https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+ */
+static const struct {
+    const char *words, *kind;
+} kinds[] = {
+    { "CannotPull", ECS_STOP_PULL },
+    { "ecr registry auth", ECS_STOP_PULL },
+    { "unable to pull secrets", ECS_STOP_SECRET },
+    { "unable to retrieve secret", ECS_STOP_SECRET },
+    { "unable to assume the role", ECS_STOP_ROLE },
+    { "logger args", ECS_STOP_LOG },
+    { "logging driver", ECS_STOP_LOG },
+    { "OutOfMemory", ECS_STOP_MEMORY },
+    { "container health checks", ECS_STOP_HEALTH },
+    { "ELB health checks", ECS_STOP_TARGET },
+    { "ResourceInitializationError", ECS_STOP_START },
+    { "CannotStartContainer", ECS_STOP_START },
+    { "CannotCreateContainer", ECS_STOP_START },
+};
+
+/* The kind, and which of the texts says it. NULL: nothing that the application or its settings
+ * have brought about: the scheduler, or somebody, has stopped it. */
+static const char *kind_of(const cJSON *task, const cJSON *culprit, const char **ret_detail)
+{
+    const char *texts[] = { json_str(task, "stoppedReason"), json_str(culprit, "reason") };
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        for (size_t j = 0; j < ARRAY_SIZE(texts); j++) {
+            *ret_detail = texts[j];
+            if (texts[j] != NULL && strcasestr(texts[j], kinds[i].words) != NULL)
+                return kinds[i].kind;
+        }
     }
-    if (json_count(stops) == STOPS_TOLD)
-        return;
-    cJSON *stop = json_push(stops, cJSON_CreateObject());
+    *ret_detail = texts[0];
+    const char *code = json_str(task, "stopCode");
+    if (str_eq(code, "TaskFailedToStart"))
+        return ECS_STOP_START;
+    return str_eq(code, "EssentialContainerExited") ? ECS_STOP_EXIT : NULL;
+}
+
+static cJSON *stop_of(const cJSON *task)
+{
+    const char *arn = json_str(task, "taskArn"), *detail;
+    const char *slash = arn != NULL ? strrchr(arn, '/') : NULL;
+    const cJSON *culprit = culprit_of(task);
+    _cleanup_free_ char *reason = reason_of(task);
+    cJSON *stop = cJSON_CreateObject();
     json_put_str(stop, "task", slash != NULL ? slash + 1 : arn);
     json_put(stop, "at", cJSON_CreateNumber(stopped_at(task)));
     json_put_str(stop, "reason", reason);
-    json_put_int(stop, "times", 1);
+    json_put_str(stop, "kind", kind_of(task, culprit, &detail));
+    json_put_str(stop, "detail", detail);
+    json_put_str(stop, "code", json_str(task, "stopCode"));
+    json_put_str(stop, "deployment", json_str(task, "startedBy"));
+    json_put_str(stop, "container", json_str(culprit, "name"));
+    json_copy(stop, culprit, "exitCode");
+    return stop;
 }
 
-int ecs_service_stops(struct session *s, const struct resource *r, cJSON **ret, struct err *err)
+static int list_stopped(struct session *s, const struct resource *r, const char *filter,
+                        cJSON **ret, struct err *err)
 {
-    const char *cluster = r->graph->context.environment;
-    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *arns = NULL, *tasks = NULL;
-    json_put_str(input, "cluster", cluster);
-    json_put_str(input, "serviceName", r->name);
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "cluster", r->graph->context.environment);
+    json_put_str(input, filter, r->name);
     json_put_str(input, "desiredStatus", "STOPPED");
-    if (aws_call_all(s, "ecs", "ListTasks", input, "taskArns", &arns, err) < 0)
+    return aws_call_all(s, "ecs", "ListTasks", input, "taskArns", ret, err);
+}
+
+int ecs_stops_read(struct session *s, const struct resource *r, cJSON **ret, struct err *err)
+{
+    _cleanup_json_ cJSON *arns = NULL, *tasks = NULL, *stops = cJSON_CreateArray();
+    if (list_stopped(s, r, "serviceName", &arns, err) < 0)
         return -1;
-    _cleanup_json_ cJSON *stops = cJSON_CreateArray();
-    if (json_count(arns) > 0 && ecs_tasks_describe(s, cluster, arns, &tasks, err) < 0)
+    if (json_count(arns) > 0 &&
+        ecs_tasks_describe(s, r->graph->context.environment, arns, &tasks, err) < 0)
         return -1;
     while (json_count(tasks) > 0) {
         _cleanup_json_ cJSON *task = take_newest(tasks);
-        add_stop(stops, task);
+        json_push(stops, stop_of(task));
+    }
+    *ret = steal_ptr(&stops);
+    return 0;
+}
+
+/* Tasks that stop for one reason are many; the last of them tells it. */
+int ecs_service_stops(struct session *s, const struct resource *r, cJSON **ret, struct err *err)
+{
+    static const char *const members[] = { "task", "at", "reason", NULL };
+    _cleanup_json_ cJSON *all = NULL, *stops = cJSON_CreateArray();
+    if (ecs_stops_read(s, r, &all, err) < 0)
+        return -1;
+    const cJSON *one;
+    cJSON_ArrayForEach (one, all) {
+        cJSON *same = json_find(stops, "reason", json_str(one, "reason"));
+        if (same != NULL)
+            json_put_int(same, "times", json_int(same, "times", 1) + 1);
+        else if (json_count(stops) < STOPS_TOLD)
+            json_put_int(json_push(stops, json_pick(one, members)), "times", 1);
     }
     *ret = steal_ptr(&stops);
     return 0;

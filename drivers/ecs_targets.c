@@ -53,7 +53,7 @@ int ecs_targets_read(struct session *s, struct resource *r, const cJSON *service
 }
 
 /* "...:targetgroup/name/0123456789abcdef" -> "name". */
-static char *group_name(const char *arn)
+char *ecs_target_group_name(const char *arn)
 {
     const char *slash = strchr(arn, '/');
     return slash != NULL ? xstrndup(slash + 1, strcspn(slash + 1, "/")) : xstrdup(arn);
@@ -67,7 +67,7 @@ bool ecs_targets_are_healthy(const struct resource *r, struct strbuf *why)
         int64_t healthy = json_int(health, "healthy", 0);
         if (healthy >= desired)
             continue;
-        _cleanup_free_ char *name = group_name(json_str(health, "group"));
+        _cleanup_free_ char *name = ecs_target_group_name(json_str(health, "group"));
         const char *reasons = json_str(health, "reasons");
         strbuf_addf(why, "%d of %d targets are healthy in target group '%s'", (int)healthy,
                     (int)desired, name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/explanation.h"
 
+#include "executor/base/log.h"
 #include "executor/base/utf8.h"
 
 cJSON *explanation_new(const char *cause)
@@ -59,9 +60,11 @@ void explanation_line(cJSON *lines, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    _cleanup_free_ char *text = xvasprintf(fmt, ap);
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    strbuf_vaddf(&text, fmt, ap);
     va_end(ap);
-    const char *line = text;
+    redact(&text); /* before a secret is cut in two */
+    const char *line = text.buf;
     do {
         size_t len = strcspn(line, "\n");
         push_line(lines, line, len > 0 && line[len - 1] == '\r' ? len - 1 : len);

@@ -7,8 +7,9 @@
  * [...]}]}
  *
  * The cause is the last line of the job, without a full stop; it has the subject in it. Lines hold
- * what AWS and the application say, as they say it: whoever prints them makes them visible (utf8.h)
- * and redacts them, which log.h does. No line has an end of line in it.
+ * what AWS and the application say, as they say it, but for secrets, which are redacted before a
+ * line is cut: whoever prints them makes them visible (utf8.h), which log.h does. No line has an
+ * end of line in it.
  */
 
 #include "executor/base/json.h"

@@ -15,6 +15,11 @@ const struct permission logs_permissions[] = {
       .actions = "logs:ListTagsForResource logs:DescribeMetricFilters",
       .resources = "logs:log-group:${E} logs:log-group:${E}:*",
       .uses = PERMIT_LOOKS },
+    /* The end of a container's log, where its service fails: docs/verdict.md. */
+    { .sid = "LogRead",
+      .actions = "logs:GetLogEvents",
+      .resources = "logs:log-group:${E}:log-stream:${E}/*",
+      .when = "ecs.service" },
     { .sid = "LogCreate",
       .actions = "logs:CreateLogGroup",
       .resources = "logs:log-group:${E} logs:log-group:${E}:*",

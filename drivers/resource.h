@@ -214,6 +214,9 @@ enum progress {
     PROGRESS_SKIPPED, /* not tried: something it needs failed, or the run was cancelled */
 };
 
+/* In a resource's memo: true where it is AWS's affair, not the application's, that a resource with
+ * TYPE_APPLICATION is not ready. */
+#define RESOURCE_BLAMELESS "blameless"
 /* In a resource's memo: since when it is there, in seconds since 1970, where its kind tells. */
 #define RESOURCE_CREATED "created"
 
@@ -228,7 +231,8 @@ struct resource {
     char *origin;  /* where in the spec it comes from, a JSON path ("services.notifier"); or "" */
     struct need *needs;
     size_t n_needs;
-    cJSON *want; /* NULL: not wanted */
+    cJSON *want;     /* NULL: not wanted */
+    double deadline; /* seconds until it must be as wanted; 0: its type's */
 
     /* Filled in by the driver. */
     cJSON *have;    /* NULL: absent */

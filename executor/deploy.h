@@ -75,7 +75,8 @@ void deploy_renew(struct deploy *d);
 /* Instead of deploy_apply(), where there is nothing to do: finishes what a job of this pipeline
  * that was killed has left. */
 void deploy_tidy(struct deploy *d);
-/* Carries the plan out and says how it goes; at the end what was done, or what was not and why. */
+/* Carries the plan out and says how it goes; at the end what was done, or what was not and why.
+ */
 int deploy_apply(struct deploy *d, struct err *err);
 /* The verdict of a run that went well, the last line, and before it where the environment answers,
  * if it does. `subject` is what the run was about:

@@ -89,7 +89,7 @@ void step_begin(struct step *step, enum task task)
     step->task = task;
     if (step->r->started <= 0)
         step->r->started = now;
-    step->deadline = now + type_deadline(step->r->type);
+    step->deadline = now + resource_deadline(step->r, task == TASK_REMOVE);
 }
 
 /* Whether everything that r needs is there; if something failed, *ret_failed is that. */
@@ -213,7 +213,7 @@ static void start_verify(struct apply *a)
         bool concerned = step->changed || (r->wait && resource_replaced_need(r) != NULL);
         if (!concerned || !(r->type->flags & TYPE_VERIFY_LAST))
             continue;
-        step->deadline = clock_now() + type_deadline(r->type);
+        step->deadline = clock_now() + resource_deadline(r, false);
         step->verifying = true;
         r->progress = PROGRESS_SETTLING;
     }

@@ -37,8 +37,8 @@ bool resource_is_bound(const struct resource *r, const struct resource *other);
 bool resource_lets_go(const struct resource *r, const struct resource *other);
 /* Something that r needs, and that is removed and created anew by this plan; NULL: nothing is. */
 const struct resource *resource_replaced_need(const struct resource *r);
-/* Seconds until what is begun for a resource of the type must be done. */
-double type_deadline(const struct resource_type *type);
+/* Seconds until what is begun for a resource must be done. */
+double resource_deadline(const struct resource *r, bool is_removal);
 /* READY without a judge(); never called while `have` is NULL. */
 enum readiness resource_judge(const struct resource *r, struct strbuf *why);
 /* "name (not ours: it has the tags ...)", for a list of what is in the way. */

@@ -294,9 +294,13 @@ static void say_failed(const struct resource *r)
 {
     _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
     const char *what = r->error.class == ERR_CANCELLED ? "not finished" : "failed";
-    strbuf_addf(&line, "%s: %s %s: %s", what, r->type->singular, r->label,
-                r->error.message ? r->error.message : err_class_words(r->error.class));
-    if (r->error.class != ERR_CANCELLED)
+    const char *cause = json_str(r->explanation, "cause");
+    const char *why = r->error.message ? r->error.message : err_class_words(r->error.class);
+    if (cause != NULL && !str_eq(cause, why)) /* which has the subject in it */
+        strbuf_addf(&line, "%s: %s", what, cause);
+    else
+        strbuf_addf(&line, "%s: %s %s: %s", what, r->type->singular, r->label, why);
+    if (r->error.class != ERR_CANCELLED && r->error.class != ERR_UNHEALTHY)
         report_evidence(&r->error, &line);
     log_info("%s", line.buf);
 }
@@ -328,8 +332,22 @@ static void say_skipped(const struct graph *g)
     }
 }
 
+/* What a driver has found out of why it failed, a section each; *n counts them. */
+static void say_explanation(const struct resource *r, unsigned *n)
+{
+    const cJSON *section, *line;
+    cJSON_ArrayForEach (section, json_get(r->explanation, "sections")) {
+        _cleanup_free_ char *name = xasprintf("berth_why_%u", ++*n);
+        log_section_start(name, true, json_str(section, "title"));
+        cJSON_ArrayForEach (line, json_get(section, "lines"))
+            log_info("%s", cJSON_GetStringValue(line));
+        log_section_end(name);
+    }
+}
+
 void report_failures(const struct graph *g)
 {
+    unsigned sections = 0;
     _cleanup_strbuf_ struct strbuf done = STRBUF_INIT;
     report_done(g, &done);
     log_info("done: %s", done.buf);
@@ -337,6 +355,8 @@ void report_failures(const struct graph *g)
         if (g->v[i]->progress == PROGRESS_FAILED)
             say_failed(g->v[i]);
     say_skipped(g);
+    for (size_t i = 0; i < g->n; i++)
+        say_explanation(g->v[i], &sections);
 }
 
 struct call_counts {

@@ -163,9 +163,11 @@ const struct resource *resource_replaced_need(const struct resource *r)
     return NULL;
 }
 
-double type_deadline(const struct resource_type *type)
+double resource_deadline(const struct resource *r, bool is_removal)
 {
-    return type->deadline > 0 ? type->deadline : 1200;
+    if (r->deadline > 0 && !is_removal)
+        return r->deadline;
+    return r->type->deadline > 0 ? r->type->deadline : 1200;
 }
 
 enum readiness resource_judge(const struct resource *r, struct strbuf *why)

@@ -161,14 +161,16 @@ static void fail_waiting(struct step *step, enum err_class class, const char *wh
 /* The application is the user's; anything else that does not get ready is AWS's or ours. */
 static enum err_class blame(const struct step *step, enum err_class otherwise)
 {
-    return step->r->type->flags & TYPE_APPLICATION ? ERR_UNHEALTHY : otherwise;
+    const struct resource *r = step->r;
+    bool blameless = json_bool(r->memo, RESOURCE_BLAMELESS, false);
+    return r->type->flags & TYPE_APPLICATION && !blameless ? ERR_UNHEALTHY : otherwise;
 }
 
 static void fail_late(struct step *step)
 {
     char span[32];
-    clock_span(type_deadline(step->r->type), span, sizeof(span));
     bool removal = step->task == TASK_REMOVE;
+    clock_span(resource_deadline(step->r, removal), span, sizeof(span));
     _cleanup_free_ char *what =
         xasprintf("is %s after %s", removal ? "not gone" : "not ready", span);
     bool application = !removal && !step->retry;
@@ -189,7 +191,7 @@ static bool has_vanished(struct step *step)
         step->missing = clock_now();
     }
     return step->seen && r->have == NULL &&
-           clock_now() - step->missing > type_deadline(r->type) * MISSING_SHARE;
+           clock_now() - step->missing > resource_deadline(r, false) * MISSING_SHARE;
 }
 
 static void fail_vanished(struct step *step)

@@ -236,6 +236,11 @@ static void a_cluster_that_is_inactive_is_absent(void **state)
     "\",\"rolloutStateReason\":\"reason " id "\",\"runningCount\":" #running                       \
     ",\"failedTasks\":" #failed ",\"taskDefinition\":\"" ARN "task-definition/f:" #running "\"}"
 
+#define NO_STOPS                                                                                   \
+    {                                                                                              \
+        .call = "ecs:ListTasks", .answer = "{\"taskArns\":[]}"                                     \
+    }
+
 static void a_deployment_is_judged(void **state)
 {
     (void)state;
@@ -274,6 +279,7 @@ static void a_deployment_is_judged(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         const struct script_row rows[] = {
             { .call = "ecs:DescribeServices", .answer = cases[i].answer },
+            NO_STOPS,
             CLUSTER(TAG("berth:pipeline", "200")),
             { 0 },
         };
@@ -309,6 +315,7 @@ static void an_answer_that_lags_behind_is_no_rollback(void **state)
           .answer = DESCRIBED(DATED("d2", "PRIMARY", "200.5"), 2, "") },
         { .call = "ecs:DescribeServices",
           .answer = DESCRIBED(DATED("d1", "PRIMARY", "100"), 2, "") },
+        NO_STOPS,
         CLUSTER(""),
         { 0 },
     };
@@ -353,6 +360,7 @@ static void a_rollback_that_nobody_saw_is_a_failure(void **state)
               .answer = "{\"service\":{\"status\":\"ACTIVE\",\"deployments\":[" DATED(
                   "d2", "PRIMARY", "200.5") "]}}" },
             { .call = "ecs:DescribeServices", .answer = answers[i] },
+            NO_STOPS,
             CLUSTER(""),
             { 0 },
         };
@@ -384,6 +392,7 @@ static void what_was_said_before_the_deployment_is_not_its_reason(void **state)
                               0,
                               "{\"message\":\"new failure.\",\"createdAt\":201},"
                               "{\"message\":\"old failure.\",\"createdAt\":199}") },
+        NO_STOPS,
         { 0 },
     };
     struct script t;

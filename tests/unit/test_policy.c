@@ -57,7 +57,6 @@ static const char *const uncalled[] = {
     "iam:UntagRole",
     "logs:DescribeLogStreams",
     "logs:FilterLogEvents",
-    "logs:GetLogEvents",
     "logs:UntagResource",
     "servicediscovery:DiscoverInstances",
     "servicediscovery:GetInstance",

@@ -106,6 +106,7 @@ def _running(ecs: Ecs, task: Task) -> None:
     for container in task.fields["containers"]:
         container.update(lastStatus="RUNNING", runtimeId=f"{task.id}-{ecs.world.digits(10)}")
     logging.task_started(ecs, task)
+    logging.containers_write(ecs, task, service_fault(ecs, task, "writes"))
     _register(ecs, task)
     targets.register(ecs, task, lambda: _target_healthy(ecs, task),
                      lambda why: _target_unhealthy(ecs, task, why))
@@ -128,10 +129,14 @@ def _target_unhealthy(ecs: Ecs, task: Task, why: str) -> None:
 
 
 def _await_health(ecs: Ecs, task: Task) -> None:
-    clock, service = ecs.world.clock, task.service
-    never = service is not None and ecs.world.faults.holds(
-        "unhealthy", "ecs", serviceName=service.name, cluster=task.cluster.name,
-        taskDefinition=task.definition.arn, family=task.definition.fields["family"])
+    clock = ecs.world.clock
+    never = service_fault(ecs, task, "unhealthy") is not None
+    crash = service_fault(ecs, task, "crash")
+    if crash is not None:
+        clock.after(clock.span(5), lambda: task_fail(
+            ecs, task, "EssentialContainerExited", "Essential container in task exited",
+            int(crash.get("code", 1)), counts=False))
+        return
     if not task.has_health_check:
         if never:
             clock.after(5, lambda: task_fail(ecs, task, "EssentialContainerExited",
@@ -142,6 +147,15 @@ def _await_health(ecs: Ecs, task: Task) -> None:
         clock.after(patience, lambda: _health(ecs, task, "UNHEALTHY"))
     else:
         clock.after(clock.duration("task.healthy"), lambda: _health(ecs, task, "HEALTHY"))
+
+
+def service_fault(ecs: Ecs, task: Task, state: str) -> dict[str, Any] | None:
+    """The rule that sets a state of the world for the tasks of this one's service."""
+    if task.service is None:
+        return None
+    return ecs.world.faults.found(
+        state, "ecs", serviceName=task.service.name, cluster=task.cluster.name,
+        taskDefinition=task.definition.arn, family=task.definition.fields["family"])
 
 
 def _health(ecs: Ecs, task: Task, status: str) -> None:
@@ -160,14 +174,15 @@ def _health(ecs: Ecs, task: Task, status: str) -> None:
         scheduler.reconcile(ecs, task.service)
 
 
-def task_fail(ecs: Ecs, task: Task, code: str, reason: str, exit_code: int | None = None) -> None:
+def task_fail(ecs: Ecs, task: Task, code: str, reason: str, exit_code: int | None = None,
+              counts: bool = True) -> None:
     """A task that ends by itself; its service takes note."""
     if not task.wanted:
         return
     was_healthy = task.healthy and task.has_health_check
     task_stop(ecs, task, code, reason, exit_code)
     if task.service and task.deployment:
-        scheduler.task_failed(ecs, task.service, task.deployment, was_healthy)
+        scheduler.task_failed(ecs, task.service, task.deployment, was_healthy, counts)
 
 
 def task_stop(ecs: Ecs, task: Task, code: str, reason: str, exit_code: int | None = None) -> None:

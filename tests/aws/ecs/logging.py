@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from moto.logs.models import logs_backends
+
 from ..logwriters import FOREVER, Writer, Writers
 from .model import Cluster, Ecs, Task
 
@@ -20,6 +24,28 @@ def task_started(ecs: Ecs, task: Task) -> None:
         writers.add(options["awslogs-group"], task.arn, Writer(
             ecs.world.clock.duration("logs.write"),
             lambda: FOREVER if task.status in ("RUNNING", "DEACTIVATING") else 0.0), at_once=True)
+
+
+def containers_write(ecs: Ecs, task: Task, rule: dict[str, Any] | None) -> None:
+    """What the containers of a task write goes to a stream of its own each, which comes about with
+    the first line: "prefix-name/container-name/ecs-task-id",
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html
+    """
+    if rule is None:
+        return
+    now = int(ecs.world.clock.now() * 1000)
+    events = [{"timestamp": now, "message": line}
+              for line in str(rule.get("message", "")).split("\n")]
+    for container in task.definition.containers:
+        log = container.get("logConfiguration", {})
+        options = log.get("options", {})
+        backend = logs_backends[ecs.account][options.get("awslogs-region", ecs.region)]
+        group = backend.groups.get(options.get("awslogs-group"))
+        if log.get("logDriver") != "awslogs" or group is None:
+            continue
+        name = f"{options['awslogs-stream-prefix']}/{container['name']}/{task.id}"
+        backend.create_log_stream(group.name, name)
+        group.streams[name].put_log_events(events)
 
 
 def insights_watch(ecs: Ecs, cluster: Cluster) -> None:

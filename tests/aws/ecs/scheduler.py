@@ -111,6 +111,8 @@ def _start_missing(ecs: Ecs, service: Service) -> None:
         return
     if ecs.world.clock.now() < primary.next_start:  # task_failed has set an alarm
         return
+    if _is_unplaced(ecs, service):
+        return
     started = []
     for _ in range(missing):
         instance = None if is_fargate(service) else _instance_find(ecs, service)
@@ -127,6 +129,15 @@ def _start_missing(ecs: Ecs, service: Service) -> None:
         started.append(f"(task {task.id})")
     if started:
         event(ecs, service, f"has started {len(started)} tasks: {' '.join(started)}.")
+
+
+def _is_unplaced(ecs: Ecs, service: Service) -> bool:
+    """Fargate has no capacity, or a quota is used up; the service tries again in its own time."""
+    rule = ecs.world.faults.found("unplaced", "ecs", serviceName=service.name)
+    if rule is not None:
+        event(ecs, service, f"was unable to place a task. Reason: {rule.get('message', 'none')}.")
+        ecs.world.clock.after(30.0, lambda: reconcile(ecs, service))
+    return rule is not None
 
 
 def _instance_find(ecs: Ecs, service: Service) -> instances.Instance | None:
@@ -220,8 +231,12 @@ def _complete(ecs: Ecs, service: Service, deployment: Deployment) -> None:
     event(ecs, service, "has reached a steady state.")
 
 
-def task_failed(ecs: Ecs, service: Service, deployment: Deployment, was_healthy: bool) -> None:
+def task_failed(ecs: Ecs, service: Service, deployment: Deployment, was_healthy: bool,
+                counts: bool = True) -> None:
     """A task ended by itself: count it, trip the breaker, or try again a little later.
+
+    One that has run and exits is none that the breaker counts (`counts`): "failedTasks" of
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Deployment.html
 
     The delay between attempts grows:
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-throttle-logic.html
@@ -231,7 +246,7 @@ def task_failed(ecs: Ecs, service: Service, deployment: Deployment, was_healthy:
     if was_healthy:
         deployment.failed_in_a_row = 0
     else:
-        deployment.failed += 1
+        deployment.failed += counts
         deployment.failed_in_a_row += 1
     breaker = service.fields["deploymentConfiguration"].get("deploymentCircuitBreaker", {})
     if (breaker.get("enable") and deployment.rollout == "IN_PROGRESS"

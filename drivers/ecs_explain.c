@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Why a service failed, for those who read the log of the job: what ECS, the load balancer and the
+ * alarms tell, and the end of what its container has written.
+ */
+#include <inttypes.h>
+
+#include "drivers/common.h"
+#include "drivers/ecs.h"
+#include "drivers/explanation.h"
+
+#define EVENTS_SHOWN 40
+#define STOPS_SHOWN  10
+#define LOG_LINES    50
+#define LOG_PAGES    3
+
+/* "10:04:59", of a date in seconds since 1970; in UTC, as the runner's own dates. */
+static void put_time(const cJSON *seconds, char *buf, size_t size)
+{
+    char date[32];
+    if (!cJSON_IsNumber(seconds)) {
+        snprintf(buf, size, "--:--:--");
+        return;
+    }
+    clock_iso_date((time_t)seconds->valuedouble, date, sizeof(date));
+    snprintf(buf, size, "%.8s", date + strlen("2006-01-02T"));
+}
+
+/* --- events ---------------------------------------------------------------------------------- */
+
+/* DescribeServices' answer of now; what the run saw last where that cannot be read. */
+static cJSON *events_read(struct session *s, const struct resource *r, cJSON *lines)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *output = NULL;
+    _cleanup_err_ struct err err = ERR_INIT;
+    json_put_str(input, "cluster", r->graph->context.environment);
+    json_push_str(json_put_array(input, "services"), r->name);
+    if (aws_call(s, "ecs", "DescribeServices", input, &output, &err) < 0)
+        explanation_unread(lines, "the newest events", &err);
+    const cJSON *events = json_at(output, "services/0/events");
+    return json_dup(events != NULL ? events : json_at(r->memo, "state/events"));
+}
+
+/* The oldest first, as one reads a log. */
+static void explain_events(struct session *s, const struct resource *r, cJSON *explanation)
+{
+    cJSON *lines = explanation_section(explanation,
+                                       "events of service '%s' since the deployment "
+                                       "began (UTC)",
+                                       r->label);
+    _cleanup_json_ cJSON *events = events_read(s, r, lines);
+    const cJSON *oldest = NULL, *event;
+    size_t n = 0;
+    cJSON_ArrayForEach (event, events) { /* the newest is the first */
+        const cJSON *when = json_get(event, "createdAt");
+        if (n == EVENTS_SHOWN || (cJSON_IsNumber(when) && when->valuedouble < ecs_service_since(r)))
+            break;
+        oldest = event;
+        n++;
+    }
+    if (n == 0)
+        explanation_line(lines, "ECS tells of none");
+    for (; n > 0; n--, oldest = oldest->prev) {
+        char at[16];
+        put_time(json_get(oldest, "createdAt"), at, sizeof(at));
+        const char *message = json_str(oldest, "message");
+        explanation_line(lines, "%s %s", at, message != NULL ? ecs_event_text(message) : "");
+    }
+}
+
+/* --- tasks ----------------------------------------------------------------------------------- */
+
+static void add_stop(cJSON *lines, const cJSON *stop, int64_t times)
+{
+    char at[16];
+    put_time(json_get(stop, "at"), at, sizeof(at));
+    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
+    strbuf_addf(&line, "%s task %s", at, json_str(stop, "task"));
+    if (times > 1)
+        strbuf_addf(&line, ", as %" PRId64 " other%s", times - 1, times == 2 ? "" : "s");
+    const char *code = json_str(stop, "code");
+    explanation_line(lines, "%s: %s%s%s", line.buf, code != NULL ? code : "",
+                     code != NULL ? ": " : "", json_str(stop, "reason"));
+}
+
+/* Those that stopped for one reason are one line; the newest is the first. */
+static void explain_stops(const cJSON *stops, const struct resource *r, cJSON *explanation)
+{
+    cJSON *lines =
+        explanation_section(explanation, "tasks of service '%s' that have stopped (UTC)", r->label);
+    _cleanup_json_ cJSON *reasons = cJSON_CreateArray();
+    const cJSON *stop;
+    cJSON_ArrayForEach (stop, stops) {
+        const cJSON *same = json_find(reasons, "reason", json_str(stop, "reason"));
+        if (same == NULL)
+            json_put_int(json_push(reasons, json_dup(stop)), "times", 1);
+        else
+            json_put_int((cJSON *)same, "times", json_int(same, "times", 1) + 1);
+    }
+    size_t n = 0;
+    cJSON_ArrayForEach (stop, reasons)
+        if (n++ < STOPS_SHOWN)
+            add_stop(lines, stop, json_int(stop, "times", 1));
+    if (n > STOPS_SHOWN)
+        explanation_line(lines, "and %zu other reasons", n - STOPS_SHOWN);
+}
+
+static cJSON *stops_read(struct session *s, const struct resource *r, cJSON *explanation)
+{
+    _cleanup_err_ struct err err = ERR_INIT;
+    _cleanup_json_ cJSON *all = NULL;
+    cJSON *own = cJSON_CreateArray();
+    if (ecs_stops_read(s, r, &all, &err) < 0) {
+        explanation_unread(explanation_section(explanation, "tasks that have stopped"),
+                           "why tasks have stopped", &err);
+        cJSON_Delete(own);
+        return json_dup(json_get(r->memo, "stops"));
+    }
+    /* What was stopped before this deployment began is another's. */
+    const cJSON *stop;
+    cJSON_ArrayForEach (stop, all)
+        if (json_get(stop, "at")->valuedouble >= ecs_service_since(r))
+            json_push(own, json_dup(stop));
+    return own;
+}
+
+/* --- targets --------------------------------------------------------------------------------- */
+
+static void add_target(cJSON *lines, const cJSON *description)
+{
+    const char *reason = json_str_at(description, "TargetHealth/Reason");
+    const char *words = json_str_at(description, "TargetHealth/Description");
+    explanation_line(lines, "%s:%" PRId64 " %s%s%s%s%s", json_str_at(description, "Target/Id"),
+                     json_int(json_get(description, "Target"), "Port", 0),
+                     json_str_at(description, "TargetHealth/State"), reason ? ": " : "",
+                     reason ? reason : "", words ? ": " : "", words ? words : "");
+}
+
+static void explain_group(struct session *s, const char *arn, cJSON *explanation)
+{
+    _cleanup_free_ char *name = ecs_target_group_name(arn);
+    cJSON *lines = explanation_section(explanation, "targets in target group '%s'", name);
+    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *output = NULL;
+    _cleanup_err_ struct err err = ERR_INIT;
+    json_put_str(input, "TargetGroupArn", arn);
+    if (aws_call(s, "elbv2", "DescribeTargetHealth", input, &output, &err) < 0) {
+        explanation_unread(lines, "the targets' health", &err);
+        return;
+    }
+    const cJSON *description, *all = json_get(output, "TargetHealthDescriptions");
+    if (json_count(all) == 0)
+        explanation_line(lines, "there are none");
+    cJSON_ArrayForEach (description, all)
+        add_target(lines, description);
+}
+
+static void explain_targets(struct session *s, const struct resource *r, cJSON *explanation)
+{
+    const cJSON *balancer;
+    cJSON_ArrayForEach (balancer, json_get(r->have, "loadBalancers")) {
+        const char *arn = json_str(balancer, "targetGroupArn");
+        if (arn != NULL)
+            explain_group(s, arn, explanation);
+    }
+}
+
+/* --- alarms ---------------------------------------------------------------------------------- */
+
+static bool alarm_is_of(const struct resource *alarm, const struct resource *r)
+{
+    const cJSON *dimension;
+    cJSON_ArrayForEach (dimension, json_get(alarm->want, "Dimensions"))
+        if (str_eq(json_str(dimension, "Name"), "ServiceName") &&
+            str_eq(json_str(dimension, "Value"), r->name))
+            return true;
+    return false;
+}
+
+/* The spec's alarms of the service, and those that its deployment listens to; the caller's. */
+static cJSON *alarms_of(const struct resource *r)
+{
+    const struct graph *g = r->graph;
+    cJSON *names = json_dup(json_at(r->target, "deploymentConfiguration/alarms/alarmNames"));
+    names = names != NULL ? names : cJSON_CreateArray();
+    for (size_t i = 0; i < g->n; i++)
+        if (str_eq(g->v[i]->type->name, "cloudwatch.alarm") && alarm_is_of(g->v[i], r) &&
+            !json_array_has(names, g->v[i]->name))
+            json_push_str(names, g->v[i]->name);
+    return names;
+}
+
+static void explain_alarms(struct session *s, const struct resource *r, cJSON *explanation)
+{
+    _cleanup_json_ cJSON *names = alarms_of(r), *input = cJSON_CreateObject(), *output = NULL;
+    _cleanup_err_ struct err err = ERR_INIT;
+    if (json_count(names) == 0)
+        return;
+    cJSON *lines = explanation_section(explanation, "alarms of service '%s'", r->label);
+    json_put(input, "AlarmNames", steal_ptr(&names));
+    if (aws_call(s, "monitoring", "DescribeAlarms", input, &output, &err) < 0) {
+        explanation_unread(lines, "the alarms", &err);
+        return;
+    }
+    const cJSON *alarm, *all = json_get(output, "MetricAlarms");
+    if (json_count(all) == 0)
+        explanation_line(lines, "there are none yet");
+    cJSON_ArrayForEach (alarm, all) {
+        const char *reason = json_str(alarm, "StateReason");
+        explanation_line(lines, "%s %s%s%s", json_str(alarm, "AlarmName"),
+                         json_str(alarm, "StateValue"), reason ? ": " : "", reason ? reason : "");
+    }
+}
+
+/* --- the container's log --------------------------------------------------------------------- */
+
+/* Where a container of a task writes to. */
+struct log_source {
+    const char *task, *container, *group, *prefix;
+};
+
+/* The settings of the container's log, in the revision that this run has wanted. */
+static const cJSON *container_find(const struct resource *r, const char *name)
+{
+    _cleanup_free_ char *address = xasprintf("ecs.task_definition/%s", r->label);
+    const struct resource *definition = graph_find(r->graph, address);
+    if (definition == NULL)
+        return NULL;
+    const cJSON *all = json_get(definition->have, "containerDefinitions");
+    return name != NULL ? json_find(all, "name", name) : all != NULL ? all->child : NULL;
+}
+
+/* One page of a stream, the newest at its end, before what is there; whether to ask for another.
+ * GetLogEvents "can return empty results while there are more log events available through the
+ * token":
+ * https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html */
+static int log_page(struct session *s, cJSON *input, cJSON *events, bool *ret_more, struct err *err)
+{
+    _cleanup_json_ cJSON *output = NULL;
+    if (aws_call(s, "logs", "GetLogEvents", input, &output, err) < 0)
+        return -1;
+    cJSON *page = json_get(output, "events");
+    for (int i = (int)json_count(page) - 1; i >= 0; i--)
+        cJSON_InsertItemInArray(events, 0, cJSON_DetachItemFromArray(page, i));
+    const char *token = json_str(output, "nextBackwardToken");
+    *ret_more = token != NULL && !str_eq(token, json_str(input, "nextToken")) &&
+                json_count(events) < LOG_LINES;
+    json_put_str(input, "nextToken", token);
+    return 0;
+}
+
+static int log_read(struct session *s, const struct log_source *from, cJSON **ret, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *events = cJSON_CreateArray();
+    json_put_str(input, "logGroupName", from->group);
+    json_put_strf(input, "logStreamName", "%s/%s/%s", from->prefix, from->container, from->task);
+    json_put_int(input, "limit", LOG_LINES);
+    bool more = true;
+    for (int i = 0; i < LOG_PAGES && more; i++)
+        if (log_page(s, input, events, &more, err) < 0)
+            return -1;
+    *ret = steal_ptr(&events);
+    return 0;
+}
+
+/* The last lines: an event may hold several. */
+static void add_events(cJSON *lines, const cJSON *events)
+{
+    _cleanup_json_ cJSON *all = cJSON_CreateArray();
+    const cJSON *event;
+    cJSON_ArrayForEach (event, events) {
+        const char *message = json_str(event, "message");
+        explanation_line(all, "%s", message != NULL ? message : "");
+    }
+    while (json_count(all) > LOG_LINES)
+        cJSON_DeleteItemFromArray(all, 0);
+    while (all->child != NULL)
+        json_push(lines, cJSON_DetachItemViaPointer(all, all->child));
+}
+
+static void explain_log(struct session *s, const struct log_source *from, cJSON *explanation)
+{
+    cJSON *lines = explanation_section(explanation, "the last %d lines of container '%s' (task %s)",
+                                       LOG_LINES, from->container, from->task);
+    _cleanup_err_ struct err err = ERR_INIT;
+    _cleanup_json_ cJSON *events = NULL;
+    if (log_read(s, from, &events, &err) == 0 && json_count(events) > 0)
+        add_events(lines, events);
+    else if (err.class == ERR_NONE || err.class == ERR_NOT_FOUND)
+        explanation_line(lines, "it has written nothing to '%s'", from->group);
+    else
+        explanation_unread(lines, "its log", &err);
+}
+
+/* A task that runs but is not well has a log, too. The caller frees it; NULL: there is none. */
+static char *running_task(struct session *s, const struct resource *r)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *output = NULL;
+    _cleanup_err_ struct err err = ERR_INIT;
+    json_put_str(input, "cluster", r->graph->context.environment);
+    json_put_str(input, "serviceName", r->name);
+    if (aws_call(s, "ecs", "ListTasks", input, &output, &err) < 0)
+        return NULL;
+    const char *arn = cJSON_GetStringValue(json_at(output, "taskArns/0"));
+    const char *slash = arn != NULL ? strrchr(arn, '/') : NULL;
+    return slash != NULL ? xstrdup(slash + 1) : NULL;
+}
+
+static void explain_logs(struct session *s, const struct resource *r, const cJSON *stops,
+                         cJSON *explanation)
+{
+    size_t n;
+    const cJSON *stop = ecs_stops_prevailing(stops, &n);
+    if (stop != NULL && !ecs_stop_has_run(stop))
+        return;
+    const cJSON *container = container_find(r, json_str(stop, "container"));
+    const cJSON *options = json_at(container, "logConfiguration/options");
+    _cleanup_free_ char *running = stop == NULL ? running_task(s, r) : NULL;
+    const struct log_source from = {
+        .task = stop != NULL ? json_str(stop, "task") : running,
+        .container = json_str(container, "name"),
+        .group = json_str(options, "awslogs-group"),
+        .prefix = json_str(options, "awslogs-stream-prefix"),
+    };
+    if (from.task == NULL || from.container == NULL)
+        return;
+    if (from.group != NULL && from.prefix != NULL) {
+        explain_log(s, &from, explanation);
+        return;
+    }
+    const char *driver = json_str_at(container, "logConfiguration/logDriver");
+    explanation_line(explanation_section(explanation, "the log of container '%s'", from.container),
+                     "it is not in CloudWatch Logs under a prefix (log driver '%s'): look where "
+                     "that sends it",
+                     driver != NULL ? driver : "none");
+}
+
+/* --- the cause ------------------------------------------------------------------------------- */
+
+/* "service 'automation-8527fec8-api' failed: its ..." -> "service 'api': its ..." */
+static void put_cause(const struct resource *r, const cJSON *stops, cJSON *explanation)
+{
+    _cleanup_free_ char *subject = xasprintf("service '%s' ", r->name);
+    const char *rest =
+        str_starts(r->error.message, subject) ? r->error.message + strlen(subject) : NULL;
+    if (rest == NULL)
+        return; /* a call has failed, and the error says which */
+    size_t n;
+    const cJSON *stop = ecs_stops_prevailing(stops, &n);
+    const char *cure = stop != NULL ? ecs_stop_cure(stop) : NULL;
+    bool failed = str_starts(rest, "failed: ");
+    explanation_cause(explanation, "service '%s'%s%s%s%s", r->label, failed ? ": " : " ",
+                      failed ? rest + strlen("failed: ") : rest, cure ? "; " : "",
+                      cure ? cure : "");
+}
+
+void ecs_service_explain(struct session *s, const struct resource *r, cJSON *explanation)
+{
+    bool awaited = r->have != NULL && r->waiting_for != NULL;
+    put_cause(r, json_get(r->memo, "stops"), explanation);
+    if (!awaited)
+        return;
+    explain_events(s, r, explanation);
+    _cleanup_json_ cJSON *stops = stops_read(s, r, explanation);
+    if (json_count(stops) > 0)
+        explain_stops(stops, r, explanation);
+    explain_targets(s, r, explanation);
+    explain_alarms(s, r, explanation);
+    explain_logs(s, r,
+                 json_count(json_get(r->memo, "stops")) > 0 ? json_get(r->memo, "stops") : stops,
+                 explanation);
+}
