@@ -102,7 +102,8 @@ void errand_say_warnings(const struct graph *g, size_t *said)
 
 void errand_say_lines(const struct strbuf *text)
 {
-    for (const char *line = text->buf; *line != '\0';) {
+    _cleanup_free_ char *safe = redact_copy(text->buf); /* a secret may go over two lines */
+    for (const char *line = safe; *line != '\0';) {
         size_t len = strcspn(line, "\n");
         log_info("%.*s", (int)len, line);
         line += len + (line[len] == '\n');

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "executor/base/redact.h"
+
 struct class_info {
     const char *name;
     enum blame blame;
@@ -19,11 +21,12 @@ int err_set(struct err *err, enum err_class class, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    char *message = xvasprintf(fmt, ap);
+    _cleanup_free_ char *message = xvasprintf(fmt, ap);
     va_end(ap);
+    char *safe = redact_copy(message); /* which may be made of what is in *err */
     err_release(err);
     err->class = class;
-    err->message = message;
+    err->message = safe;
     return -1;
 }
 
@@ -42,9 +45,9 @@ int err_wrap(struct err *err, const char *fmt, ...)
     va_start(ap, fmt);
     _cleanup_free_ char *context = xvasprintf(fmt, ap);
     va_end(ap);
-    char *message = xasprintf("%s: %s", context, err->message ? err->message : "");
+    _cleanup_free_ char *message = xasprintf("%s: %s", context, err->message ? err->message : "");
     free(err->message);
-    err->message = message;
+    err->message = redact_copy(message);
     return -1;
 }
 

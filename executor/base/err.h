@@ -10,7 +10,8 @@
  *
  * The message says what failed, where, why and what to do next: no capital at the start, no full
  * stop at the end, the subject in single quotes. Each layer that knows more puts its context in
- * front with err_wrap().
+ * front with err_wrap(). It holds no secret (redact.h) from the beginning, so that whoever shows it
+ * in lines or cuts it short cannot show half of one.
  */
 
 #include <stdbool.h>

@@ -8,12 +8,22 @@ from pathlib import Path
 
 import pytest
 
+import canary
 import share
 from world import BRANCH, FIX, Endpoint, World
 
 
 def pytest_configure(config: pytest.Config) -> None:
     share.register(config)
+    canary.install()
+
+
+@pytest.fixture(autouse=True)
+def no_secret_comes_out() -> Iterator[None]:
+    """In whatever the test's jobs and commands have written."""
+    yield
+    found = canary.WATCH.take()
+    assert not found, "\n".join(found)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from canary import CANARY
 from world import BRANCH, ENVIRONMENT, PROJECT_ID, World
 
 Spec = dict[str, Any]
@@ -460,7 +461,7 @@ def test_a_replication_group_is_replaced_only_where_allowed(small: World) -> Non
 
 
 def test_a_token_is_set_rotated_and_never_shown(small: World) -> None:
-    first, second = "First-token-of-redis-1", "Second-token-of-redis-2"
+    first, second = f"{CANARY}-first-token-1", f"{CANARY}-second-token-2"
     put_secret(small, first)
     use(small, transitEncryptionEnabled=True, authToken=TOKEN)
     logs = [small.job("plan").log, small.deploy().log]
@@ -485,15 +486,15 @@ def test_a_token_is_set_rotated_and_never_shown(small: World) -> None:
 
 def test_a_token_from_secrets_manager(small: World) -> None:
     manager = small.aws.client("secretsmanager")
-    arn = manager.create_secret(Name="redis", SecretString="A-token-of-secrets-1")["ARN"]
+    arn = manager.create_secret(Name="redis", SecretString=f"{CANARY}-secrets-1")["ARN"]
     use(small, transitEncryptionEnabled=True, authToken=arn)
     small.deploy()
     settled(small)
-    manager.put_secret_value(SecretId=arn, SecretString="A-token-of-secrets-2")
+    manager.put_secret_value(SecretId=arn, SecretString=f"{CANARY}-secrets-2")
     small.aws.record_clear()
     small.deploy()
     assert cache_calls(small)[0] == ("ModifyReplicationGroup", {
-        "AuthToken": "A-token-of-secrets-2", "AuthTokenUpdateStrategy": "ROTATE"})
+        "AuthToken": f"{CANARY}-secrets-2", "AuthTokenUpdateStrategy": "ROTATE"})
     settled(small)
 
 

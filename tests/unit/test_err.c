@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "executor/base/err.h"
+#include "executor/base/redact.h"
 
 static void sets_wraps_and_moves(void **state)
 {
@@ -76,6 +77,21 @@ static void every_class_is_somebodys_fault(void **state)
     assert_string_equal(err_class_name(ERR_USER), "USER");
 }
 
+static void a_message_holds_no_secret(void **state)
+{
+    (void)state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    redact_add("open sesame");
+    err_set(&err, ERR_USER, "it is '%s", "open ses\n  ame'");
+    assert_string_equal(err.message, "it is '[MASKED]'");
+    err_set(&err, ERR_USER, "%s", "ame");
+    err_wrap(&err, "open ses%s", "\\n");
+    assert_string_equal(err.message, "open ses\\n: ame");
+    err_wrap(&err, "%s", "open sesame");
+    assert_string_equal(err.message, "[MASKED]: open ses\\n: ame");
+    redact_release();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -83,6 +99,7 @@ int main(void)
         cmocka_unit_test(setting_again_may_use_the_old_message),
         cmocka_unit_test(a_new_error_forgets_what_aws_said),
         cmocka_unit_test(errno_is_said),
+        cmocka_unit_test(a_message_holds_no_secret),
         cmocka_unit_test(every_class_is_somebodys_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

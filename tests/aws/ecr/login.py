@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..authorize import authorize
 from ..errors import AwsError
-from ..identity import keys_of
+from ..identity import CANARY, keys_of
 from ..registry import Call
 from .model import ACTIONS, Ecr, repository_get
 
@@ -61,7 +61,7 @@ class Logins:
         self.logins: dict[str, Login] = {}
 
     def make(self, access_key: str, seconds: float) -> str:
-        password = self.world.hex(PASSWORD_DIGITS)
+        password = CANARY + self.world.hex(PASSWORD_DIGITS)
         self.logins[password] = Login(access_key, self.world.clock.now() + seconds)
         return password
 
