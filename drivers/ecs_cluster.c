@@ -3,6 +3,7 @@
 
 #include "drivers/common.h"
 #include "drivers/ecs.h"
+#include "drivers/logs.h"
 
 #define PIPELINE_TAG "berth:pipeline"
 
@@ -90,6 +91,18 @@ static int cluster_observe(struct session *s, struct resource *const *r, size_t 
         cluster_take(r[i], json_at(output, "clusters/0"));
     }
     return 0;
+}
+
+/*
+ * "Container Insights collects [...] performance log events", once a minute, and of the last minute
+ * it tells when that is over, to a log group that it makes if there is none.
+ * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-container-insights.html
+ */
+static const char *cluster_echo(const struct resource *r)
+{
+    const cJSON *insights = json_find(json_get(r->have, "settings"), "name", "containerInsights");
+    const char *value = json_str(insights, "value");
+    return value != NULL && !str_eq(value, "disabled") ? LOGS_INSIGHTS_ECHO : NULL;
 }
 
 static enum readiness cluster_judge(const struct resource *r, struct strbuf *why)
@@ -220,5 +233,6 @@ const struct resource_type ecs_cluster_type = {
     .update = cluster_update,
     .remove = ecs_cluster_remove,
     .leaving = ecs_cluster_leaving,
+    .echo = cluster_echo,
     .adopt = ecs_adopt,
 };

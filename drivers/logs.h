@@ -10,6 +10,8 @@
 #include "drivers/resource.h"
 
 extern const struct resource_type logs_insights_type;
+/* Why its group may be made anew after a cluster's end: what echo() says. */
+#define LOGS_INSIGHTS_ECHO "Container Insights tells of a cluster's last minute after its end"
 
 /* What DescribeLogGroups says of the group of that very name; *ret, the caller's, is NULL where
  * there is none. */

@@ -44,6 +44,13 @@ static int insights_remove(struct session *s, struct resource *r, struct err *er
     return logs_group_delete(s, r->name, err);
 }
 
+/* Also where the cluster went before this run, which may have been killed a second ago. */
+static const char *insights_echo(const struct resource *r)
+{
+    (void)r;
+    return LOGS_INSIGHTS_ECHO;
+}
+
 static const char *const insights_after[] = { "ecs.cluster", NULL };
 static const char *const insights_gone_first[] = { "ecs.service", "ecs.task", "ecs.cluster", NULL };
 
@@ -57,4 +64,5 @@ const struct resource_type logs_insights_type = {
     .discover = insights_discover,
     .observe = insights_observe,
     .remove = insights_remove,
+    .echo = insights_echo,
 };

@@ -145,6 +145,12 @@ struct resource_type {
      */
     void (*leaving)(const struct resource *r, struct strbuf *why);
     /*
+     * Pure, before the removal: what makes something anew a while after r is gone, as Container
+     * Insights does a log group, for people; NULL: nothing does. A teardown looks once more after
+     * that while. NULL function: nothing does.
+     */
+    const char *(*echo)(const struct resource *r);
+    /*
      * Makes r no longer use `other`, which it needs and which is about to be removed and created
      * anew; update() brings it back after that. Sets `have` to what is there then, or to NULL: the
      * engine then observes. Whatever is not of the types in `lets_go_of` (NULL-ended names; or

@@ -8,6 +8,9 @@
 
 /* How often what is there is removed: what comes back after that has somebody who makes it. */
 #define ROUNDS 2
+/* Seconds from the end of what echoes to the last look: the minute that Container Insights tells
+ * of, and half a one more for what is on its way. */
+#define LAST_LOOK 90
 
 int destroy_check(const struct hostconfig *host, int64_t project, const struct environment *e,
                   struct err *err)
@@ -176,6 +179,44 @@ static int remove_all(struct destroy *d, struct err *failure)
     return r;
 }
 
+/* What of that which is to go makes something anew after its end; NULL: nothing does. */
+static const char *echo_of(const struct graph *g)
+{
+    const char *echo = NULL;
+    for (size_t i = 0; i < g->n && echo == NULL; i++)
+        if (g->v[i]->action == ACTION_REMOVE && g->v[i]->type->echo != NULL)
+            echo = g->v[i]->type->echo(g->v[i]);
+    return echo;
+}
+
+/* When the last of them was gone. */
+static double echo_begin(const struct graph *g)
+{
+    double begin = 0;
+    for (size_t i = 0; i < g->n; i++)
+        if (g->v[i]->action == ACTION_REMOVE && g->v[i]->type->echo != NULL &&
+            g->v[i]->ended > begin)
+            begin = g->v[i]->ended;
+    return begin;
+}
+
+/* Lets the time pass in which something is made anew, as far as it has not passed already while
+ * other things went. Ends with a cancel. */
+static void await_echo(struct destroy *d, const char *echo)
+{
+    const cJSON *last = json_get(json_get(d->errand.request->host->json, "poll"), "last");
+    double seconds = cJSON_IsNumber(last) ? last->valuedouble : LAST_LOOK;
+    double left = echo_begin(d->graph) + seconds - clock_now();
+    if (left <= 0)
+        return;
+    char span[32];
+    log_info("the last look at what is left is in %s: %s", clock_span(left, span, sizeof(span)),
+             echo);
+    report_phase(&d->errand.report, "last minute");
+    cancel_sleep(d->errand.request->cancel, left);
+    report_phase(&d->errand.report, NULL);
+}
+
 static int look_again(struct destroy *d, struct graph **ret, struct plan_counts *ret_counts,
                       struct err *err)
 {
@@ -216,7 +257,10 @@ int destroy_carry_out(struct destroy *d, struct err *err)
     for (unsigned round = 1; destroy_has_work(d); round++) {
         _cleanup_err_ struct err failure = ERR_INIT;
         struct graph *now = NULL;
+        const char *echo = round == 1 ? echo_of(d->graph) : NULL;
         int r = remove_all(d, &failure);
+        if (r == 0 && echo != NULL)
+            await_echo(d, echo);
         if (cancel_is_set(d->errand.request->cancel))
             return r < 0 ? err_move(err, &failure)
                          : err_set(err, ERR_CANCELLED, "cancelled: run the job again to go on");

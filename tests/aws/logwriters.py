@@ -23,9 +23,10 @@ FOREVER = float("inf")
 
 @dataclass
 class Writer:
-    """Writes to a group every `pause` seconds; UNTIL says until when, of what is known now."""
+    """Writes to a group after every `pause` seconds, which it tells as `until` does until when: of
+    what is known, and at the speed that the clock has, now."""
 
-    pause: float
+    pause: Callable[[], float]
     until: Callable[[], float]
     retention: int | None = None
 
@@ -43,7 +44,7 @@ class Writers:
         if at_once:
             self._write(group, writer)
         else:
-            self.world.clock.after(writer.pause, lambda: self._write(group, writer))
+            self.world.clock.after(writer.pause(), lambda: self._write(group, writer))
 
     def deleted(self, group: str) -> None:
         """The group is deleted: whoever has still something to write makes it anew."""
@@ -51,7 +52,7 @@ class Writers:
         for key, writer in list(self.by_group.get(group, {}).items()):
             until = writer.until()
             if until > now:
-                self.world.clock.at(min(until, now + writer.pause),
+                self.world.clock.at(min(until, now + writer.pause()),
                                     lambda w=writer: self._write(group, w))  # type: ignore[misc]
             else:
                 del self.by_group[group][key]

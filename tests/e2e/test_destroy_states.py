@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runner import Result
+from runner import Result, RunningJob, make_options
 from world import ENVIRONMENT, Endpoint, World
 
 S = ENVIRONMENT.removeprefix("automation-")
@@ -271,6 +271,69 @@ def test_a_task_that_was_started_by_hand(small: World) -> None:
     ecs.run_task(cluster=ENVIRONMENT, taskDefinition=service["taskDefinition"],
                  launchType="FARGATE", networkConfiguration=service["networkConfiguration"])
     destroyed(small)
+
+
+# --- Container Insights ---
+
+INSIGHTS = f"/aws/ecs/containerinsights/{ENVIRONMENT}/performance"
+
+
+def has_insights(world: World) -> bool:
+    groups = world.aws.client("logs").describe_log_groups(logGroupNamePrefix=INSIGHTS)["logGroups"]
+    return bool(groups)
+
+
+def deploy_quick(world: World) -> None:
+    """What is gone long before Container Insights has told of the last task's last minute."""
+    world.keep_services("notifier")
+    spec = world.spec()
+    for slow in ("redis", "loadBalancer", "records", "stacks", "alarms", "dashboards"):
+        spec.pop(slow, None)
+    world.write_spec(spec)
+    world.deploy()
+
+
+def test_what_container_insights_writes_last_goes_too(ready: World) -> None:
+    """A minute is three seconds here; berth looks a minute and a half after the end."""
+    deploy_quick(ready)
+    ready.config["poll"]["last"] = 4.5
+    ready.write_config()
+    ready.aws.speed(20)
+    log = destroy(ready).log
+    ready.aws.advance(100)
+    ready.aws.speed("instant")
+    assert rest(ready) == [] and not has_insights(ready), log
+    assert f"nothing is left of {ENVIRONMENT}" in log
+
+
+def test_until_the_last_look_a_job_can_be_cancelled(ready: World) -> None:
+    """And the next one looks for what has come meanwhile."""
+    deploy_quick(ready)
+    ready.config["poll"]["last"] = 600
+    ready.write_config()
+    shown: list[bytes] = []
+    with RunningJob(make_options(**ready.options("destroy-branches")), show=shown.append) as running:
+        until(lambda: b"the last look at what is left is in 9 min" in b"".join(shown))
+        assert not has_insights(ready)
+        ready.aws.client("logs").create_log_group(logGroupName=INSIGHTS)
+        running.cancel("canceling")
+        result = running.wait(SECONDS)
+    assert "ERROR: cancelled: run the job again to go on" in result.log
+    ready.config["poll"]["last"] = 0
+    ready.write_config()
+    assert "to remove: 1 Container Insights log group" in destroyed(ready).log
+
+
+def test_a_cluster_that_nobody_watches_is_not_waited_for(ready: World) -> None:
+    deploy_quick(ready)
+    spec = ready.spec()
+    spec["cluster"]["settings"] = [{"name": "containerInsights", "value": "disabled"}]
+    ready.write_spec(spec)
+    ready.deploy()
+    ready.aws.client("logs").delete_log_group(logGroupName=INSIGHTS)
+    ready.config["poll"]["last"] = 30
+    ready.write_config()
+    assert "the last look" not in destroyed(ready).log
 
 
 def test_what_has_our_name_and_is_not_ours(ready: World) -> None:

@@ -67,7 +67,7 @@ class World:
                 "ephemeral": {"refs": ["dev/feature*", "dev/fix*"], "region": "us-east-1"},
             }},
             "allowUnisolatedProduction": True,
-            "poll": {"first": 0.05, "max": 0.5},
+            "poll": {"first": 0.05, "max": 0.5, "last": 0},
             "buildsDir": "builds", "cacheDir": "cache", "lockDir": "locks",
         }
         self.write_config()

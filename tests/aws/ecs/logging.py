@@ -22,7 +22,7 @@ def task_started(ecs: Ecs, task: Task) -> None:
         writers = ecs.world.store(Writers, ecs.account,
                                   options.get("awslogs-region", ecs.region))
         writers.add(options["awslogs-group"], task.arn, Writer(
-            ecs.world.clock.duration("logs.write"),
+            lambda: ecs.world.clock.duration("logs.write"),
             lambda: FOREVER if task.status in ("RUNNING", "DEACTIVATING") else 0.0), at_once=True)
 
 
@@ -50,11 +50,14 @@ def containers_write(ecs: Ecs, task: Task, rule: dict[str, Any] | None) -> None:
 
 def insights_watch(ecs: Ecs, cluster: Cluster) -> None:
     """Have Container Insights tell of the cluster's tasks, if it is on and there are any."""
-    pause = ecs.world.clock.duration("insights.write")
-    if _watched(cluster) and _until(ecs, cluster, pause) == FOREVER:
+    if _watched(cluster) and _until(ecs, cluster) == FOREVER:
         ecs.world.store(Writers, ecs.account, ecs.region).add(
             INSIGHTS.format(cluster.name), f"insights {id(cluster)}",
-            Writer(pause, lambda: _until(ecs, cluster, pause), retention=1))
+            Writer(lambda: _pause(ecs), lambda: _until(ecs, cluster), retention=1))
+
+
+def _pause(ecs: Ecs) -> float:
+    return ecs.world.clock.duration("insights.write")
 
 
 def _watched(cluster: Cluster) -> bool:
@@ -62,11 +65,11 @@ def _watched(cluster: Cluster) -> bool:
                for s in cluster.settings)
 
 
-def _until(ecs: Ecs, cluster: Cluster, pause: float) -> float:
+def _until(ecs: Ecs, cluster: Cluster) -> float:
     """Of the last minute of the last task it tells a minute later."""
     tasks = ecs.tasks_of(cluster)
     if not _watched(cluster) or not tasks:
         return 0.0
     if any(task.status != "STOPPED" for task in tasks):
         return FOREVER
-    return float(max(task.fields["stoppedAt"] for task in tasks)) + pause
+    return float(max(task.fields["stoppedAt"] for task in tasks)) + _pause(ecs)
