@@ -15,7 +15,6 @@
 #include "drivers/image_registry.h"
 
 #define LOOK_SECONDS 120
-#define PULL_SECONDS 1800
 
 /* An image that is named by its digest is what it is. */
 static bool is_pinned(const char *base)
@@ -157,7 +156,7 @@ static int pull(const struct image *im, const char *base, int handed, struct err
     if (platform != NULL)
         strlist_addf(&arguments, "--platform=%s", platform);
     strlist_add(&arguments, base);
-    int r = image_builder_run(im, &arguments, handed, PULL_SECONDS, &end, err);
+    int r = image_builder_run(im, &arguments, handed, image_seconds(im), &end, err);
     if (r < 0)
         return -1;
     image_say(&end);

@@ -10,9 +10,6 @@
 
 #include "executor/base/log.h"
 
-/* Where the host config says nothing of "buildSeconds". */
-#define BUILD_SECONDS 3600
-
 static void add_label(struct strlist *arguments, const char *name, const char *value)
 {
     if (value != NULL)
@@ -70,10 +67,9 @@ static void build_arguments(const struct image *im, struct strlist *arguments)
 int image_build(const struct image *im, struct err *err)
 {
     _cleanup_strlist_ struct strlist arguments = STRLIST_INIT;
-    unsigned seconds = (unsigned)json_int(im->job->host, "buildSeconds", BUILD_SECONDS);
     build_arguments(im, &arguments);
     log_info("%s builds '%s' with '%s'", im->words.v[0], im->module, im->file);
-    int code = image_builder_run(im, &arguments, 0, seconds, NULL, err);
+    int code = image_builder_run(im, &arguments, 0, image_seconds(im), NULL, err);
     if (code < 0)
         return err_wrap(err, "modules.%s: the image was not built", im->module);
     if (code > 0)

@@ -19,6 +19,8 @@
 /* Whether a program works here at all is said, or not, within that time. */
 #define PROBE_SECONDS 60
 #define CLEAN_SECONDS 120
+/* Where the host config says nothing of "buildSeconds". */
+#define BUILD_SECONDS 3600
 #define PROGRAMS      "buildah, podman or docker"
 
 struct program {
@@ -59,6 +61,11 @@ static void set_program(struct image *im, const struct program *p, const cJSON *
         strlist_add(&im->words, p->name);
     if (p->own_storage)
         add_storage(im, &im->words);
+}
+
+unsigned image_seconds(const struct image *im)
+{
+    return (unsigned)json_int(im->job->host, "buildSeconds", BUILD_SECONDS);
 }
 
 int image_builder_run(const struct image *im, const struct strlist *arguments, int handed,

@@ -4,9 +4,8 @@
 
 #include "executor/base/log.h"
 
-#define PUSH_SECONDS 1800
-#define TRIES        4
-#define PAUSE        2.0 /* seconds after the first try; twice as long after each other */
+#define TRIES 4
+#define PAUSE 2.0 /* seconds after the first try; twice as long after each other */
 
 static void push_arguments(const struct image *im, struct strlist *arguments)
 {
@@ -46,7 +45,7 @@ static int push_once(const struct image *im, const struct strlist *arguments, in
                      struct err *err)
 {
     _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
-    int r = image_builder_run(im, arguments, handed, PUSH_SECONDS, &end, err);
+    int r = image_builder_run(im, arguments, handed, image_seconds(im), &end, err);
     image_say(&end);
     if (r < 0 || end.code == 0)
         return r;

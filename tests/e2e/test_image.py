@@ -5,8 +5,10 @@ registry. boto3 is the witness for what is there, /proc and the host's directori
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +19,7 @@ import pytest
 
 from imagehost import (  # noqa: F401
     PLAIN, SYSTEM, USER, ImageHost, compiled, error_of, host, registry, users)
-from jobhost import wait_for
+from jobhost import command_of, processes, processes_of, wait_for
 from runner import RunningJob, make_options
 from world import ENVIRONMENT
 
@@ -167,11 +169,10 @@ def test_a_build_that_hangs_and_one_that_is_cancelled(host: ImageHost) -> None:
     assert host.left() == []
 
 
-def wait_for_long(look: Any) -> None:
+def wait_for_long(look: Any) -> Any:
     for _ in range(10):
         try:
-            wait_for(look)
-            return
+            return wait_for(look)
         except AssertionError:
             continue
     raise AssertionError("it never came")
@@ -211,6 +212,66 @@ def test_a_push_that_is_cancelled(host: ImageHost) -> None:
     assert result.status == "canceled", result.log
     assert host.images() == {} and host.left() == []
     assert "eyJ" not in result.log and "Basic " not in result.log
+
+
+def drive_of(host: ImageHost) -> int | None:
+    """The process that pushes, once its builder has begun to."""
+    user = host.config["user"][0]
+    if not any(" push " in command_of(pid) for pid, _ in processes_of([user])):
+        return None
+    config = f"BERTH_CONFIG={host.config_path}".encode()
+    return next(pid for pid, name in processes()
+                if name == "drive" and config in Path(f"/proc/{pid}/environ").read_bytes())
+
+
+def test_a_push_that_is_killed_and_tried_again(host: ImageHost) -> None:
+    host.aws.fault(service="ecr", action="UploadLayerPart", fault="slow", seconds=600)
+    with job(host) as running:
+        os.kill(wait_for_long(lambda: drive_of(host)), signal.SIGKILL)
+        result = running.wait(240)
+    assert result.exit_code == SYSTEM, result.log
+    assert host.images() == {} and host.left() == []
+    host.aws.clear_faults()
+    host.pipeline -= 1
+    again = host.build()
+    assert again.exit_code == 0, again.log
+    assert f"{ENVIRONMENT}-{host.pipeline}" in host.images() and host.left() == []
+
+
+# A builder that builds nothing, and pushes so.
+PUSHES = """#!/bin/sh
+case " $* " in *" push "*) {};; esac
+"""
+# What buildah says, after tries of its own that take as long again.
+REFUSED = """echo 'Error: trying to reuse blob sha256:0 at destination: pinging container registry \
+127.0.0.1:1: Get "https://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused' >&2
+exit 125"""
+
+
+def test_a_registry_that_is_not_there(host: ImageHost) -> None:
+    """Refused, of an authority that nobody trusts, and silent."""
+    empty = host.directory / "empty"
+    empty.mkdir()
+    trusted, host.config["registry"] = host.config["registry"], {"certificates": str(empty)}
+    untrusted = host.build()
+    assert untrusted.exit_code == SYSTEM, untrusted.log
+    assert "not pushed: the registry's certificate is not trusted" in error_of(untrusted)
+    assert "trying again" not in untrusted.log
+    builder = host.directory / "buildah"
+    host.config |= {"builder": [str(builder)], "registry": trusted}
+    builder.write_text(PUSHES.format(REFUSED))
+    builder.chmod(0o755)
+    refused = host.build()
+    assert refused.exit_code == SYSTEM, refused.log
+    assert "the push failed; trying again in 8 s (4 of 4)" in refused.log
+    assert "modules.api: the image was built, but not pushed: the registry " \
+        f"'{host.registry.host}' cannot be reached from this host" in error_of(refused)
+    builder.write_text(PUSHES.format("exec sleep 600"))
+    host.config["buildSeconds"] = 5
+    silent = host.build()
+    assert silent.exit_code == SYSTEM, silent.log
+    assert f"not pushed: '{builder}' took longer than 5 s and was ended" in error_of(silent)
+    assert host.images() == {} and host.left() == []
 
 
 def test_nothing_of_the_users_runs_beside_the_login(host: ImageHost, compiled: Path) -> None:
