@@ -5,6 +5,13 @@
 #include "drivers/aws/session.h"
 #include "executor/base/json.h"
 
+static _Thread_local const char *subject_of_calls;
+
+void aws_call_subject(const char *subject)
+{
+    subject_of_calls = subject;
+}
+
 /* More pages than this are a service that goes round in circles. */
 #define PAGES_MAX 10000
 
@@ -100,12 +107,16 @@ static int call_with(struct session *s, const char *service, const char *action,
                                   .action = action,
                                   .start = clock_now(),
                                   .tries = 1,
-                                  .write = operation->flags & OPERATION_WRITE };
+                                  .write = operation->flags & OPERATION_WRITE,
+                                  .subject = subject_of_calls };
     _cleanup_json_ cJSON *output = NULL;
     int r = s->answer != NULL ? call_fake(s, service, action, input, &output, err)
                               : call_aws(s, model, operation, input, finder, &record, &output, err);
     record.end = clock_now();
     record.failed = r < 0;
+    record.absent = r < 0 && err->class == ERR_NOT_FOUND;
+    if (r < 0)
+        record.code = err->aws_code[0] != '\0' ? err->aws_code : err_class_name(err->class);
     record_add(&s->record, &record);
     if (r < 0)
         return -1;

@@ -33,6 +33,9 @@ struct call_record {
     unsigned throttled; /* how many tries were answered with a throttle error */
     bool write;         /* not a Describe, List, Get, BatchGet or AssumeRole */
     bool failed;
+    bool absent;         /* it failed, and said that what it was about is not there */
+    const char *code;    /* of a call that failed: AWS's error code, or else the class; or NULL */
+    const char *subject; /* what it was for: aws_call_subject(); or NULL */
 };
 
 /* How a session reaches AWS; all strings are copied. */
@@ -108,6 +111,10 @@ int aws_call_found(struct session *s, const char *service, const char *action, c
  */
 int aws_call_all(struct session *s, const char *service, const char *action, const cJSON *input,
                  const char *list, cJSON **ret_list, struct err *err);
+
+/* From now on this thread's calls are for `subject`, an address of the graph's that stays until
+ * another is set, as the record says; NULL: for nothing in particular. */
+void aws_call_subject(const char *subject);
 
 /* Checks an input against the model without sending it: what aws_call() would refuse. */
 int aws_check_input(const char *service, const char *action, const cJSON *input, struct err *err);

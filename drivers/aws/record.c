@@ -14,9 +14,12 @@ void record_release(struct record *r)
     uv_mutex_destroy(&r->mutex);
 }
 
-/* A copy of the name that stays where it is: the list's array may move, its strings do not. */
+/* A copy of the name, or NULL for NULL, that stays where it is: the list's array may move, its
+ * strings do not. */
 static const char *name_intern(struct record *r, const char *name)
 {
+    if (name == NULL)
+        return NULL;
     for (size_t i = 0; i < r->names.n; i++)
         if (strcmp(r->names.v[i], name) == 0)
             return r->names.v[i];
@@ -35,6 +38,8 @@ void record_add(struct record *r, const struct call_record *call)
     *copy = *call;
     copy->service = name_intern(r, call->service);
     copy->action = name_intern(r, call->action);
+    copy->code = name_intern(r, call->code);
+    copy->subject = name_intern(r, call->subject);
     uv_mutex_unlock(&r->mutex);
 }
 

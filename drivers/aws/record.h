@@ -15,7 +15,7 @@ struct record {
     uv_mutex_t mutex;
     struct call_record *calls;
     size_t n, alloc;
-    struct strlist names; /* the distinct service and action names that calls[] points to */
+    struct strlist names; /* the distinct strings that calls[] points to */
 };
 
 void record_init(struct record *r);

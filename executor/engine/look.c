@@ -98,7 +98,10 @@ static void glance_work(struct job *job)
 {
     struct glance *glance = (struct glance *)job;
     struct apply *a = glance->look->apply;
-    if (glance->look->type->observe(a->session, glance->v, glance->n, &glance->err) < 0)
+    aws_call_subject(glance->n == 1 ? glance->v[0]->address : NULL);
+    int r = glance->look->type->observe(a->session, glance->v, glance->n, &glance->err);
+    aws_call_subject(NULL);
+    if (r < 0)
         return;
     for (size_t i = 0; i < glance->n; i++)
         step_judge(&a->steps[glance->v[i]->index]);

@@ -119,8 +119,10 @@ static void step_work(struct job *job)
         [TASK_LET_GO] = let_go,
         [TASK_WIND_DOWN] = wind_down,
     };
+    aws_call_subject(step->r->address);
     if (tasks[step->task](step) == 0)
         step_judge(step);
+    aws_call_subject(NULL);
 }
 
 static void step_done(struct job *job)
