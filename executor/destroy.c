@@ -97,6 +97,7 @@ void destroy_say_plan(const struct destroy *d)
 
 static void note_results(struct destroy *d)
 {
+    errand_note(&d->errand, d->graph);
     if (d->results == NULL)
         d->results = cJSON_CreateArray();
     for (size_t i = 0; i < d->graph->n; i++) {

@@ -79,6 +79,13 @@ struct context errand_context(const struct errand *errand)
     };
 }
 
+static void on_progress(void *context, const struct graph *g, const struct resource *changed)
+{
+    struct errand *errand = context;
+    history_progress(&errand->history, g, changed);
+    report_progress(&errand->report, g, changed);
+}
+
 struct engine_options errand_engine_options(struct errand *errand)
 {
     const struct errand_request *q = errand->request;
@@ -89,9 +96,15 @@ struct engine_options errand_engine_options(struct errand *errand)
         .poll_first = cJSON_IsNumber(first) ? first->valuedouble : 0,
         .poll_max = cJSON_IsNumber(max) ? max->valuedouble : 0,
         .cancel = q->cancel,
-        .on_progress = report_progress,
-        .on_progress_context = &errand->report,
+        .on_progress = on_progress,
+        .on_progress_context = errand,
     };
+}
+
+void errand_note(struct errand *errand, const struct graph *g)
+{
+    const struct report *report = &errand->report;
+    history_note(&errand->history, g, report->n_phases > 0 ? report->phases[0].start : clock_now());
 }
 
 void errand_say_warnings(const struct graph *g, size_t *said)
@@ -133,6 +146,7 @@ void errand_say_table(struct errand *errand)
 void errand_release(struct errand *errand)
 {
     report_release(&errand->report);
+    history_release(&errand->history);
     session_free(errand->session);
     free(errand->account);
     lock_release(&errand->lock);

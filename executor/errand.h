@@ -8,6 +8,7 @@
  * what happens. Nothing here writes to AWS.
  */
 
+#include "executor/engine/history.h"
 #include "executor/engine/report.h"
 #include "executor/environment.h"
 #include "executor/hostconfig.h"
@@ -32,10 +33,11 @@ struct errand {
     char *account; /* a guess until there is a session */
     struct session *session;
     struct report report;
+    struct history history;
 };
 #define ERRAND_INIT                                                                                \
     {                                                                                              \
-        .lock = LOCK_INIT, .report = REPORT_INIT                                                   \
+        .lock = LOCK_INIT, .report = REPORT_INIT, .history = HISTORY_INIT                          \
     }
 #define _cleanup_errand_ _cleanup_(errand_release)
 
@@ -46,8 +48,10 @@ int errand_lock(struct errand *errand, struct err *err);
 int errand_open(struct errand *errand, struct err *err);
 /* What drivers are told of it. The strings are the request's and errand's. */
 struct context errand_context(const struct errand *errand);
-/* With what is said about progress, of which errand->report takes note. */
+/* With what is said about progress, of which errand->report and errand->history take note. */
 struct engine_options errand_engine_options(struct errand *errand);
+/* Keeps what a graph has come to for the report, before it is freed or the errand ends. */
+void errand_note(struct errand *errand, const struct graph *g);
 /* Says the warnings of a graph from *said on, which then is how many there are. */
 void errand_say_warnings(const struct graph *g, size_t *said);
 /* Says a text of several lines, a line at a time. */

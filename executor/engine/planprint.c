@@ -247,6 +247,18 @@ cJSON *plan_resource_to_json(const struct resource *r)
     return json;
 }
 
+cJSON *plan_item_to_json(const struct resource *r)
+{
+    cJSON *json = plan_resource_to_json(r);
+    json_put_str(json, "action", action_name(r->action));
+    json_put_bool(json, "selected", r->selected);
+    json_put_bool(json, "wait", r->wait);
+    json_put_str(json, "waitingFor", r->waiting_for);
+    json_put_str(json, "note", r->note);
+    json_put(json, "changes", plan_changes_to_json(r));
+    return json;
+}
+
 cJSON *plan_to_json(const struct graph *g, const struct plan_counts *c)
 {
     cJSON *json = plan_head_to_json(g, "berth-plan/1");
@@ -259,15 +271,7 @@ cJSON *plan_to_json(const struct graph *g, const struct plan_counts *c)
     json_put_int(counts, "wait", c->wait);
     json_put_int(counts, "leave", c->leave);
     cJSON *resources = json_put_array(json, "resources");
-    for (size_t i = 0; i < g->n; i++) {
-        const struct resource *r = g->v[i];
-        cJSON *item = json_push(resources, plan_resource_to_json(r));
-        json_put_str(item, "action", action_name(r->action));
-        json_put_bool(item, "selected", r->selected);
-        json_put_bool(item, "wait", r->wait);
-        json_put_str(item, "waitingFor", r->waiting_for);
-        json_put_str(item, "note", r->note);
-        json_put(item, "changes", plan_changes_to_json(r));
-    }
+    for (size_t i = 0; i < g->n; i++)
+        json_push(resources, plan_item_to_json(g->v[i]));
     return json;
 }

@@ -31,6 +31,7 @@ cJSON *plan_to_json(const struct graph *g, const struct plan_counts *counts);
 cJSON *plan_head_to_json(const struct graph *g, const char *schema);
 cJSON *plan_resource_to_json(const struct resource *r);
 cJSON *plan_changes_to_json(const struct resource *r);
+cJSON *plan_item_to_json(const struct resource *r); /* what a plan says of it */
 /* After an apply: "result", and "error" and "seconds" where there are any. */
 void plan_put_result(cJSON *item, const struct resource *r);
 
