@@ -61,6 +61,7 @@ SMALL_SRC  = $(wildcard executor/base/*.c) \
                drivecall.c checkout.c jobuser.c account.c claim.c wipe.c keyring.c \
                sandbox.c guard.c)
 FULL_SRC   = $(addprefix executor/,environment.c check.c cli.c deploy.c destroy.c errand.c \
+               artifact.c artifact_page.c artifact_summary.c artifact_graph.c artifact_timeline.c \
                iampolicy.c lock.c outputs.c grafanawork.c watch.c toolwork.c capture.c status.c console.c gitlab.c adopt.c fleet.c list.c sweep.c \
                doctor.c doctor_runner.c doctor_host.c doctor_user.c doctor_aws.c) \
              $(wildcard executor/engine/*.c drivers/*.c drivers/aws/*.c)
@@ -90,6 +91,9 @@ $(B)/obj/%.o: %.c $(B)/flags
 
 # The schemas are compiled in, so that a program and its schema cannot differ.
 $(B)/obj/executor/base/schemas.o: $(wildcard config/*.schema.json)
+
+# Likewise the page that a job's report is put into.
+$(B)/obj/executor/artifact_page.o: executor/report.html
 
 $(B)/libberth-small.a: $(SMALL_OBJ)
 $(B)/libberth.a: $(FULL_OBJ)

@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include "executor/artifact.h"
 #include "executor/base/log.h"
 #include "executor/checkout.h"
 #include "executor/deploy.h"
@@ -30,6 +31,7 @@ struct drive {
     int checkout;
     struct deploy deploy;
     struct destroy destroy;
+    bool planned; /* the deploy has come to a plan */
     struct cancel cancel;
 };
 
@@ -223,8 +225,10 @@ static int work(struct drive *d, struct err *err)
         return -1;
     say_shadowed(d);
     deploy_say_warnings(deploy);
-    if (deploy_plan(deploy, &part.selection, err) == 0)
+    if (deploy_plan(deploy, &part.selection, err) == 0) {
+        d->planned = true;
         deploy_say_plan(deploy, true);
+    }
     if (deploy_preflight(deploy, err) < 0)
         return -1;
     if (writes && d->dispatch.act == ACT_DEPLOY)
@@ -238,6 +242,51 @@ static int work(struct drive *d, struct err *err)
         return err_set(err, ERR_CANCELLED, "cancelled: run the job again to go on");
     _cleanup_json_ cJSON *outputs = outputs_of(&d->environment, deploy->graph, &deploy->counts);
     return outputs_write(outputs, d->checkout, err);
+}
+
+/* The project directory; where a destroy has none, there is nobody to leave anything to. */
+static bool open_checkout(struct drive *d)
+{
+    _cleanup_err_ struct err err = ERR_INIT;
+    if (d->checkout >= 0 || checkout_open(&d->host, &d->checkout, &err) == 0)
+        return true;
+    if (err.class != ERR_NOT_FOUND)
+        log_warn("the report of this job is not left behind: %s", err.message);
+    return false;
+}
+
+static void note_graph(struct drive *d)
+{
+    struct destroy *destroy = &d->destroy;
+    if (d->planned)
+        errand_note(&d->deploy.errand, d->deploy.graph);
+    /* One that has removed something took note of what. */
+    if (destroy->graph != NULL && destroy->errand.history.resources == NULL)
+        errand_note(&destroy->errand, destroy->graph);
+}
+
+/* Leaves the report of a job about an environment's resources; `failure` NULL: it went well. */
+static void leave_report(struct drive *d, const struct err *failure)
+{
+    enum act act = d->dispatch.act;
+    bool destroys = act == ACT_DESTROY;
+    if ((act != ACT_DEPLOY && act != ACT_BASIC_INFRA && !destroys) || !open_checkout(d))
+        return;
+    const struct graph *g = destroys ? d->destroy.graph : d->deploy.graph;
+    _cleanup_json_ cJSON *outputs =
+        d->planned ? outputs_of(&d->environment, g, &d->deploy.counts) : NULL;
+    note_graph(d);
+    const struct artifact artifact = {
+        .job = &d->job,
+        .dispatch = &d->dispatch,
+        .environment = &d->environment,
+        .errand = destroys ? &d->destroy.errand : &d->deploy.errand,
+        .failure = failure,
+        .url = json_str(outputs, "BERTH_URL"),
+        .left = d->destroy.left,
+        .warnings = g != NULL ? &g->warnings : NULL,
+    };
+    artifact_write(&artifact, d->checkout);
 }
 
 static struct deploy_request deploy_request_of(struct drive *d, const struct errand_request *errand,
@@ -260,10 +309,12 @@ static int deploy(struct drive *d, const struct errand_request *errand, struct e
     _cleanup_strlist_ struct strlist names = STRLIST_INIT;
     list_variables(&d->job, &names);
     const struct deploy_request request = deploy_request_of(d, errand, &names);
-    if (deploy_resolve(&d->deploy, &request, err) < 0)
-        return -1;
-    int r = work(d, err);
-    errand_say_table(&d->deploy.errand);
+    int r = deploy_resolve(&d->deploy, &request, err);
+    if (r == 0) {
+        r = work(d, err);
+        errand_say_table(&d->deploy.errand);
+    }
+    leave_report(d, r < 0 ? err : NULL);
     if (r == 0 && d->dispatch.act != ACT_GRAFANA) /* which has said it */
         say_done(d);
     return r;
@@ -315,8 +366,10 @@ static int sweep(struct drive *d, const struct errand_request *errand, struct er
 
 static int run(struct drive *d, struct err *err)
 {
-    if (prepare(d, err) < 0)
+    if (prepare(d, err) < 0) {
+        leave_report(d, err);
         return -1;
+    }
     say_first_line(d);
     if (d->by_spec) /* else check() has said them */
         say_contradictions(&d->job);
@@ -335,8 +388,11 @@ static int run(struct drive *d, struct err *err)
         .session_name = session_name,
         .cancel = &d->cancel,
     };
-    if (d->dispatch.act == ACT_DESTROY)
-        return destroy_environment(&d->destroy, &errand, !d->dispatch.plan, err);
+    if (d->dispatch.act == ACT_DESTROY) {
+        int r = destroy_environment(&d->destroy, &errand, !d->dispatch.plan, err);
+        leave_report(d, r < 0 ? err : NULL);
+        return r;
+    }
     if (d->dispatch.act == ACT_SWEEP)
         return sweep(d, &errand, err);
     const struct tool_driver *driver = tool_driver_find(act_name(d->dispatch.act));

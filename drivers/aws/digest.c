@@ -16,6 +16,17 @@ char *digest_text(const char *text, size_t bytes)
     return strbuf_detach(&hex);
 }
 
+char *digest_base64(const void *data, size_t len)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned digest_len = 0;
+    if (EVP_Digest(data, len, digest, &digest_len, EVP_sha256(), NULL) != 1)
+        oom_exit();
+    char *code = xmalloc((digest_len + 2) / 3 * 4 + 1);
+    EVP_EncodeBlock((unsigned char *)code, digest, (int)digest_len);
+    return code;
+}
+
 char *base64_text(const char *text)
 {
     size_t len = strlen(text);

@@ -13,6 +13,10 @@
  * frees it. `echo -n TEXT | sha256sum` begins with the same. */
 char *digest_text(const char *text, size_t bytes);
 
+/* The SHA-256 of `len` bytes in base64, as a Content-Security-Policy names a source by its hash
+ * (https://www.w3.org/TR/CSP3/#grammardef-hash-source); the caller frees it. */
+char *digest_base64(const void *data, size_t len);
+
 /* Base64 of a text; the caller frees it. */
 char *base64_text(const char *text);
 
