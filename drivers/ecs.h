@@ -9,9 +9,10 @@
  * (ecs_service_want.c, ecs_service.c; ecs_service_form.c brings wanted and observed ones into one
  * form), until when an environment lives (ecs_expiry.c), whether a service's deployment is done
  * (ecs_judge.c) and its targets are healthy (ecs_targets.c), why tasks have stopped
- * (ecs_stopped.c), again and again (ecs_loop.c), what else tells why (ecs_explain.c), many at once
- * (ecs_describe.c), old revisions (ecs_revision.c), and families that nothing wants (ecs_family.c);
- * and what a teardown stops first, tasks that no service has started (ecs_task.c).
+ * (ecs_stopped.c), again and again (ecs_loop.c), what else tells why (ecs_explain.c), how a service
+ * is taken back to what it was (ecs_service_back.c), many at once (ecs_describe.c), old revisions
+ * (ecs_revision.c), and families that nothing wants (ecs_family.c); and what a teardown stops
+ * first, tasks that no service has started (ecs_task.c).
  */
 
 #include "drivers/resource.h"
@@ -167,6 +168,20 @@ int ecs_tasks_describe(struct session *s, const char *cluster, cJSON *arns, cJSO
 int ecs_instances_describe(struct session *s, const char *cluster, cJSON *arns, cJSON **ret,
                            struct err *err);
 int ecs_clusters_describe(struct session *s, cJSON *arns, cJSON **ret, struct err *err);
+
+/*
+ * Taking back what this run has written to a service (ecs_service_back.c). Before each write: that
+ * it will be created, or which members of what is there will change; and where it is found to be
+ * somebody else's creation, that it is not.
+ */
+void ecs_service_note_creation(struct resource *r);
+void ecs_service_note_no_creation(struct resource *r);
+void ecs_service_note_change(struct resource *r, const char *member);
+int ecs_service_take_back(struct session *s, struct resource *r, struct strbuf *what,
+                          bool *ret_done, struct err *err);
+/* DescribeServices of as many as one call takes, with their tags; the caller owns *ret. */
+int ecs_services_read(struct session *s, struct resource *const *r, size_t n, cJSON **ret,
+                      struct err *err);
 
 /* observe() and remove() of a family of task definitions that is not wanted. */
 int ecs_family_look(struct session *s, struct resource *r, struct err *err);

@@ -49,8 +49,8 @@ static void family_found(const struct resource *r)
     definition->observed = true;
 }
 
-static int services_read(struct session *s, struct resource *const *r, size_t n, cJSON **ret,
-                         struct err *err)
+int ecs_services_read(struct session *s, struct resource *const *r, size_t n, cJSON **ret,
+                      struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put_str(input, "cluster", r[0]->graph->context.environment);
@@ -84,7 +84,7 @@ static int name_replacement(struct session *s, struct resource *r, struct err *e
 static int service_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
 {
     _cleanup_json_ cJSON *services = NULL;
-    if (services_read(s, r, n, &services, err) < 0)
+    if (ecs_services_read(s, r, n, &services, err) < 0)
         return -1;
     for (size_t i = 0; i < n; i++) {
         const cJSON *service = json_find(services, "serviceName", r[i]->name);
@@ -222,10 +222,14 @@ static int service_create(struct session *s, struct resource *r, struct err *err
         json_put_int(input, "desiredCount", 1);
     json_put(input, "tags", tags_to_list(tags, "key", "value"));
     put_client_token(input);
+    ecs_service_note_creation(r);
     _cleanup_json_ cJSON *output = NULL;
     _cleanup_err_ struct err failure = ERR_INIT;
-    if (aws_call(s, "ecs", "CreateService", input, &output, &failure) < 0)
+    if (aws_call(s, "ecs", "CreateService", input, &output, &failure) < 0) {
+        if (failure.class == ERR_EXISTS)
+            ecs_service_note_no_creation(r);
         return ecs_move_error(err, &failure);
+    }
     const cJSON *service = json_get(output, "service");
     ecs_service_begun(r, service);
     service_take(r, service);
@@ -247,6 +251,7 @@ static int service_update(struct session *s, struct resource *r, struct err *err
     const cJSON *change;
     cJSON_ArrayForEach (change, r->changes) {
         _cleanup_free_ char *member = changed_member(change);
+        ecs_service_note_change(r, member);
         if (strcmp(member, "rolloutState") == 0)
             json_put_bool(input, "forceNewDeployment", true);
         else
@@ -269,6 +274,7 @@ static int service_let_go(struct session *s, struct resource *r, const struct re
     if (json_count(json_get(r->have, "serviceRegistries")) == 0)
         return 0;
     _cleanup_json_ cJSON *input = service_input(r, "service");
+    ecs_service_note_change(r, "serviceRegistries");
     json_put_array(input, "serviceRegistries");
     _cleanup_json_ cJSON *output = NULL;
     if (aws_call(s, "ecs", "UpdateService", input, &output, err) < 0)
@@ -348,4 +354,5 @@ const struct resource_type ecs_service_type = {
     .let_go = service_let_go,
     .adopt = ecs_adopt,
     .explain = ecs_service_explain,
+    .take_back = ecs_service_take_back,
 };

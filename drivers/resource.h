@@ -168,6 +168,16 @@ struct resource_type {
      */
     int (*adopt)(struct session *s, struct resource *r, struct err *err);
     /*
+     * After a run that was cancelled, where the host's administrator has it so (onCancel): brings
+     * back what there was of r before this run's first write to it, unless somebody else has
+     * written since. Called for each that is wanted, whatever became of it; asks, and awaits
+     * nothing. Says in `what` what was done ("runs 'notifier:6' again"), or why it is left where
+     * *ret_done stays false ("..."); neither where this run has written nothing. NULL: what was
+     * done stays.
+     */
+    int (*take_back)(struct session *s, struct resource *r, struct strbuf *what, bool *ret_done,
+                     struct err *err);
+    /*
      * After a run in which r failed, before anything is taken back: adds to `explanation`
      * (drivers/explanation.h) what those read who ask why, and a better cause than r's error where
      * there is one. Calls AWS, to read; what cannot be read is said in a line. Of the graph it

@@ -201,11 +201,45 @@ void deploy_tidy(struct deploy *d)
     deploy_say_warnings(d);
 }
 
+/* Seconds after a cancel by which all that is taken back must be; watch.h ends the process soon
+ * after. */
+#define TAKE_BACK_SECONDS 45.0
+
+static bool is_to_take_back(const struct deploy *d)
+{
+    const struct errand_request *q = &d->request->errand;
+    return q->environment->takes_back && cancel_is_set(q->cancel);
+}
+
+/* *err is the run's, and tells of it in the end. */
+static void take_back(struct deploy *d, const struct engine_options *options, struct err *err)
+{
+    struct taken_back taken;
+    report_phase(&d->errand.report, "take back");
+    engine_take_back(d->errand.session, d->graph, options,
+                     cancel_since(d->request->errand.cancel) + TAKE_BACK_SECONDS, &taken);
+    report_phase(&d->errand.report, NULL);
+    for (size_t i = 0; i < taken.lines.n; i++)
+        log_info("%s", taken.lines.v[i]);
+    strlist_release(&taken.lines);
+    if (taken.done + taken.left + taken.failed == 0)
+        return;
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    strbuf_addf(&text, "%s; %u service%s taken back", err->message, taken.done,
+                taken.done == 1 ? "" : "s");
+    if (taken.left + taken.failed > 0)
+        strbuf_addf(&text, ", %u not", taken.left + taken.failed);
+    free(err->message);
+    err->message = strbuf_detach(&text);
+}
+
 int deploy_apply(struct deploy *d, struct err *err)
 {
     report_phase(&d->errand.report, "apply");
     struct engine_options options = errand_engine_options(&d->errand);
     int r = engine_apply(d->errand.session, d->graph, &options, err);
+    if (r == 0 && is_to_take_back(d)) /* it came when all was done: the job is red all the same */
+        r = err_set(err, ERR_CANCELLED, "cancelled when all was done; run the job again");
     if (r < 0)
         engine_explain(d->errand.session, d->graph, &options, err);
     deploy_tidy(d);
@@ -214,6 +248,8 @@ int deploy_apply(struct deploy *d, struct err *err)
     if (r == 0)
         return 0;
     report_failures(d->graph);
+    if (is_to_take_back(d))
+        take_back(d, &options, err);
     return spec_locate(&d->spec, err);
 }
 

@@ -143,6 +143,8 @@ static int fill(struct environment *e, int64_t project_id, const char *ref,
     e->region = json_str(of_kind, "region");
     e->role_arn = json_str(of_kind, "roleArn");
     e->limits = json_get(json_get(project, "limits"), e->kind);
+    const char *on_cancel = json_str(of_kind, "onCancel");
+    e->takes_back = str_eq(on_cancel ? on_cancel : json_str(h->json, "onCancel"), "rollback");
     const char *lives = json_str(of_kind, "timeToLive");
     if (lives != NULL && clock_read_span(lives, &e->time_to_live) < 0)
         return err_set(err, ERR_HOST, "%s: projects.%lld.%s.timeToLive: '%s' is no such span",

@@ -18,6 +18,7 @@ struct environment {
     const char *region;
     const char *role_arn; /* or NULL */
     const cJSON *limits;  /* or NULL */
+    bool takes_back;      /* onCancel: whether a job that is cancelled takes its services back */
     int64_t time_to_live; /* seconds that it lives without a deploy; 0: as long as its branch */
 };
 #define ENVIRONMENT_INIT                                                                           \

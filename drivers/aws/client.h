@@ -73,6 +73,9 @@ int session_account(struct session *s, const char **ret, struct err *err);
  */
 int session_principal(struct session *s, const char **ret, struct err *err);
 struct cancel *session_cancel(struct session *s);
+/* From now on calls end with another cancel, which outlives the session: for what is to be done
+ * after a run that was cancelled. Not while others use the session. */
+void session_outlive(struct session *s, struct cancel *cancel);
 /* From now on no call goes on, and none is tried again, after `until` (clock_now()'s): it then
  * fails, with ERR_TIMEOUT where it was not sent. 0: calls take the time that they take. */
 void session_limit(struct session *s, double until);

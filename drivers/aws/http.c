@@ -100,6 +100,11 @@ static void redact_proxies(void)
         redact_add_url(getenv(names[i]));
 }
 
+void http_outlive(struct http *h, struct cancel *cancel)
+{
+    h->cancel = cancel;
+}
+
 struct http *http_new(const char *ca_bundle, struct cancel *cancel)
 {
     global_enter();

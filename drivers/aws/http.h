@@ -64,6 +64,8 @@ struct http_response {
 /* ca_bundle: a file of certificates, or NULL for the system's. cancel outlives the struct. */
 struct http *http_new(const char *ca_bundle, struct cancel *cancel);
 void http_free(struct http *h);
+/* From now on requests end with this cancel. Not while any goes on. */
+void http_outlive(struct http *h, struct cancel *cancel);
 
 /*
  * Sends a request and waits for the whole answer, whatever its status; `ret` is released by the

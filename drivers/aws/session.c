@@ -96,6 +96,13 @@ struct cancel *session_cancel(struct session *s)
     return s->cancel;
 }
 
+void session_outlive(struct session *s, struct cancel *cancel)
+{
+    s->cancel = cancel;
+    if (s->transport != NULL)
+        transport_outlive(s->transport, cancel);
+}
+
 void session_limit(struct session *s, double until)
 {
     if (s->transport != NULL)

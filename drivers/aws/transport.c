@@ -52,6 +52,12 @@ int transport_new(const char *region, const char *user_agent, struct cancel *can
     return 0;
 }
 
+void transport_outlive(struct transport *t, struct cancel *cancel)
+{
+    t->cancel = cancel;
+    http_outlive(t->http, cancel);
+}
+
 void transport_free(struct transport *t)
 {
     if (t == NULL)

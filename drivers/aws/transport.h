@@ -52,6 +52,8 @@ struct transport_call {
 int transport_new(const char *region, const char *user_agent, struct cancel *cancel,
                   struct transport **ret, struct err *err);
 void transport_free(struct transport *t);
+/* From now on calls end with this cancel. Not while any goes on. */
+void transport_outlive(struct transport *t, struct cancel *cancel);
 
 /* Calls, retrying; the message of a failure has no "service:Action: " yet. The caller owns *ret. */
 int transport_send(struct transport *t, struct transport_call *call, cJSON **ret, struct err *err);

@@ -89,6 +89,7 @@ void cancel_init(struct cancel *c)
     uv_mutex_init(&c->mutex);
     uv_cond_init(&c->cond);
     c->set = false;
+    c->since = 0;
     c->watcher = NULL;
 }
 
@@ -101,6 +102,7 @@ void cancel_release(struct cancel *c)
 void cancel_set(struct cancel *c)
 {
     uv_mutex_lock(&c->mutex);
+    c->since = c->set ? c->since : clock_now();
     c->set = true;
     uv_cond_broadcast(&c->cond);
     if (c->watcher != NULL)
@@ -114,6 +116,14 @@ bool cancel_is_set(struct cancel *c)
     bool set = c->set;
     uv_mutex_unlock(&c->mutex);
     return set;
+}
+
+double cancel_since(struct cancel *c)
+{
+    uv_mutex_lock(&c->mutex);
+    double since = c->since;
+    uv_mutex_unlock(&c->mutex);
+    return since;
 }
 
 int cancel_sleep(struct cancel *c, double seconds)

@@ -34,6 +34,7 @@ struct cancel {
     uv_mutex_t mutex;
     uv_cond_t cond;
     bool set;
+    double since;        /* clock_now() when it was set */
     uv_async_t *watcher; /* cancel_watch() */
 };
 
@@ -41,6 +42,7 @@ void cancel_init(struct cancel *c);
 void cancel_release(struct cancel *c);
 void cancel_set(struct cancel *c); /* from any thread, never from a signal handler */
 bool cancel_is_set(struct cancel *c);
+double cancel_since(struct cancel *c); /* clock_now() when it was set; 0: it is not */
 /* Sleeps; returns 0 after the whole span, -1 as soon as the cancel is set. */
 int cancel_sleep(struct cancel *c, double seconds);
 /* Has `watcher` sent as soon as the cancel is set, also if it is already: for who waits in a loop

@@ -92,6 +92,20 @@ int engine_apply(struct session *s, struct graph *g, const struct engine_options
 void engine_explain(struct session *s, struct graph *g, const struct engine_options *o,
                     struct err *err);
 
+/* What came of taking back; lines say each: "service 'x': runs 'x:6' again". */
+struct taken_back {
+    unsigned done, left, failed;
+    struct strlist lines;
+};
+
+/*
+ * After an engine_apply() that was cancelled: has every type that can take back what this run has
+ * written. Calls of the session end no more with the run's cancel, but at `until` (clock_now()'s).
+ * The caller releases ret->lines.
+ */
+void engine_take_back(struct session *s, struct graph *g, const struct engine_options *o,
+                      double until, struct taken_back *ret);
+
 /*
  * After engine_apply(), whether it failed or not, or instead of it where there is nothing to do:
  * has every driver tidy up. Nothing if the run was cancelled. What fails are warnings of the graph;

@@ -124,7 +124,7 @@ def test_config_prints_nothing_but_its_object(host: Host) -> None:
         ('{ "wrokers": 1 }', r"did you mean 'workers'"),
         ('{ "user": "Robert; drop" }', r"user: must match"),
         ('{ "sandbox": "bubblewrap" }', r"'sandbox' needs 'user'"),
-        ('{ "onCancel": "rollback" }', r"onCancel: must be"),
+        ('{ "onCancel": "undo" }', r"onCancel: must be"),
         ('{ "buildsDir": "/srv/$(id)" }', r"buildsDir: must match"),
         ("{ ", r"berth\.json: line 1, column \d+: not valid JSON"),
     ],

@@ -93,7 +93,7 @@ static void refuses_what_the_schema_does_not_know(void **state)
         { "{\"projects\": {\"7\": {\"prefix\": \"a\", \"production\": {\"refs\": []}}}}",
           "region" },
         { "{\"user\": [\"berth-job\", \"a b\"]}", "user[1]: must match" },
-        { "{\"onCancel\": \"rollback\"}", "onCancel: must be" },
+        { "{\"onCancel\": \"undo\"}", "onCancel: must be" },
         { "{\"workers\": 0}", "workers: must be at least 1" },
         { "{\"poll\": {\"first\": \"2\"}}", "poll.first: must be a number" },
         { "{\"rates\": {\"ecs\": 0}}", "rates.ecs: must be at least" },

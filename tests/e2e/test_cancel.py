@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: MIT
+"""Deploys that are cancelled, and whose time is over: what the log says, and what is there then."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner import Result, RunningJob, Variable
+from world import ENVIRONMENT, Endpoint, World
+
+SECONDS = 60.0  # by which a job that is cancelled has ended: the design's own limit
+SYSTEM = 2
+NOTIFIER, T7 = f"{ENVIRONMENT}-notifier", f"{ENVIRONMENT}-t7-bridge"
+CANCELLED = re.compile(r"ERROR: cancelled: ([0-9]+) of ([0-9]+) done; run the job again to go on "
+                       r"from there(.*)")
+
+
+def make_small(world: World) -> None:
+    """Services and what they cannot do without: t7-bridge needs the notifier."""
+    world.keep_services("notifier", "t7-bridge")
+    spec = world.spec()
+    for key in ("redis", "loadBalancer", "records", "stacks", "alarms", "dashboards", "grafana"):
+        spec.pop(key, None)
+    spec["serviceDefaults"] |= {"discovery": False, "dependsOn": []}
+    spec["services"]["t7-bridge"]["dependsOn"] = ["notifier"]
+    world.write_spec(spec)
+
+
+@pytest.fixture(scope="module")
+def deployed(endpoint: Endpoint, prepared: str,
+             tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """An endpoint of its own with a saved state in which both services run."""
+    endpoint.restore(prepared)
+    with endpoint.spawn() as own:
+        world = World(own, tmp_path_factory.mktemp("deployed"))
+        make_small(world)
+        world.deploy()
+        own.record_clear()
+        own.save("deployed")
+        yield own
+
+
+@pytest.fixture
+def small(deployed: Endpoint, tmp_path: Path) -> World:
+    deployed.restore("deployed")
+    world = World(deployed, tmp_path)
+    world.pipeline += 1
+    make_small(world)
+    return world
+
+
+def change(world: World, **members: Any) -> None:
+    """Both services get another task definition, and the notifier what is said here."""
+    spec = world.spec()
+    spec["serviceDefaults"]["environment"]["CHANGED"] = "1"
+    spec["services"]["notifier"] |= members
+    world.write_spec(spec)
+
+
+def take_back(world: World, **more: Any) -> None:
+    world.config |= {"onCancel": "rollback"} | more
+    world.write_config()
+
+
+@contextlib.contextmanager
+def frozen(world: World) -> Iterator[None]:
+    """Nothing that takes time ends."""
+    world.aws.speed(0.001)
+    try:
+        yield
+    finally:
+        world.aws.speed("instant")
+
+
+def until(seen: Callable[[], Any]) -> Any:
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        if found := seen():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"not within {SECONDS} s")
+
+
+def asked(world: World, action: str, service: str, times: int = 1) -> bool:
+    """Whether so many calls have been made for a service, whether answered or not."""
+    made = [call for call in world.aws.calls("ecs", action)
+            if service in json.dumps(call["input"])]
+    return len(made) >= times
+
+
+def cancel(running: RunningJob, kind: str = "canceling") -> Result:
+    began = time.monotonic()
+    running.cancel(kind)
+    result = running.wait(2 * SECONDS)
+    assert time.monotonic() - began < SECONDS, result.log
+    return result
+
+
+def cancelled(world: World, seen: Callable[[], Any], kind: str = "canceling",
+              **options: Any) -> Result:
+    """A deploy that is cancelled as soon as something is so, and says that it was."""
+    with world.start(**options) as running:
+        until(seen)
+        result = cancel(running, kind)
+    assert result.stage("build_script").returncode == SYSTEM, result.log
+    assert "WARNING: SIGTERM: nothing more is started" in result.log
+    return result
+
+
+def words(result: Result) -> re.Match[str]:
+    """What the last line says beyond that the job was cancelled."""
+    [line] = [line for line in result.log.splitlines() if line.startswith("ERROR: ")
+              and "Job failed" not in line]
+    found = CANCELLED.fullmatch(line)
+    assert found, result.log
+    return found
+
+
+def revision(world: World, name: str) -> int:
+    return int(world.service(name)["taskDefinition"].rpartition(":")[2])
+
+
+def converges(world: World) -> None:
+    """The next deploy ends where an undisturbed one does."""
+    world.deploy()
+    for name in ("notifier", "t7-bridge"):
+        [container] = world.definition(name)["containerDefinitions"]
+        assert {"name": "CHANGED", "value": "1"} in container["environment"]
+        service = world.service(name)
+        assert service["runningCount"] == service["desiredCount"] == 1
+        assert len(service["deployments"]) == 1
+    world.aws.record_clear()
+    world.deploy()
+    assert world.writes() == []
+
+
+# --- left as it is ---
+
+def test_what_was_begun_goes_on_by_default(small: World) -> None:
+    """The log says of each service where it is; after_script and cleanup have their turn."""
+    change(small)
+    with frozen(small):
+        result = cancelled(small, lambda: asked(small, "UpdateService", NOTIFIER),
+                           after_script=["echo afterwards: $CI_JOB_STATUS"])
+        assert result.status == "canceled"
+        assert words(result)[3] == ""
+        assert "not finished: service notifier: service 'automation-8527fec8-notifier' is no " \
+            "longer awaited, since the job was cancelled: 0 of 1 tasks of" in result.log
+        assert "not tried: service t7-bridge: " in result.log
+        assert "afterwards: canceled" in result.log
+        assert result.stage("cleanup").returncode == 0
+        assert (revision(small, "notifier"), revision(small, "t7-bridge")) == (2, 1)
+        assert len(small.aws.calls("ecs", "UpdateService")) == 1
+    converges(small)
+
+
+# --- taken back ---
+
+def test_services_go_back_to_what_they_were(small: World) -> None:
+    """The one that is done, the one that is awaited, and the number of tasks, too."""
+    take_back(small)
+    change(small, desiredCount=2)
+    small.aws.fault(service="ecs", action="UpdateService", nth=2, fault="slow", seconds=2)
+    result = cancelled(small, lambda: asked(small, "UpdateService", T7))
+    assert re.search("(?m)^service notifier: updated, ", result.log)
+    for name in ("notifier", "t7-bridge"):
+        assert f"service '{name}' is taken back: it goes back to '{ENVIRONMENT}-{name}:1'" \
+            in result.log
+    assert words(result)[3] == "; 2 services taken back"
+    small.aws.clear_faults()
+    small.aws.advance(600)
+    assert (revision(small, "notifier"), revision(small, "t7-bridge")) == (1, 1)
+    notifier = small.service("notifier")
+    assert notifier["desiredCount"] == notifier["runningCount"] == 1
+    assert len(notifier["deployments"]) == 1
+    small.deploy()
+    assert small.service("notifier")["runningCount"] == 2
+    assert (revision(small, "notifier"), revision(small, "t7-bridge")) == (2, 2)
+
+
+def test_a_call_that_is_under_way_is_taken_back(small: World) -> None:
+    """Its answer is awaited, so that it is known what there is to take back."""
+    take_back(small)
+    change(small)
+    small.aws.fault(service="ecs", action="UpdateService", nth=1, fault="slow", seconds=2)
+    with frozen(small):
+        result = cancelled(small, lambda: asked(small, "UpdateService", NOTIFIER))
+        assert words(result)[3] == "; 1 service taken back"
+        assert (revision(small, "notifier"), revision(small, "t7-bridge")) == (1, 1)
+    small.aws.clear_faults()
+    converges(small)
+
+
+def test_before_a_service_is_changed_there_is_nothing_to_take_back(small: World) -> None:
+    take_back(small)
+    change(small)
+    small.aws.fault(service="ecs", action="RegisterTaskDefinition", fault="slow", seconds=2)
+    result = cancelled(small, lambda: small.aws.calls("ecs", "RegisterTaskDefinition"))
+    assert words(result)[3] == ""
+    assert not small.aws.calls("ecs", "UpdateService")
+    small.aws.clear_faults()
+    converges(small)
+
+
+def test_what_the_job_has_created_goes(small: World) -> None:
+    """And the next deploy creates it again, when it is gone."""
+    take_back(small)
+    small.aws.client("ecs").delete_service(cluster=ENVIRONMENT, service=NOTIFIER, force=True)
+    small.aws.advance(600)
+    change(small)
+    with frozen(small):
+        result = cancelled(small, lambda: asked(small, "CreateService", NOTIFIER))
+        assert "service 'notifier' is taken back: deleted, since this job has created it" \
+            in result.log
+        assert words(result)[3] == "; 1 service taken back"
+        assert small.service("notifier")["status"] == "DRAINING"
+    converges(small)
+
+
+def test_a_later_deployment_is_left_alone(small: World) -> None:
+    """Somebody else has deployed meanwhile: what runs is theirs."""
+    take_back(small)
+    change(small)
+    ecs = small.aws.client("ecs")
+    with frozen(small):
+        with small.start() as running:
+            until(lambda: asked(small, "UpdateService", NOTIFIER))
+            until(lambda: revision(small, "notifier") == 2)
+            ecs.update_service(cluster=ENVIRONMENT, service=NOTIFIER, forceNewDeployment=True)
+            result = cancel(running)
+        assert "service 'notifier' is left: another deployment, of " \
+            "'automation-8527fec8-notifier:2', has taken over" in result.log
+        assert revision(small, "notifier") == 2
+    converges(small)
+
+
+def test_a_later_pipeline_has_begun(small: World) -> None:
+    """It may have found the service as it wants it, and would be green over something else."""
+    take_back(small)
+    change(small)
+    with frozen(small):
+        with small.start() as running:
+            until(lambda: asked(small, "UpdateService", NOTIFIER))
+            arn = small.service("notifier")["clusterArn"]
+            small.aws.client("ecs").tag_resource(
+                resourceArn=arn, tags=[{"key": "berth:pipeline", "value": "999999"}])
+            result = cancel(running)
+        assert "service 'notifier' is left: pipeline 999999 has begun to deploy" in result.log
+        assert words(result)[3] == "; 0 services taken back, 1 not"
+        assert revision(small, "notifier") == 2
+
+
+def test_what_cannot_be_taken_back_is_said(small: World) -> None:
+    """Why, and the rest is taken back all the same; a kind's own setting is what counts."""
+    project = small.config["projects"]["77"]
+    project["ephemeral"]["onCancel"] = "rollback"
+    take_back(small, onCancel="leave")
+    change(small)
+    small.aws.client("ecs").deregister_task_definition(taskDefinition=f"{NOTIFIER}:1")
+    with frozen(small):
+        result = cancelled(small, lambda: asked(small, "UpdateService", NOTIFIER))
+        assert "service 'notifier' could not be taken back: ecs:UpdateService: " in result.log
+        assert words(result)[3] == "; 0 services taken back, 1 not"
+
+
+def test_killed_while_it_takes_back(small: World) -> None:
+    """The next deploy finds something of both, and goes on from there."""
+    take_back(small)
+    change(small)
+    with frozen(small):
+        with small.start() as running:
+            group = running.wait_stage("build_script").pid
+            until(lambda: asked(small, "UpdateService", NOTIFIER))
+            until(lambda: revision(small, "notifier") == 2)
+            small.aws.fault(service="ecs", action="UpdateService", fault="slow", seconds=5)
+            os.killpg(group, signal.SIGTERM)
+            until(lambda: asked(small, "UpdateService", NOTIFIER, 2))
+            os.killpg(group, signal.SIGKILL)
+            result = running.wait(SECONDS)
+        assert result.exit_code != 0
+    small.aws.clear_faults()
+    converges(small)
+
+
+def test_a_second_signal_ends_it_at_once(small: World) -> None:
+    take_back(small)
+    change(small)
+    with frozen(small):
+        with small.start() as running:
+            group = running.wait_stage("build_script").pid
+            until(lambda: asked(small, "UpdateService", NOTIFIER))
+            until(lambda: revision(small, "notifier") == 2)
+            small.aws.fault(service="ecs", action="UpdateService", fault="slow", seconds=30)
+            os.killpg(group, signal.SIGTERM)
+            until(lambda: asked(small, "UpdateService", NOTIFIER, 2))
+            os.killpg(group, signal.SIGTERM)
+            result = running.wait(SECONDS)
+        assert result.stage("build_script").returncode == SYSTEM, result.log
+        assert "SIGTERM again: berth ends at once; run the job again to converge" in result.log
+    small.aws.clear_faults()
+    converges(small)
+
+
+@pytest.mark.parametrize("kind", ["timeout", "abort"])
+def test_a_job_whose_time_is_over(small: World, kind: str) -> None:
+    """GitLab's timeout comes as SIGTERM, too, and so does its "force cancel"; neither has an
+    after_script."""
+    take_back(small)
+    change(small)
+    with frozen(small):
+        result = cancelled(small, lambda: asked(small, "UpdateService", NOTIFIER), kind,
+                           after_script=["echo afterwards"])
+        assert words(result)[3] == "; 1 service taken back"
+        assert result.stage("cleanup").returncode == 0
+        assert "\nafterwards" not in result.log
+        assert revision(small, "notifier") == 1
+    converges(small)

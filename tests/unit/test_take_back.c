@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* Taking a service back, on a session whose answers are written down. */
+#include "tests/unit/awsscript.h"
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "drivers/ecs.h"
+#include "executor/engine/engine.h"
+
+#define SERVICE "ecs.service/api"
+#define NAME    "automation-8527fec8-api"
+#define RUNS(id, definition, count)                                                                \
+    "{\"serviceName\":\"" NAME "\",\"status\":\"ACTIVE\",\"desiredCount\":" #count                 \
+    ",\"taskDefinition\":\"" definition "\",\"deployments\":[{\"id\":\"" id                        \
+    "\",\"status\":\"PRIMARY\",\"taskDefinition\":\"" definition "\"}]}"
+#define DESCRIBED(id, definition)                                                                  \
+    {                                                                                              \
+        .call = "ecs:DescribeServices", .answer = "{\"services\":[" RUNS(id, definition, 2) "]}"   \
+    }
+#define UPDATED(id)                                                                                \
+    {                                                                                              \
+        .call = "ecs:UpdateService", .answer = "{\"service\":" RUNS(id, "f:2", 3) "}"              \
+    }
+#define LOST                                                                                       \
+    {                                                                                              \
+        .call = "ecs:UpdateService", .class = ERR_TRANSIENT, .message = "the connection broke"     \
+    }
+#define MARKED(pipeline)                                                                           \
+    {                                                                                              \
+        .call = "ecs:DescribeClusters",                                                            \
+        .answer = "{\"clusters\":[{\"tags\":[{\"key\":\"berth:pipeline\",\"value\":\"" pipeline    \
+                  "\"}]}]}"                                                                        \
+    }
+
+/* What one run does: it sees the service, and changes its task definition and its count. */
+static struct resource *change(struct script *t, int expected)
+{
+    script_observe(t, SERVICE);
+    struct resource *r = script_target(t, SERVICE);
+    json_put_str(r->target, "taskDefinition", "f:2");
+    json_put_int(r->target, "desiredCount", 3);
+    cJSON_Delete(r->changes);
+    r->changes = cJSON_Parse("[{\"path\":\"taskDefinition\"},{\"path\":\"desiredCount\"}]");
+    r->action = ACTION_UPDATE;
+    assert_int_equal(r->type->update(t->s, r, &t->err), expected);
+    err_release(&t->err);
+    return r;
+}
+
+/* Takes all back; the only line that says so, or "". The caller frees it. */
+static char *take_back(struct script *t)
+{
+    const struct engine_options options = { .workers = 2 };
+    struct taken_back taken;
+    cancel_set(&t->cancel);
+    engine_take_back(t->s, t->g, &options, clock_now() + 60, &taken);
+    assert_in_range(taken.lines.n, 0, 1);
+    char *line = xstrdup(taken.lines.n == 1 ? taken.lines.v[0] : "");
+    strlist_release(&taken.lines);
+    return line;
+}
+
+static void it_gets_what_it_had(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        DESCRIBED("d1", "f:1"), UPDATED("d2"), DESCRIBED("d2", "f:2"), MARKED("100"), { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    change(&t, 0);
+    _cleanup_free_ char *line = take_back(&t);
+    assert_string_equal(line, "service 'api' is taken back: it goes back to 'f:1'");
+    assert_json(script_input(&t, "ecs:UpdateService", 1),
+                "{\"cluster\":\"automation-8527fec8\",\"service\":\"" NAME "\","
+                "\"taskDefinition\":\"f:1\",\"desiredCount\":2}");
+    script_close(&t);
+}
+
+static void nothing_is_taken_back_of_what_was_not_written(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = { DESCRIBED("d1", "f:1"), { 0 } };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    script_observe(&t, SERVICE);
+    _cleanup_free_ char *line = take_back(&t);
+    assert_string_equal(line, "");
+    script_close(&t);
+}
+
+/* An answer that never came leaves three things possible. */
+static void an_unknown_outcome(void **state)
+{
+    (void)state;
+    static const struct {
+        struct script_row then;
+        const char *line;
+    } cases[] = {
+        { DESCRIBED("d1", "f:1"), "service 'api' is taken back: it goes back to 'f:1'" },
+        { DESCRIBED("d2", "f:2"), "service 'api' is taken back: it goes back to 'f:1'" },
+        { DESCRIBED("d3", "f:9"),
+          "service 'api' is left: another deployment, of 'f:9', has taken over" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct script_row rows[] = {
+            DESCRIBED("d1", "f:1"), LOST, cases[i].then, UPDATED("d4"), MARKED("100"), { 0 },
+        };
+        struct script t;
+        script_open(&t, script_spec, rows);
+        change(&t, -1);
+        _cleanup_free_ char *line = take_back(&t);
+        assert_string_equal(line, cases[i].line);
+        script_close(&t);
+    }
+}
+
+static void what_others_run_is_theirs(void **state)
+{
+    (void)state;
+    static const struct {
+        struct script_row then, cluster;
+        const char *line;
+    } cases[] = {
+        { DESCRIBED("d3", "f:2"), MARKED("100"),
+          "service 'api' is left: another deployment, of 'f:2', has taken over" },
+        { DESCRIBED("d2", "f:2"), MARKED("101"),
+          "service 'api' is left: pipeline 101 has begun to deploy" },
+        { { .call = "ecs:DescribeServices", .answer = "{\"services\":[]}" },
+          MARKED("100"),
+          "service 'api' is left: it is not there any more" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct script_row rows[] = {
+            DESCRIBED("d1", "f:1"), UPDATED("d2"), cases[i].then, cases[i].cluster, { 0 },
+        };
+        struct script t;
+        script_open(&t, script_spec, rows);
+        change(&t, 0);
+        _cleanup_free_ char *line = take_back(&t);
+        assert_string_equal(line, cases[i].line);
+        assert_int_equal(script_count(&t, "ecs:UpdateService"), 1);
+        script_close(&t);
+    }
+}
+
+/* A service that was created anew in the place of another, of which nothing is left. */
+static void what_was_replaced_is_left(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        DESCRIBED("d1", "f:1"), UPDATED("d2"), DESCRIBED("d2", "f:2"), MARKED("100"), { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    change(&t, 0)->action = ACTION_REPLACE;
+    _cleanup_free_ char *line = take_back(&t);
+    assert_string_equal(line, "service 'api' is left: it was replaced, and what was there before "
+                              "is gone");
+    script_close(&t);
+}
+
+/* What it was before the first of several writes. */
+static void the_first_write_counts(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        DESCRIBED("d1", "f:1"),
+        UPDATED("d2"),
+        DESCRIBED("d2", "f:2"),
+        UPDATED("d3"),
+        DESCRIBED("d3", "f:2"),
+        MARKED("100"),
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    change(&t, 0);
+    change(&t, 0);
+    _cleanup_free_ char *line = take_back(&t);
+    assert_string_equal(line, "service 'api' is taken back: it goes back to 'f:1'");
+    assert_int_equal(json_int(script_input(&t, "ecs:UpdateService", 2), "desiredCount", 0), 2);
+    script_close(&t);
+}
+
+static void a_failed_deployment_is_not_wanted_back(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = { DESCRIBED("d1", "f:1"), UPDATED("d2"), { 0 } };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    script_observe(&t, SERVICE);
+    struct resource *r = script_target(&t, SERVICE);
+    cJSON_Delete(r->changes);
+    r->changes = cJSON_Parse("[{\"path\":\"rolloutState\"}]");
+    assert_int_equal(r->type->update(t.s, r, &t.err), 0);
+    _cleanup_free_ char *line = take_back(&t);
+    assert_string_equal(line, "");
+    script_close(&t);
+}
+
+static void what_was_removed_stays_so(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = { { 0 } };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    struct resource *old = graph_found(t.g, &ecs_service_type, "old", "e-old");
+    old->action = ACTION_REMOVE;
+    _cleanup_free_ char *untouched = take_back(&t);
+    assert_string_equal(untouched, "");
+    old->written = 1;
+    _cleanup_free_ char *line = take_back(&t);
+    assert_string_equal(line, "service 'old' is left: it was removed, which cannot be taken back");
+    script_close(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_gets_what_it_had),
+        cmocka_unit_test(nothing_is_taken_back_of_what_was_not_written),
+        cmocka_unit_test(an_unknown_outcome),
+        cmocka_unit_test(what_others_run_is_theirs),
+        cmocka_unit_test(what_was_replaced_is_left),
+        cmocka_unit_test(the_first_write_counts),
+        cmocka_unit_test(a_failed_deployment_is_not_wanted_back),
+        cmocka_unit_test(what_was_removed_stays_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
