@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import json
 import os
 import signal
@@ -19,6 +18,7 @@ import botocore.loaders
 from botocore.config import Config
 
 from .identity import ACCESS_KEY, SECRET_KEY
+from .transport import Connection, Transport
 
 if TYPE_CHECKING:
     from .jwt import Issuer
@@ -109,7 +109,9 @@ class Endpoint:
                     # botocore would put its own together anew for each call, which takes longer
                     # than to sign it.
                     "user_agent": "berth-tests", **config}
-        return session.client(service, endpoint_url=self.url, config=Config(**settings))
+        client = session.client(service, endpoint_url=self.url, config=Config(**settings))
+        client._endpoint.http_session = Transport(self.url, settings["read_timeout"])
+        return client
 
     def environ(self) -> dict[str, str]:
         """Variables that lead a child process here, without the ones that lead elsewhere."""
@@ -121,24 +123,29 @@ class Endpoint:
     # --- control ---
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
+        data = b"" if body is None else json.dumps(body).encode()
         until = time.monotonic() + 3
         while True:
-            connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=60)
             try:
-                connection.request(method, f"/_berth/{path}", data)
-                answer = connection.getresponse()
-                content = answer.read()
+                status, content = self._ask(method, path, data)
                 break
             except ConnectionError:  # by a fault, for a moment: nothing has been done then
                 if time.monotonic() > until:
                     raise
-            finally:
-                connection.close()
             time.sleep(0.05)
-        if answer.status >= 400:
-            raise ValueError(f"{method} /_berth/{path}: {answer.status}: {content.decode()}")
+        if status >= 400:
+            raise ValueError(f"{method} /_berth/{path}: {status}: {content.decode()}")
         return json.loads(content)
+
+    def _ask(self, method: str, path: str, data: bytes) -> tuple[int, bytes]:
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        connection = Connection((host, int(port)), 60)
+        try:
+            status, _, content = connection.ask(method, f"/_berth/{path}", [
+                ("Host", f"{host}:{port}"), ("Content-Length", str(len(data)))], data)
+        finally:
+            connection.close()
+        return status, content
 
     def reset(self) -> None:
         self.control("POST", "reset", {})
