@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.02
 STOP_SECONDS = 5.0
+# Looking for garbage in cycles writes to every object that it looks at, which then is a copy.
+RARELY = (20_000, 50, 1000)
 THAW, DROP = b"t", b"d"
 
 
@@ -50,6 +52,7 @@ class Processes:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: os.write(stop_write, b"s"))
         gc.collect()
+        gc.set_threshold(*RARELY)
         gc.freeze()  # what is shared with the children stays so
         if os.fork() == 0:
             os.close(stop_read)
@@ -101,6 +104,7 @@ class Processes:
             os.write(self.saved[name], DROP)
             os.close(self.saved[name])
         told, self.saved[name] = os.pipe()
+        gc.freeze()
         if os.fork() == 0:
             self._go_on(told)
         handler.answer_json(200, {"saved": name})
@@ -134,6 +138,7 @@ class Processes:
         port = listener.getsockname()[1]
         front = self.front
         front.world.clock.hold()
+        gc.freeze()
         if os.fork() == 0:
             front.socket.close()
             front.socket = listener
