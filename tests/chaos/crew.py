@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import queue
 import resource
@@ -104,6 +105,7 @@ def cases_play(recorded: Recorded, cases: list[Case], endpoint: Endpoint, direct
         place = directory / f"worker-{i}"
         place.mkdir()
         crew.append(FORK.Process(target=work, args=(one, endpoint.spawn(), place), daemon=True))
+    gc.freeze()  # what is shared with them stays so
     for member in crew:
         member.start()
     collect(one, len(crew), tally)
