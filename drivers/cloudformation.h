@@ -4,9 +4,9 @@
 
 /*
  * What the files of the driver share. cloudformation.c says what the spec wants,
- * cloudformation_stack.c is the type of an environment's own stacks, cloudformation_form.c how
- * their states and parameters are read, cloudformation_adopt.c how others' become ours,
- * cloudformation_events.c why an operation failed,
+ * cloudformation_stack.c is the type of an environment's own stacks, cloudformation_find.c which of
+ * those that are there are its own, cloudformation_form.c how their states and parameters are read,
+ * cloudformation_adopt.c how others' become ours, cloudformation_events.c why an operation failed,
  * cloudformation_topic.c whether somebody still has to confirm a subscription.
  *
  * In `want` and `have` stand StackName, Template (a digest), Parameters (by name) and
@@ -54,6 +54,12 @@ int stack_read(struct session *s, const char *name, cJSON **ret, struct err *err
 int stack_template_digest(struct session *s, const char *id, char **ret, struct err *err);
 /* Sets `have` and the outputs from what DescribeStacks says of the stack. */
 void stack_form(struct resource *r, const cJSON *stack);
+
+/* Takes over what DescribeStacks says, NULL where there is none: have, tags, memo, outputs. Asks
+ * for more where that depends on how the last operation ended. */
+int stack_take(struct session *s, struct resource *r, const cJSON *stack, struct err *err);
+/* The discover() of the type. */
+int stack_discover(struct session *s, struct graph *g, struct err *err);
 
 /* The adopt() of the type: begins an update of the tags; the stack is ours once that is done. */
 int stack_adopt(struct session *s, struct resource *r, struct err *err);
