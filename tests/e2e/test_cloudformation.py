@@ -3,62 +3,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
 from aws.build import code_of
+from stacked import (HANDLE, NAME, YAML, Json, fails, last_lines, mails, outputs, set_notifications,
+                     set_stacks, settled, stack, template, writes)
+from stacked import small  # noqa: F401
 from world import BRANCH, ENVIRONMENT, PROJECT_ID, World
 
-Json = dict[str, Any]
-NAME = f"SnsTopicMetTelAutomationAlarms-{ENVIRONMENT}"
 EVENTS = {"DescribeStackEvents", "GetTemplate"}
 OTHER = "dev/fix/JIRA-12"
-HANDLE = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
-YAML = """
-Parameters:
-  Word: {Type: String, Default: plain}
-  Secret: {Type: String, Default: none, NoEcho: true}
-  Address: {Type: String, Default: ""}
-Resources:
-  Topic:
-    Type: AWS::SNS::Topic
-    Properties: {DisplayName: !Sub "${Word} ${Address} ${Secret}"}
-Outputs:
-  TopicARN: {Value: !Ref Topic}
-  Name: {Value: !GetAtt Topic.TopicName}
-"""
-
-
-@pytest.fixture
-def small(ready: World) -> World:
-    """A world with one service, without what takes longest elsewhere."""
-    ready.keep_services("notifier")
-    spec = ready.spec()
-    for member in ("redis", "loadBalancer", "records", "alarms", "dashboards"):
-        spec.pop(member, None)
-    ready.write_spec(spec)
-    return ready
-
-
-def set_stacks(world: World, **stacks: Json | None) -> None:
-    """Change the spec's stacks; None takes one out."""
-    spec = world.spec()
-    merged = {**spec.get("stacks", {}), **stacks}
-    spec["stacks"] = {name: stack for name, stack in merged.items() if stack is not None}
-    world.write_spec(spec)
-
-
-def set_notifications(world: World, mail: str = "ops@example.com", **members: Any) -> None:
-    set_stacks(world, notifications={
-        "builtin": "sns-alarms", "name": "SnsTopicMetTelAutomationAlarms-${ENVIRONMENT}",
-        "parameters": {"OperatorEmail": mail}, **members})
-
-
-def template(world: World, text: str | Json, name: str = "topic.yaml") -> None:
-    (world.project / ".berth" / name).write_text(
-        text if isinstance(text, str) else json.dumps(text))
 
 
 def set_limits(world: World, **limits: Any) -> None:
@@ -66,50 +22,13 @@ def set_limits(world: World, **limits: Any) -> None:
     world.write_config()
 
 
-def stack(world: World, name: str = NAME) -> Json:
-    [found] = world.aws.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-    return found
-
-
 def names(world: World) -> set[str]:
     found = world.aws.client("cloudformation").describe_stacks()["Stacks"]
     return {s["StackName"] for s in found}
 
 
-def outputs(world: World, name: str = NAME) -> dict[str, str]:
-    return {o["OutputKey"]: o["OutputValue"] for o in stack(world, name)["Outputs"]}
-
-
 def tags(world: World, name: str = NAME) -> dict[str, str]:
     return {t["Key"]: t["Value"] for t in stack(world, name)["Tags"]}
-
-
-def mails(world: World) -> dict[str, str]:
-    """Of the topics that there are: what nobody has confirmed outlives its topic by two days
-    (https://docs.aws.amazon.com/sns/latest/dg/sns-delete-subscription-topic.html)."""
-    sns = world.aws.client("sns")
-    return {s["Endpoint"]: s["SubscriptionArn"]
-            for topic in sns.list_topics()["Topics"]
-            for s in sns.list_subscriptions_by_topic(TopicArn=topic["TopicArn"])["Subscriptions"]}
-
-
-def writes(world: World) -> list[str]:
-    return [c["action"] for c in world.aws.calls(service="cloudformation", writes=True)]
-
-
-def fails(world: World, logical: str, message: str, **match: str) -> None:
-    world.aws.fault(fault="failed", service="cloudformation", message=message,
-                    match={"LogicalResourceId": logical, **match})
-
-
-def settled(world: World) -> None:
-    """Nothing is written, and a stack costs one read; so does the look for stray ones."""
-    world.aws.record_clear()
-    world.deploy()
-    assert world.writes() == []
-    reads = [c["action"] for c in world.aws.calls(writes=False)
-             if c["service"] in ("cloudformation", "tagging", "sns")]
-    assert sorted(reads) == ["DescribeStacks"] * len(world.spec()["stacks"]) + ["GetResources"]
 
 
 # --- what is made ---
@@ -265,141 +184,6 @@ def test_an_operation_of_somebody_elses_is_awaited(small: World) -> None:
     refused = [c for c in small.aws.calls(service="cloudformation") if c["status"] >= 400
                and c["action"] == "UpdateStack"]
     assert refused == []
-
-
-# --- failures ---
-
-def last_lines(log: str, n: int = 10) -> str:
-    return "\n".join(log.rstrip().splitlines()[-n:])
-
-
-def test_a_failed_creation_says_why_and_is_made_anew(small: World) -> None:
-    fails(small, "OperatorSubscription", "no mail today (Service: Sns, Status Code: 400)")
-    failed = small.job()
-    assert failed.exit_code == 2
-    last = last_lines(failed.log)
-    assert (f"stack '{NAME}' failed: ROLLBACK_COMPLETE: OperatorSubscription "
-            "(AWS::SNS::Subscription) CREATE_FAILED: no mail today") in last
-    assert small.service("notifier")["runningCount"] == 1  # nothing else suffers
-    small.aws.clear_faults()
-    small.aws.record_clear()
-    small.deploy()
-    assert writes(small) == ["DeleteStack", "CreateStack"]
-    assert stack(small)["StackStatus"] == "CREATE_COMPLETE"
-    settled(small)
-
-
-def test_an_old_stack_that_cannot_be_deleted_is_said(small: World) -> None:
-    fails(small, "OperatorSubscription", "no mail today")
-    fails(small, "AlarmTopic", "still in use", Operation="rollback")
-    assert small.job().exit_code == 2
-    assert stack(small)["StackStatus"] == "ROLLBACK_FAILED"
-    small.aws.clear_faults()
-    fails(small, "AlarmTopic", "still in use", Operation="delete")
-    failed = small.job()
-    assert failed.exit_code == 2
-    assert "could not be deleted: AlarmTopic (AWS::SNS::Topic) DELETE_FAILED: still in use" \
-        in last_lines(failed.log)
-    small.aws.clear_faults()
-    small.deploy()
-
-
-def test_an_update_that_is_rolled_back_is_a_failure(small: World) -> None:
-    small.deploy()
-    small.aws.confirm("ops@example.com")
-    before = outputs(small)
-    set_notifications(small, "two@example.com")
-    fails(small, "OperatorSubscription", "not today")
-    for _ in range(2):  # a later run tries again, and does not take the old one for good
-        failed = small.job()
-        assert failed.exit_code == 2
-        assert (f"stack '{NAME}' failed: UPDATE_ROLLBACK_COMPLETE: OperatorSubscription "
-                "(AWS::SNS::Subscription) UPDATE_FAILED: not today") in last_lines(failed.log)
-    assert stack(small)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
-    small.aws.clear_faults()
-    small.deploy()
-    assert set(mails(small)) == {"two@example.com"} and outputs(small) == before
-    settled(small)
-
-
-def test_a_change_that_is_taken_back_after_its_rollback_is_nothing(small: World) -> None:
-    small.deploy()
-    template(small, YAML)
-    set_stacks(small, notifications={
-        "template": "topic.yaml", "name": "SnsTopicMetTelAutomationAlarms-${ENVIRONMENT}"})
-    fails(small, "Topic", "not today")
-    assert small.job().exit_code == 2
-    small.aws.clear_faults()
-    set_notifications(small)
-    small.aws.record_clear()
-    small.deploy()
-    assert writes(small) == []
-
-
-def test_a_failed_rollback_says_what_to_do(small: World) -> None:
-    template(small, YAML)
-    set_stacks(small, notifications=None, other={"template": "topic.yaml"})
-    small.deploy()
-    more = YAML.replace("Outputs:", "  Wait: {Type: 'AWS::CloudFormation::WaitConditionHandle'}\n"
-                        "Outputs:").replace("${Word}", "new")
-    template(small, more)
-    fails(small, "Wait", "not today")
-    fails(small, "Topic", "not back", Operation="rollback")
-    for _ in range(2):
-        failed = small.job()
-        assert failed.exit_code == 2
-        last = last_lines(failed.log)
-        assert "UPDATE_ROLLBACK_FAILED: Wait (" in last and "continue-update-rollback" in last
-
-
-@pytest.mark.parametrize("change,says", [
-    ({"parameters": {}}, "Parameters: [OperatorEmail] must have values"),
-    ({"parameters": {"OperatorEmail": "nobody"}}, "must be an e-mail address"),
-    ({"parameters": {"OperatorEmail": "a@example.com", "More": "1"}},
-     "Parameters: [More] do not exist in the template")])
-def test_what_aws_refuses_is_the_users(small: World, change: Json, says: str) -> None:
-    set_notifications(small, **change)
-    refused = small.job()
-    assert refused.exit_code == 1
-    assert f"stacks.notifications: CloudFormation refuses it: " in refused.log
-    assert says in last_lines(refused.log)
-
-
-def test_a_broken_template_is_the_users(small: World) -> None:
-    template(small, "Resources: [")
-    set_stacks(small, other={"template": "topic.yaml"})
-    refused = small.job()
-    assert refused.exit_code == 1
-    assert "stacks.other: CloudFormation refuses it" in refused.log
-    assert "YAML not well-formed" in last_lines(refused.log)
-
-
-def test_a_review_is_left_to_who_began_it(small: World) -> None:
-    small.aws.client("cloudformation").create_change_set(
-        StackName=NAME, ChangeSetName="c", ChangeSetType="CREATE",
-        TemplateBody=json.dumps({"Resources": {"H": HANDLE}}),
-        Tags=[{"Key": "Environment", "Value": ENVIRONMENT}, {"Key": "berth:ref", "Value": BRANCH},
-              {"Key": "berth:project", "Value": str(PROJECT_ID)}])
-    failed = small.job()
-    assert failed.exit_code == 2 and "change set waits to be reviewed" in last_lines(failed.log)
-    assert writes(small) == ["CreateChangeSet"]
-
-
-def test_somebody_elses_stack_is_left_alone(small: World) -> None:
-    small.aws.client("cloudformation").create_stack(
-        StackName=NAME, TemplateBody=json.dumps({"Resources": {"H": HANDLE}}))
-    small.aws.record_clear()
-    refused = small.job()
-    assert refused.exit_code == 1 and f"stack '{NAME}' (without our tags)" in refused.log
-    assert small.writes() == []
-
-
-def test_an_output_that_there_is_not(small: World) -> None:
-    spec = small.spec()
-    spec["services"]["notifier"]["environment"] = {"TOPIC": "${notifications.Topic}"}
-    small.write_spec(spec)
-    refused = small.job()
-    assert refused.exit_code == 1 and "notifications.Topic" in last_lines(refused.log)
 
 
 # --- removal ---

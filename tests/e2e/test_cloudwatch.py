@@ -10,45 +10,18 @@ from typing import Any
 import pytest
 
 import mettel
+from monitored import BODY, METRIC, alarms, body, change
+from monitored import small  # noqa: F401
 from world import BRANCH, ENVIRONMENT, PROJECT_ID, World, environment_of
 
 Spec = dict[str, Any]
 TOPIC = "arn:aws:sns:us-east-1:123456789012:operators"
 OURS = {"Environment": ENVIRONMENT, "berth:project": str(PROJECT_ID), "berth:ref": BRANCH}
-BODY = {"widgets": [{"type": "text", "x": 0, "y": 0, "width": 6, "height": 3,
-                     "properties": {"markdown": "hello"}}]}
-METRIC = {"Namespace": "AWS/ECS", "MetricName": "CPUUtilization", "Statistic": "Average",
-          "Period": 60, "EvaluationPeriods": 3, "Threshold": 80,
-          "ComparisonOperator": "GreaterThanThreshold"}
-
-
-@pytest.fixture
-def small(ready: World) -> World:
-    """A world with one service, one alarm of the spec's own and the default dashboard."""
-    ready.keep_services("notifier")
-    change(ready, alarms={"runningTasks": True, "metricAlarms": {"cpu": METRIC}})
-    return ready
-
-
-def change(world: World, **members: Any) -> None:
-    world.write_spec(world.spec() | members)
-
-
-def alarms(world: World) -> dict[str, dict[str, Any]]:
-    """The environment's alarms by the spec's names."""
-    found = world.aws.client("cloudwatch").get_paginator("describe_alarms").paginate(
-        AlarmNamePrefix=ENVIRONMENT).build_full_result()["MetricAlarms"]
-    return {a["AlarmName"].removeprefix(ENVIRONMENT + "-"): a for a in found}
 
 
 def dashboards(world: World) -> list[str]:
     found = world.aws.client("cloudwatch").list_dashboards()["DashboardEntries"]
     return [d["DashboardName"] for d in found]
-
-
-def body(world: World, name: str = "cluster") -> Any:
-    return json.loads(world.aws.client("cloudwatch").get_dashboard(
-        DashboardName=f"{name}-{ENVIRONMENT}")["DashboardBody"])
 
 
 def tags(world: World, arn: str) -> dict[str, str]:
@@ -394,73 +367,6 @@ def test_one_that_came_to_be_foreign_is_not_removed(small: World) -> None:
     change(small, alarms={})
     small.deploy()
     assert set(alarms(small)) == {"cpu"}
-
-
-# --- dashboards from files ---
-
-def put_file(world: World, name: str, text: str) -> None:
-    path = world.project / ".berth" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-
-
-def test_a_file_has_its_variables_replaced_as_json(small: World) -> None:
-    """Whatever a value holds stays a text; `$${` is CloudWatch's own `${`."""
-    put_file(small, "boards/log.json", """// a comment
-        { "widgets": [{ "type": "text", "x": 0, "y": 0, "width": 6, "height": 3, "properties": {
-            "markdown": "${ENVIRONMENT}: ${ODD} $${MAX} ${cloudwatch.alarm/cpu.Arn} ${logs.Arn}" } }] }""")
-    change(small, dashboards={"log": "boards/log.json"})
-    odd = 'a "quoted" \\ line\nand another'
-    small.deploy(variables={"ODD": odd})
-    [widget] = body(small, "log")["widgets"]
-    group = f"arn:aws:logs:us-east-1:123456789012:log-group:{ENVIRONMENT}"
-    assert widget["properties"]["markdown"] == (
-        f"{ENVIRONMENT}: {odd} ${{MAX}} {alarms(small)['cpu']['AlarmArn']} {group}")
-    small.aws.record_clear()
-    small.deploy(variables={"ODD": odd})
-    assert small.writes() == []
-
-
-@pytest.mark.parametrize("text,says", [
-    ('{ "widgets": [\n { "type": "text", }\n] }', "'b.json': line 2, column 21: not valid JSON"),
-    ('{ "widgets": [],\n "start": "${NOWHERE}" }', "'b.json', line 2: start: unknown variable"),
-    ('{ "widget": [] }', "it has no list of 'widgets'"),
-    (None, "'b.json'"),
-])
-def test_a_file_that_is_wrong_is_named(small: World, text: str | None, says: str) -> None:
-    if text is not None:
-        put_file(small, "b.json", text)
-    change(small, dashboards={"log": "b.json"})
-    small.aws.record_clear()
-    refused = small.job()
-    assert refused.exit_code == 1 and "dashboards.log" in refused.log and says in refused.log
-    assert small.writes() == []
-
-
-def test_a_file_outside_the_repository_is_not_read(small: World) -> None:
-    (small.directory / "secret.json").write_text(json.dumps(BODY))
-    change(small, dashboards={"log": "../../secret.json"})
-    assert small.job().exit_code == 1
-    (small.project / ".berth" / "link.json").symlink_to(small.directory / "secret.json")
-    change(small, dashboards={"log": "link.json"})
-    assert small.job().exit_code == 1
-
-
-def test_what_cloudwatch_says_of_widgets_is_shown(small: World) -> None:
-    odd = {"widgets": [*BODY["widgets"], BODY["widgets"][0] | {"type": "hologram"}]}
-    change(small, dashboards={"log": odd})
-    log = small.deploy().log
-    assert f"WARNING: dashboards.log: CloudWatch says of dashboard 'log-{ENVIRONMENT}': " \
-           "/widgets/1/type: " in log
-    assert body(small, "log") == odd
-
-
-def test_a_body_that_cloudwatch_refuses_is_the_users_error(small: World) -> None:
-    metric = BODY["widgets"][0] | {"type": "metric"}
-    change(small, dashboards={"log": {"widgets": [metric]}})
-    refused = small.job()
-    assert refused.exit_code == 1
-    assert "/widgets/0/properties" in refused.log and "required property 'metrics'" in refused.log
 
 
 # --- what is refused before the first call ---
