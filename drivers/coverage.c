@@ -187,5 +187,8 @@ static int work(const struct tool_job *job, struct err *err)
 
 const struct tool_driver coverage_tool = {
     .name = "coverage",
+    .setting = "tools.coverage",
+    .package = "Debian's package 'python3-coverage'; a script that writes a report needs none",
+    .attempt = coverage_attempt,
     .work = work,
 };

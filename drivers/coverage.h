@@ -100,6 +100,8 @@ bool coverage_is_data(const char *text, size_t len);
  * coverage.py, ERR_USER in coverage.py's words if it cannot. */
 int coverage_export(const struct tool_job *job, const char *path, struct strbuf *ret,
                     struct err *err);
+/* struct tool_driver's: whether coverage.py is there. */
+int coverage_attempt(const struct tool_job *job, char **ret, struct err *err);
 
 /* Reads a report in whichever of the formats it is: the content tells, not the name. ERR_USER says
  * what is wrong with it, and begins with what comes behind the report's name. */

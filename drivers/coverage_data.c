@@ -30,25 +30,13 @@ static int no_tool(const char *path, const char *name, struct err *err)
                    path, name);
 }
 
-/* The last line that a program has said; it says why it has ended. */
-static char *last_line(const struct strbuf *said)
-{
-    size_t end = said->len;
-    while (end > 0 && strchr("\r\n\t ", said->buf[end - 1]) != NULL)
-        end--;
-    size_t start = end;
-    while (start > 0 && said->buf[start - 1] != '\n' && end - start < 300)
-        start--;
-    return xstrndup(said->buf + start, end - start);
-}
-
 static int judge(const char *path, const char *name, const struct tool_end *end, struct err *err)
 {
     if (end->code == 0)
         return 0;
     if (strstr(end->errors.buf, "No module named coverage") != NULL)
         return no_tool(path, name, err);
-    _cleanup_free_ char *why = last_line(end->errors.len > 0 ? &end->errors : &end->out);
+    _cleanup_free_ char *why = tool_last_line(end);
     return err_set(err, ERR_USER, "coverage.py makes no report of '%s': it ended with %d%s%s", path,
                    end->code, *why != '\0' ? " and " : "", why);
 }
@@ -82,4 +70,12 @@ int coverage_export(const struct tool_job *job, const char *path, struct strbuf 
         return -1;
     strbuf_add(ret, end.out.buf, end.out.len);
     return 0;
+}
+
+int coverage_attempt(const struct tool_job *job, char **ret, struct err *err)
+{
+    static const char *const arguments[] = { "--version", NULL };
+    _cleanup_strlist_ struct strlist words = STRLIST_INIT;
+    add_program(job, &words);
+    return tool_attempt(job, &words, arguments, NULL, NULL, ret, err);
 }

@@ -193,6 +193,9 @@ static int image_work(const struct tool_job *job, struct err *err)
 extern const struct tool_driver image_tool;
 const struct tool_driver image_tool = {
     .name = "image",
+    .setting = "builder",
+    .package = "Debian's package 'buildah'",
+    .attempt = image_attempt,
     .needs_environment = true,
     .work = image_work,
 };

@@ -82,6 +82,8 @@ int image_builder_run(const struct image *im, const struct strlist *arguments, i
                       unsigned seconds, struct tool_end *ret, struct err *err);
 /* How long it may take to build, to pull and to push: the host config's "buildSeconds". */
 unsigned image_seconds(const struct image *im);
+/* struct tool_driver's: builds an image of one file. */
+int image_attempt(const struct tool_job *job, char **ret, struct err *err);
 /* Removes what the job has left of images on the host, also after a cancel. What fails is said. */
 void image_builder_clean(const struct image *im);
 

@@ -13,6 +13,7 @@
  */
 #include "drivers/image.h"
 
+#include "executor/base/file.h"
 #include "executor/base/log.h"
 #include "executor/base/process.h"
 
@@ -93,16 +94,6 @@ int image_builder_run(const struct image *im, const struct strlist *arguments, i
     return ret != NULL ? 0 : ignored.code;
 }
 
-/* The last line that a program has said, for a message. */
-static const char *last_line(struct tool_end *end)
-{
-    struct strbuf *said = end->errors.len > 0 ? &end->errors : &end->out;
-    while (said->len > 0 && strchr("\r\n", said->buf[said->len - 1]) != NULL)
-        strbuf_cut(said, said->len - 1);
-    const char *line = strrchr(said->buf, '\n');
-    return line != NULL ? line + 1 : said->buf;
-}
-
 /* Whether the program that is set works, as the job's user; `why` tells why not. */
 static int probe(struct image *im, struct strbuf *why, bool *ret, struct err *err)
 {
@@ -113,10 +104,11 @@ static int probe(struct image *im, struct strbuf *why, bool *ret, struct err *er
     int r = image_builder_run(im, &arguments, 0, PROBE_SECONDS, &end, &failure);
     if (r < 0 && failure.class == ERR_CANCELLED)
         return err_move(err, &failure);
+    _cleanup_free_ char *said = tool_last_line(&end);
     *ret = r == 0 && end.code == 0;
     if (!*ret)
         strbuf_addf(why, "%s%s: %s", why->len > 0 ? "; " : "", im->words.v[0],
-                    r < 0 ? failure.message : last_line(&end));
+                    r < 0 ? failure.message : said);
     return 0;
 }
 
@@ -198,10 +190,44 @@ void image_builder_clean(const struct image *im)
         .capture_errors = true,
         .namespace_root = im->program != IMAGE_DOCKER,
     };
-    if (tool_run(&after, &call, &end, &failure) < 0)
+    bool ran = tool_run(&after, &call, &end, &failure) == 0;
+    _cleanup_free_ char *said = tool_last_line(&end);
+    if (!ran)
         log_warn("the image is still on the host: %s", failure.message);
     else if (end.code != 0 && strcasestr(end.errors.buf, "no such image") == NULL)
-        log_warn("the image is still on the host: %s: %s", words.v[0], last_line(&end));
+        log_warn("the image is still on the host: %s: %s", words.v[0], said);
+}
+
+static int build_nothing(const struct image *im, struct err *err)
+{
+    static const char text[] = "FROM scratch\nCOPY Dockerfile /\n";
+    _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
+    _cleanup_strlist_ struct strlist arguments = STRLIST_INIT;
+    strlist_add(&arguments, "build");
+    if (im->program != IMAGE_DOCKER)
+        strlist_add(&arguments, "--isolation=chroot");
+    strlist_addf(&arguments, "--tag=%s", im->local);
+    strlist_add(&arguments, ".");
+    if (file_write_beneath(im->job->checkout, "Dockerfile", text, strlen(text), 0644, err) < 0 ||
+        image_builder_run(im, &arguments, 0, PROBE_SECONDS, &end, err) < 0)
+        return -1;
+    _cleanup_free_ char *said = tool_last_line(&end);
+    return end.code == 0 ? 0
+                         : err_set(err, ERR_HOST, "'%s' builds no image: %s", im->words.v[0], said);
+}
+
+int image_attempt(const struct tool_job *job, char **ret, struct err *err)
+{
+    _cleanup_image_ struct image im = IMAGE_INIT;
+    im.job = job;
+    im.local = xstrdup("localhost/berth-doctor:tried");
+    if (image_builder_find(&im, err) < 0)
+        return -1;
+    int r = build_nothing(&im, err);
+    if (r == 0)
+        *ret = xasprintf("'%s' builds images", im.words.v[0]);
+    image_builder_clean(&im);
+    return r;
 }
 
 /* The first that works builds. docker comes last: whoever reaches its daemon is root on the host.

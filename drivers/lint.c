@@ -205,9 +205,18 @@ static int work(const struct tool_job *job, struct err *err)
     return run_linter(job, &argv, &end, err) < 0 ? -1 : judge(job, words.v[0], &end, err);
 }
 
+static int attempt(const struct tool_job *job, char **ret, struct err *err)
+{
+    static const char *const arguments[] = { "tried.py", NULL };
+    _cleanup_strlist_ struct strlist words = STRLIST_INIT;
+    tool_words(job, "linter", linters, &words);
+    return tool_attempt(job, &words, arguments, arguments[0], "TRIED = True\n", ret, err);
+}
+
 const struct tool_driver lint_tool = {
     .name = "lint",
-    .setting = "linter",
-    .programs = linters,
+    .setting = "tools.linter",
+    .package = "Debian's package 'pycodestyle'",
+    .attempt = attempt,
     .work = work,
 };

@@ -257,9 +257,18 @@ static int work(const struct tool_job *job, struct err *err)
     return validate(&v, err);
 }
 
+static int attempt(const struct tool_job *job, char **ret, struct err *err)
+{
+    static const char *const arguments[] = { "fmt", "-check", "-no-color", ".", NULL };
+    _cleanup_strlist_ struct strlist words = STRLIST_INIT;
+    tool_words(job, "terraform", programs, &words);
+    return tool_attempt(job, &words, arguments, "tried.tf", "variable \"tried\" {}\n", ret, err);
+}
+
 const struct tool_driver terraform_tool = {
     .name = "terraform",
-    .setting = "terraform",
-    .programs = programs,
+    .setting = "tools.terraform",
+    .package = "Terraform or OpenTofu",
+    .attempt = attempt,
     .work = work,
 };

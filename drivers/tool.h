@@ -75,10 +75,14 @@ struct tool_job {
 
 struct tool_driver {
     const char *name; /* the act's: "lint", "coverage", "image", "terraform" */
-    /* What `berth doctor` looks for: the member of the host config's "tools", and the programs that
-     * will do where it says nothing, NULL-ended. NULL: there is nothing to look for. */
-    const char *setting;
-    const char *const *programs;
+    /*
+     * For `berth doctor`; NULL where the host needs nothing for it. Does with the host's program
+     * the least of what a job would, in job->checkout, an empty directory of the job's user's: 0,
+     * and in *ret what works, the caller's. ERR_NOT_FOUND where the host has no such program.
+     */
+    int (*attempt)(const struct tool_job *job, char **ret, struct err *err);
+    const char *setting;    /* what in the host config names the program: "tools.linter" */
+    const char *package;    /* what to install: "Debian's package 'pycodestyle'" */
     bool needs_environment; /* works in a branch's environment, and so with an AWS session */
     /*
      * Does the job and says in the log what came of it. ERR_USER for what the job's author has to
@@ -118,5 +122,16 @@ int tool_module_directory(const struct tool_job *job, char **ret, struct err *er
 int tool_run(const struct tool_job *job, const struct tool_call *call, struct tool_end *ret,
              struct err *err);
 void tool_end_release(struct tool_end *end);
+/* The last line that a program has said, on standard error if it has said anything there: most
+ * often why it has ended. Of at most TOOL_LINE_MAX bytes; the caller frees it. */
+#define TOOL_LINE_MAX 300
+char *tool_last_line(const struct tool_end *end);
+/*
+ * For struct tool_driver's attempt: runs `words` and `arguments` (NULL-ended) beside a file of that
+ * name and text (may be NULL). ERR_HOST where the program does not end with 0.
+ */
+int tool_attempt(const struct tool_job *job, const struct strlist *words,
+                 const char *const *arguments, const char *file, const char *text, char **ret,
+                 struct err *err);
 
 #endif

@@ -33,8 +33,10 @@ void doctor_examine(struct doctor *d, const char *runner_config, const char *pro
     doctor_runner(d, runner_config, programs);
     doctor_host(d);
     doctor_user(d, runner_config);
-    if (d->host.json != NULL)
-        doctor_aws(d);
+    if (d->host.json == NULL)
+        return;
+    doctor_tools(d);
+    doctor_aws(d);
 }
 
 bool doctor_has_failed(const struct doctor *d)

@@ -4,8 +4,8 @@
 
 /*
  * `berth doctor`: looks at a runner host and says, a line for each thing it looked at, whether it
- * is as it should be, and what to do where it is not. It changes nothing, and it looks as the user
- * who runs it: what only root may read, only root is told about.
+ * is as it should be, and what to do where it is not. It leaves nothing behind, and it looks as the
+ * user who runs it: what only root may read, only root is told about.
  */
 
 #include "executor/hostconfig.h"
@@ -39,6 +39,7 @@ void doctor_examine(struct doctor *d, const char *runner_config, const char *pro
 void doctor_runner(struct doctor *d, const char *runner_config, const char *programs);
 void doctor_host(struct doctor *d);
 void doctor_user(struct doctor *d, const char *runner_config);
+void doctor_tools(struct doctor *d);
 void doctor_aws(struct doctor *d);
 
 /* Whether cron or at would take jobs of a user: one who is in `allow` where that is there, else one

@@ -10,7 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "drivers/tool.h"
 #include "executor/base/file.h"
 #include "executor/base/process.h"
 #include "executor/doctor.h"
@@ -123,31 +122,6 @@ static void check_tool(struct doctor *d, const char *name, const char *cure)
         doctor_note(d, SYMPTOM_OK, name, NULL, "%s, '%s'", version, path);
 }
 
-/* Jobs that need it fail, and say so; a host that has no such jobs needs no such program. */
-static void check_driver(struct doctor *d, const struct tool_driver *driver)
-{
-    const struct tool_job job = { .host = d->host.json };
-    _cleanup_strlist_ struct strlist words = STRLIST_INIT;
-    tool_words(&job, driver->setting, driver->programs, &words);
-    const char *name = words.v[0];
-    _cleanup_free_ char *subject = xasprintf("tools.%s", driver->setting);
-    _cleanup_free_ char *path = *name == '/' ? xstrdup(name) : process_find_program(name);
-    if (path != NULL && access(path, X_OK) == 0) {
-        doctor_note(d, SYMPTOM_OK, subject, NULL, "'%s'", path);
-        return;
-    }
-    _cleanup_free_ char *cure = xasprintf(
-        "if jobs are to need it, install it, or name another one in the host config's %s", subject);
-    doctor_note(d, SYMPTOM_WARN, subject, cure, "there is no '%s'", name);
-}
-
-static void check_drivers(struct doctor *d)
-{
-    for (const struct tool_driver *const *driver = tool_drivers; *driver != NULL; driver++)
-        if ((*driver)->setting != NULL)
-            check_driver(d, *driver);
-}
-
 static void check_limit(struct doctor *d, int which, const char *words, rlim_t least,
                         const char *entry)
 {
@@ -174,7 +148,6 @@ void doctor_host(struct doctor *d)
     check_limit(d, RLIMIT_NPROC, "processes", PROCESSES_LEAST, "LimitNPROC");
     if (d->host.json == NULL)
         return;
-    check_drivers(d);
     _cleanup_free_ char *builds = hostconfig_path(&d->host, "buildsDir", HOSTCONFIG_BUILDS_DIR);
     _cleanup_free_ char *cache = hostconfig_path(&d->host, "cacheDir", HOSTCONFIG_CACHE_DIR);
     _cleanup_free_ char *configured =

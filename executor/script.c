@@ -226,19 +226,6 @@ static void override_environment(const struct strlist *over, struct strlist *env
     }
 }
 
-/*
- * Who is root in a namespace takes the host's directories for its own, and may not read them
- * ("/var/lib/containers/sigstore: permission denied"). What `buildah unshare` sets tells buildah
- * and podman whom they work for:
- * https://github.com/containers/storage/blob/main/pkg/unshare/unshare_linux.go
- */
-static void add_namespace(const struct jobuser *user, struct strlist *env)
-{
-    strlist_add(env, "_CONTAINERS_USERNS_CONFIGURED=done");
-    strlist_addf(env, "_CONTAINERS_ROOTLESS_UID=%u", (unsigned)user->ids.uid);
-    strlist_addf(env, "_CONTAINERS_ROOTLESS_GID=%u", (unsigned)user->ids.gid);
-}
-
 /* Within a sandbox it is another program that does not find it. */
 static int check_program(const char *name, struct err *err)
 {
@@ -278,7 +265,7 @@ int script_run_tool(const struct script_tool *tool, struct process_end *ret, str
         return -1;
     script_environment(&user, NULL, &env);
     if (tool->namespace_root && user.name != NULL)
-        add_namespace(&user, &env);
+        usernamespace_environment(&user.ids, &env);
     override_environment(tool->env, &env);
     _cleanup_free_ char *of = xasprintf("'%s'", tool->argv[0]);
     return run_as(&user, tool, &env, of, ret, err);

@@ -123,3 +123,16 @@ int usernamespace_make(const struct process_user *user, const char *name, int *r
     *ret_fd = fd;
     return 0;
 }
+
+/*
+ * Who is root in a namespace takes the host's directories for its own, and may not read them
+ * ("/var/lib/containers/sigstore: permission denied"). What `buildah unshare` sets tells buildah
+ * and podman whom they work for:
+ * https://github.com/containers/storage/blob/main/pkg/unshare/unshare_linux.go
+ */
+void usernamespace_environment(const struct process_user *user, struct strlist *env)
+{
+    strlist_add(env, "_CONTAINERS_USERNS_CONFIGURED=done");
+    strlist_addf(env, "_CONTAINERS_ROOTLESS_UID=%u", (unsigned)user->uid);
+    strlist_addf(env, "_CONTAINERS_ROOTLESS_GID=%u", (unsigned)user->gid);
+}

@@ -19,6 +19,8 @@
  */
 int usernamespace_make(const struct process_user *user, const char *name, int *ret_fd,
                        struct err *err);
+/* What a program in there needs to know, NAME=VALUE added to *env: who it is outside. */
+void usernamespace_environment(const struct process_user *user, struct strlist *env);
 /* The range that a line of /etc/subuid gives a user, "name:first:count"; false: it gives none. */
 bool usernamespace_range(const char *line, const char *name, unsigned id, int64_t *ret_first,
                          int64_t *ret_count);

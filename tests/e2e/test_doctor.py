@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from jobhost import make_users, processes_of, remove_users
 from world import BUILD, ROOT, World
 
 SCHEMA = ROOT / "config" / "host.schema.json"
@@ -41,6 +42,8 @@ class Host:
         self.bin.mkdir()
         (self.bin / "gitlab-runner").write_text("#!/bin/sh\necho Version: 18.3.0\n")
         (self.bin / "gitlab-runner").chmod(0o755)
+        # Building an image takes its time, for each of these tests.
+        (self.bin / "buildah").symlink_to("gitlab-runner")
         # Nobody listens there: it was free a moment ago.
         with socket.create_server(("127.0.0.1", 0)) as closed:
             port = closed.getsockname()[1]
@@ -176,12 +179,42 @@ def test_warnings_are_no_failure(host: Host) -> None:
 
 
 def test_tools_that_jobs_may_need(host: Host) -> None:
-    host.world.config["tools"] = {"linter": ["no-linter"], "terraform": [str(host.bin / "tf")]}
+    """Each is tried, and what does not work is a warning that says what to install."""
     (host.bin / "tf").symlink_to("gitlab-runner")
+    (host.bin / "broken").write_text("#!/bin/sh\necho some line\necho no such module >&2\nexit 3\n")
+    (host.bin / "broken").chmod(0o755)
+    host.world.config["tools"] = {"linter": ["no-linter"], "terraform": [str(host.bin / "tf")],
+                                  "coverage": [str(host.bin / "broken")]}
     host.write()
     done = host.examine()
-    assert "warn  tools.linter: there is no 'no-linter'; if jobs are to need it, install it" in done.stdout
-    assert f"ok    tools.terraform: '{host.bin}/tf'" in done.stdout
+    lines = done.stdout.splitlines()
+    assert "warn  tools.linter: there is no program 'no-linter'; if jobs are to need it, install it " \
+        "(Debian's package 'pycodestyle'), or name another one as 'tools.linter' in the host config" \
+        in lines, done.stdout
+    assert f"ok    tools.terraform: '{host.bin}/tf' works" in lines
+    assert any(line.startswith(f"warn  tools.coverage: '{host.bin}/broken' does not work: it ended "
+                               "with 3 and no such module; ") for line in lines), done.stdout
+    assert "ok    builder: 'buildah' builds images" in lines
+    host.world.config["builder"] = [str(host.bin / "broken")]
+    host.write()
+    assert "warn  builder: the host config's 'builder' is " in host.examine().stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may be another user")
+def test_a_builder_is_tried_as_the_user_of_jobs(host: Host) -> None:
+    names = make_users(1)
+    try:
+        (host.bin / "buildah").unlink()
+        host.world.config["user"] = names
+        host.write()
+        before = set(Path("/tmp").glob("berth-doctor-*"))
+        done = host.examine()
+        assert f"ok    builder: 'buildah' builds images as user '{names[0]}'" in done.stdout, \
+            done.stdout
+        assert set(Path("/tmp").glob("berth-doctor-*")) <= before
+        assert processes_of(names) == []
+    finally:
+        remove_users(names)
 
 
 def test_scripts_that_run_as_root(host: Host) -> None:
