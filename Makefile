@@ -170,7 +170,7 @@ check-unit:
 # On clang's build for fuzzing, so that one tree less is compiled.
 check-sanitize:
 	@$(MAKE) --no-print-directory $(FUZZ_BUILD) all unit
-THREADED = apply observe client replace together
+THREADED = apply await observe client replace together
 check-thread:
 	@$(MAKE) --no-print-directory SANITIZE=thread UNIT_TESTS='$(THREADED:%=build/thread/tests/unit/test_%)' unit
 check-valgrind:

@@ -35,7 +35,7 @@ void fake_cancel_at(struct cancel *cancel, unsigned n)
     fake_on_write = cancel_on_write;
 }
 
-static void fail(const char *what, const char *name)
+void fake_fail(const char *what, const char *name)
 {
     fprintf(stderr, "fake cloud: %s: %s\n", what, name);
     abort();
@@ -47,7 +47,7 @@ static struct fake_thing *find(const char *name)
         if (strcmp(cloud.things[i].name, name) == 0)
             return &cloud.things[i];
     if (cloud.n_things == THINGS_MAX)
-        fail("too many things", name);
+        fake_fail("too many things", name);
     struct fake_thing *t = &cloud.things[cloud.n_things++];
     *t = (struct fake_thing){ .there = false };
     snprintf(t->name, sizeof(t->name), "%s", name);
@@ -64,7 +64,7 @@ static struct fake_thing *thing_of(const struct resource *r)
 static size_t event_begin(enum fake_op op, const char *name, size_t n)
 {
     if (cloud.n_events == EVENTS_MAX)
-        fail("too many events", name);
+        fake_fail("too many events", name);
     struct fake_event *e = &cloud.events[cloud.n_events];
     *e = (struct fake_event){ .op = op, .n = n, .begin = ++cloud.now };
     snprintf(e->name, sizeof(e->name), "%s", name);
@@ -79,7 +79,7 @@ static void event_end(size_t event)
 static void take(struct fake_thing *t)
 {
     if (t->in_use)
-        fail("two threads have", t->name);
+        fake_fail("two threads have", t->name);
     t->in_use = true;
 }
 
@@ -125,7 +125,7 @@ static int fake_observe(struct session *s, struct resource *const *r, size_t n, 
     (void)s;
     uv_mutex_lock(&cloud.mutex);
     if (r[0]->type->batch > 0 && n > r[0]->type->batch)
-        fail("more than a batch", r[0]->type->name);
+        fake_fail("more than a batch", r[0]->type->name);
     size_t event = event_begin(FAKE_OBSERVE, n == 1 ? thing_of(r[0])->name : r[0]->type->name, n);
     for (size_t i = 0; i < n; i++)
         take(thing_of(r[i]));
@@ -216,7 +216,7 @@ static int write_fails(struct fake_thing *t, struct err *err)
 static void store(struct resource *r, struct fake_thing *t)
 {
     if (ref_in(r->target))
-        fail("an unresolved reference", t->name);
+        fake_fail("an unresolved reference", t->name);
     cJSON_Delete(t->state);
     cJSON_Delete(t->tags);
     t->state = json_dup(r->target);
@@ -258,7 +258,7 @@ static int fake_update(struct session *s, struct resource *r, struct err *err)
     struct fake_thing *t;
     size_t event = write_begin(FAKE_UPDATE, r, &t);
     if (cJSON_GetArraySize(r->changes) == 0)
-        fail("an update without a change", t->name);
+        fake_fail("an update without a change", t->name);
     if (write_fails(t, err) < 0)
         return write_end(event, t, -1);
     store(r, t);
@@ -302,11 +302,6 @@ int fake_wind_down(struct session *s, struct resource *r, struct err *err)
     return write_end(event, t, 0);
 }
 
-char *fake_second_name(const struct resource *r)
-{
-    return xasprintf("E-%s-%s", r->label, json_str(r->target, "Kind"));
-}
-
 static int fake_begin(struct session *s, struct graph *g, struct err *err)
 {
     (void)s, (void)g;
@@ -316,78 +311,6 @@ static int fake_begin(struct session *s, struct graph *g, struct err *err)
     if (fake_begin_fails != ERR_NONE)
         return err_set(err, fake_begin_fails, "fake:Begin: fails");
     return 0;
-}
-
-static const struct resource_type *type_named(const char *name)
-{
-    for (size_t i = 0; fake_drivers[i] != NULL; i++)
-        for (const struct resource_type *const *t = fake_drivers[i]->types; *t != NULL; t++)
-            if (str_eq((*t)->name, name))
-                return *t;
-    fail("no such type", name);
-    return NULL;
-}
-
-static int need_all(struct resource *r, const cJSON *needs, enum need_kind kind, struct err *err)
-{
-    const cJSON *need;
-    cJSON_ArrayForEach (need, needs)
-        if (resource_need(r, need->valuestring, kind, err) < 0)
-            return -1;
-    return 0;
-}
-
-static int add_item(struct graph *g, const cJSON *item, struct err *err)
-{
-    const char *label = json_str(item, "label");
-    _cleanup_free_ char *name =
-        json_str(item, "name") ? xstrdup(json_str(item, "name")) : xasprintf("E-%s", label);
-    _cleanup_free_ char *origin = xasprintf("things.%s", label);
-    cJSON *want = json_get(item, "want") ? json_dup(json_get(item, "want")) : cJSON_CreateObject();
-    struct resource *r;
-    if (graph_add(g, type_named(json_str(item, "type")), label, name, origin, want, &r, err) < 0)
-        return -1;
-    if (need_all(r, json_get(item, "needs"), NEED_READY, err) < 0)
-        return -1;
-    return need_all(r, json_get(item, "exists"), NEED_EXISTS, err);
-}
-
-/* Adds everything, whichever driver's it is: the order in the text is then the graph's. */
-static int fake_want(struct graph *g, const cJSON *spec, struct err *err)
-{
-    const cJSON *item;
-    cJSON_ArrayForEach (item, spec)
-        if (add_item(g, item, err) < 0)
-            return -1;
-    return 0;
-}
-
-int fake_graph_try(const char *text, struct graph **ret, struct err *err)
-{
-    struct context context = { .environment = "E",
-                               .kind = "ephemeral",
-                               .ref = "dev/feature/x",
-                               .project = 77,
-                               .spec_dir = -1 };
-    _cleanup_json_ cJSON *spec = NULL;
-    if (json_parse(text, strlen(text), JSON_PLAIN, &spec, err) < 0)
-        return -1;
-    struct graph *g = graph_new(&context);
-    if (engine_want(g, fake_drivers, spec, err) < 0) {
-        graph_free(g);
-        return -1;
-    }
-    *ret = g;
-    return 0;
-}
-
-struct graph *fake_graph(const char *text)
-{
-    struct err err = ERR_INIT;
-    struct graph *g = NULL;
-    if (fake_graph_try(text, &g, &err) < 0)
-        fail("not a graph", err.message);
-    return g;
 }
 
 void fake_init(void)

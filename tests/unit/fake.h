@@ -66,6 +66,18 @@ extern enum err_class fake_begin_fails;
 
 void fake_init(void);
 void fake_release(void);
+
+/* What most tests run with: many workers, and looks that follow each other at once. */
+extern struct cancel fake_cancel;
+extern const struct engine_options fake_options;
+extern cJSON *fake_limits; /* the host config's, or NULL */
+/* For cmocka: a cloud, and a cancel that is not set. */
+int fake_set_up(void **state);
+/* Likewise, where a new Kind takes a new box, the old one first, or a new group beside the old one;
+ * fake_limits allow that. */
+int fake_set_up_replacing(void **state);
+int fake_tear_down(void **state);
+
 /* A graph of what the text asks for, linked: [{"type": "net.group", "label": "a", "name": "E-a",
  * "needs": ["net.group/b"], "exists": ["store.box/c"], "want": {...}}, ...]; `name` is "E-<label>"
  * unless given. Fails the test on an error. */
@@ -94,5 +106,20 @@ unsigned fake_most_at_once(void);
 extern void (*fake_on_write)(unsigned n);
 /* Has fake_on_write set `cancel` at the n-th write. */
 void fake_cancel_at(struct cancel *cancel, unsigned n);
+
+/* Observes and plans; fails the test if that fails. */
+void fake_plan(struct graph *g);
+/* That, and applies it; the result of the apply. */
+int fake_bring_up(struct graph *g, const struct engine_options *options, struct err *err);
+/* What the text asks for, there as it should be. */
+struct graph *fake_up(const char *text);
+size_t fake_writes(void); /* how many create, update and remove calls there were */
+/* The last op_a of `a` has ended before the first op_b of `b` begins. */
+void fake_assert_before(enum fake_op op_a, const char *a, enum fake_op op_b, const char *b);
+void fake_assert_progress(const struct graph *g, const char *address, enum progress progress);
+
+/* For the files of the fake: every driver's want(), and the end of a test that it cannot play. */
+int fake_want(struct graph *g, const cJSON *spec, struct err *err);
+_Noreturn void fake_fail(const char *what, const char *name);
 
 #endif

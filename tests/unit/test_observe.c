@@ -9,30 +9,11 @@
 
 #include "tests/unit/fake.h"
 
-static struct cancel cancel;
-static const struct engine_options options = { .workers = 8, .cancel = &cancel };
-
-static int set_up(void **state)
-{
-    (void)state;
-    fake_init();
-    cancel_init(&cancel);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    cancel_release(&cancel);
-    fake_release();
-    return 0;
-}
-
 static struct graph *observed(const char *text)
 {
     struct err err = ERR_INIT;
     struct graph *g = fake_graph(text);
-    if (engine_observe(NULL, g, &options, &err) < 0)
+    if (engine_observe(NULL, g, &fake_options, &err) < 0)
         fail_msg("%s", err.message);
     return g;
 }
@@ -41,7 +22,7 @@ static void assert_refused(const char *text, enum err_class class, const char *m
 {
     struct graph *g = fake_graph(text);
     _cleanup_err_ struct err err = ERR_INIT;
-    assert_int_equal(engine_observe(NULL, g, &options, &err), -1);
+    assert_int_equal(engine_observe(NULL, g, &fake_options, &err), -1);
     assert_string_equal(err.message, message);
     assert_string_equal(err_class_name(err.class), err_class_name(class));
     graph_free(g);
@@ -174,7 +155,7 @@ static void test_errors_of_several_types(void **state)
 static void test_cancelled(void **state)
 {
     (void)state;
-    cancel_set(&cancel);
+    cancel_set(&fake_cancel);
     assert_refused("[{\"type\":\"ecs.task\",\"label\":\"t\"}]", ERR_CANCELLED,
                    "cancelled while reading what is there; nothing changed");
     assert_int_equal(fake_count(FAKE_OBSERVE, NULL) + fake_count(FAKE_DISCOVER, NULL), 0);
@@ -182,7 +163,7 @@ static void test_cancelled(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, fake_set_up, fake_tear_down)
     const struct CMUnitTest tests[] = {
         T(test_what_is_there_and_what_is_not),
         T(test_orphans),

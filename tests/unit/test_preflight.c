@@ -10,9 +10,6 @@
 #include "drivers/iam_access.h"
 #include "tests/unit/fake.h"
 
-static struct cancel cancel;
-static const struct engine_options options = { .workers = 8, .cancel = &cancel };
-
 /* The fake's drivers, with checks. */
 static struct driver with_checks[3];
 static const struct driver *taking_part[] = { &with_checks[0], &with_checks[1], &with_checks[2],
@@ -22,20 +19,9 @@ static uv_barrier_t both; /* passed when two checks are under way at once */
 
 static int set_up(void **state)
 {
-    (void)state;
-    fake_init();
-    cancel_init(&cancel);
     for (size_t i = 0; i < ARRAY_SIZE(with_checks); i++)
         with_checks[i] = *fake_drivers[i];
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    cancel_release(&cancel);
-    fake_release();
-    return 0;
+    return fake_set_up(state);
 }
 
 static struct graph *planned(const char *text)
@@ -44,7 +30,7 @@ static struct graph *planned(const char *text)
     struct plan_counts counts;
     struct graph *g = fake_graph(text);
     g->drivers = taking_part;
-    if (engine_observe(NULL, g, &options, &err) < 0 || engine_plan(g, NULL, &counts, &err) < 0)
+    if (engine_observe(NULL, g, &fake_options, &err) < 0 || engine_plan(g, NULL, &counts, &err) < 0)
         fail_msg("%s", err.message);
     return g;
 }
@@ -91,7 +77,7 @@ static void be_refused(struct preflight *p)
 
 static void set_cancel(struct preflight *p)
 {
-    cancel_set(&cancel);
+    cancel_set(&fake_cancel);
     preflight_problem(p, ERR_USER, "services.a", "is wrong");
 }
 
@@ -104,7 +90,7 @@ static void test_all_problems_at_once(void **state)
     with_checks[2].preflight = say_quota;
     struct graph *g = planned(one_new);
     _cleanup_err_ struct err err = ERR_INIT;
-    assert_int_equal(engine_preflight(NULL, g, &options, &err), -1);
+    assert_int_equal(engine_preflight(NULL, g, &fake_options, &err), -1);
     assert_string_equal(err.message, "services.a: no image 'x'; build it\n"
                                      "services.b: too many\n"
                                      "capacity: no room");
@@ -119,7 +105,7 @@ static void test_the_first_decides_the_class(void **state)
     with_checks[1].preflight = say_two;
     struct graph *g = planned(one_new);
     _cleanup_err_ struct err err = ERR_INIT;
-    assert_int_equal(engine_preflight(NULL, g, &options, &err), -1);
+    assert_int_equal(engine_preflight(NULL, g, &fake_options, &err), -1);
     assert_int_equal(err.class, ERR_QUOTA);
     graph_free(g);
 }
@@ -131,7 +117,7 @@ static void test_checks_run_at_the_same_time(void **state)
     with_checks[0].preflight = with_checks[1].preflight = say_nothing;
     struct graph *g = planned(one_new);
     _cleanup_err_ struct err err = ERR_INIT;
-    assert_int_equal(engine_preflight(NULL, g, &options, &err), 0);
+    assert_int_equal(engine_preflight(NULL, g, &fake_options, &err), 0);
     uv_barrier_destroy(&both);
     graph_free(g);
 }
@@ -144,7 +130,7 @@ static void test_what_changes_nothing_is_not_checked(void **state)
     fake_put("net.group/E-there", "{\"P\":1}", true);
     struct graph *g = planned("[{\"type\":\"net.group\",\"label\":\"there\",\"want\":{\"P\":1}}]");
     _cleanup_err_ struct err err = ERR_INIT;
-    assert_int_equal(engine_preflight(NULL, g, &options, &err), 0);
+    assert_int_equal(engine_preflight(NULL, g, &fake_options, &err), 0);
     assert_int_equal(asked, 0);
     graph_free(g);
 }
@@ -155,7 +141,7 @@ static void test_a_check_that_cannot_be_made_is_a_warning(void **state)
     with_checks[1].preflight = be_denied;
     struct graph *g = planned(one_new);
     _cleanup_err_ struct err err = ERR_INIT;
-    assert_int_equal(engine_preflight(NULL, g, &options, &err), 0);
+    assert_int_equal(engine_preflight(NULL, g, &fake_options, &err), 0);
     assert_int_equal(g->warnings.n, 1);
     assert_string_equal(g->warnings.v[0],
                         "cannot find out whether the parameters exist: ssm:DescribeParameters: "
@@ -169,7 +155,7 @@ static void test_a_wrong_call_is_a_problem(void **state)
     with_checks[1].preflight = be_refused;
     struct graph *g = planned(one_new);
     _cleanup_err_ struct err err = ERR_INIT;
-    assert_int_equal(engine_preflight(NULL, g, &options, &err), -1);
+    assert_int_equal(engine_preflight(NULL, g, &fake_options, &err), -1);
     assert_int_equal(err.class, ERR_INVALID);
     graph_free(g);
 }
@@ -180,7 +166,7 @@ static void test_a_cancel_comes_before_all(void **state)
     with_checks[1].preflight = set_cancel;
     struct graph *g = planned(one_new);
     _cleanup_err_ struct err err = ERR_INIT;
-    assert_int_equal(engine_preflight(NULL, g, &options, &err), -1);
+    assert_int_equal(engine_preflight(NULL, g, &fake_options, &err), -1);
     assert_string_equal(err.message, "cancelled while checking the plan; nothing changed");
     assert_int_equal(err.class, ERR_CANCELLED);
     graph_free(g);
@@ -249,15 +235,15 @@ static void test_a_hostile_pattern_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_all_problems_at_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_the_first_decides_the_class, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_checks_run_at_the_same_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_all_problems_at_once, set_up, fake_tear_down),
+        cmocka_unit_test_setup_teardown(test_the_first_decides_the_class, set_up, fake_tear_down),
+        cmocka_unit_test_setup_teardown(test_checks_run_at_the_same_time, set_up, fake_tear_down),
         cmocka_unit_test_setup_teardown(test_what_changes_nothing_is_not_checked, set_up,
-                                        tear_down),
+                                        fake_tear_down),
         cmocka_unit_test_setup_teardown(test_a_check_that_cannot_be_made_is_a_warning, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_a_wrong_call_is_a_problem, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_cancel_comes_before_all, set_up, tear_down),
+                                        fake_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_wrong_call_is_a_problem, set_up, fake_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_cancel_comes_before_all, set_up, fake_tear_down),
         cmocka_unit_test(test_what_policies_say),
         cmocka_unit_test(test_a_hostile_pattern_ends),
     };

@@ -8,37 +8,12 @@
 
 #include "tests/unit/fake.h"
 
-static struct cancel cancel;
-static cJSON *limits;
-
-static const struct engine_options options = {
-    .workers = 8, .poll_first = 0.002, .poll_max = 0.01, .cancel = &cancel
-};
-static const char *const kind[] = { "Kind", NULL };
-static const char *const boxes[] = { "store.box", NULL };
-
 static int set_up(void **state)
 {
-    (void)state;
-    cancel_init(&cancel);
-    fake_init();
-    limits = cJSON_Parse("{\"allowReplace\":[\"store\"]}");
-    fake_box.replace = REPLACE_REMOVE_FIRST;
-    fake_group.replace = REPLACE_CREATE_FIRST;
-    fake_group.immutable = kind;
-    fake_group.second_name = fake_second_name;
+    static const char *const boxes[] = { "store.box", NULL };
     fake_service.let_go = fake_let_go;
     fake_service.lets_go_of = boxes;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    cJSON_Delete(limits);
-    fake_release();
-    cancel_release(&cancel);
-    return 0;
+    return fake_set_up_replacing(state);
 }
 
 /* Observes and plans. */
@@ -46,8 +21,8 @@ static int try_plan(const char *text, struct graph **ret, struct err *err)
 {
     struct plan_counts counts;
     *ret = fake_graph(text);
-    (*ret)->context.limits = limits;
-    if (engine_observe(NULL, *ret, &options, err) < 0)
+    (*ret)->context.limits = fake_limits;
+    if (engine_observe(NULL, *ret, &fake_options, err) < 0)
         fail_msg("%s", err->message);
     return engine_plan(*ret, NULL, &counts, err);
 }
@@ -56,7 +31,7 @@ static int bring_up(const char *text, struct graph **ret, struct err *err)
 {
     if (try_plan(text, ret, err) < 0)
         fail_msg("%s", err->message);
-    return engine_apply(NULL, *ret, &options, err);
+    return engine_apply(NULL, *ret, &fake_options, err);
 }
 
 static void up(const char *text)
@@ -66,15 +41,6 @@ static void up(const char *text)
     if (bring_up(text, &g, &err) < 0)
         fail_msg("%s", err.message);
     graph_free(g);
-}
-
-static void assert_before(enum fake_op op_a, const char *a, enum fake_op op_b, const char *b)
-{
-    const struct fake_event *first = fake_last(op_a, a), *second = fake_first(op_b, b);
-    assert_non_null(first);
-    assert_non_null(second);
-    if (first->end >= second->begin)
-        fail_msg("%s does not end before %s begins", a, b);
 }
 
 static void assert_refused(const char *text, const char *message)
@@ -104,8 +70,8 @@ static void test_what_is_precious_needs_leave(void **state)
 {
     (void)state;
     up(BOX_OLD);
-    cJSON_Delete(limits);
-    limits = NULL;
+    cJSON_Delete(fake_limits);
+    fake_limits = NULL;
     assert_refused(BOX_NEW,
                    "things.b: box 'E-b' would have to be replaced ('Kind' differs, which AWS "
                    "allows only in a new one), but holds data or an address and IS NOT REPLACED "
@@ -138,11 +104,11 @@ static void test_dependents_let_go_and_come_back(void **state)
     fake_thing("store.box/E-b")->busy = 2;
     fake_forget_events();
     up(BOX_NEW);
-    assert_before(FAKE_LET_GO, "ecs.service/E-w", FAKE_REMOVE, "store.box/E-b");
-    assert_before(FAKE_REMOVE, "store.shelf/E-s", FAKE_REMOVE, "store.box/E-b");
-    assert_before(FAKE_REMOVE, "store.box/E-b", FAKE_CREATE, "store.box/E-b");
-    assert_before(FAKE_CREATE, "store.box/E-b", FAKE_CREATE, "store.shelf/E-s");
-    assert_before(FAKE_CREATE, "store.box/E-b", FAKE_UPDATE, "ecs.service/E-w");
+    fake_assert_before(FAKE_LET_GO, "ecs.service/E-w", FAKE_REMOVE, "store.box/E-b");
+    fake_assert_before(FAKE_REMOVE, "store.shelf/E-s", FAKE_REMOVE, "store.box/E-b");
+    fake_assert_before(FAKE_REMOVE, "store.box/E-b", FAKE_CREATE, "store.box/E-b");
+    fake_assert_before(FAKE_CREATE, "store.box/E-b", FAKE_CREATE, "store.shelf/E-s");
+    fake_assert_before(FAKE_CREATE, "store.box/E-b", FAKE_UPDATE, "ecs.service/E-w");
     assert_int_equal(fake_count(FAKE_CREATE, "store.box/E-b"), 1);
     assert_int_equal(fake_count(FAKE_LET_GO, NULL), 1);
     assert_string_equal(json_str(fake_thing("store.box/E-b")->state, "Kind"), "new");
@@ -160,7 +126,7 @@ static void test_what_nobody_wants_goes_with_it(void **state)
     up(BOX_OLD);
     fake_put("store.shelf/E-unwanted", "{}", true);
     up(BOX_NEW);
-    assert_before(FAKE_REMOVE, "store.shelf/E-unwanted", FAKE_REMOVE, "store.box/E-b");
+    fake_assert_before(FAKE_REMOVE, "store.shelf/E-unwanted", FAKE_REMOVE, "store.box/E-b");
     assert_int_equal(fake_count(FAKE_REMOVE, "store.shelf/E-unwanted"), 1);
 }
 
@@ -176,7 +142,7 @@ static void test_a_plan_may_overstate(void **state)
     struct graph *g;
     assert_int_equal(try_plan(text, &g, &err), 0);
     assert_int_equal(graph_find(g, "store.box/b")->action, ACTION_REPLACE);
-    assert_int_equal(engine_apply(NULL, g, &options, &err), 0);
+    assert_int_equal(engine_apply(NULL, g, &fake_options, &err), 0);
     assert_int_equal(fake_count(FAKE_REMOVE, NULL), 0);
     assert_int_equal(fake_count(FAKE_UPDATE, "ecs.task/E-t"), 1);
     graph_free(g);
@@ -199,8 +165,8 @@ static void test_the_new_one_first(void **state)
     up(GROUP("old"));
     fake_forget_events();
     up(GROUP("new"));
-    assert_before(FAKE_CREATE, "net.group/E-g-new", FAKE_UPDATE, "ecs.service/E-w");
-    assert_before(FAKE_UPDATE, "ecs.service/E-w", FAKE_REMOVE, "net.group/E-g");
+    fake_assert_before(FAKE_CREATE, "net.group/E-g-new", FAKE_UPDATE, "ecs.service/E-w");
+    fake_assert_before(FAKE_UPDATE, "ecs.service/E-w", FAKE_REMOVE, "net.group/E-g");
     assert_int_equal(fake_count(FAKE_LET_GO, NULL), 0);
     assert_false(fake_thing("net.group/E-g")->there);
     assert_string_equal(json_str(fake_thing("ecs.service/E-w")->state, "Uses"), "id-E-g-new");
@@ -288,7 +254,7 @@ static void test_who_need_not_let_go_is_looked_at_in_the_end(void **state)
     assert_int_equal(service->action, ACTION_NONE);
     assert_true(service->wait);
     assert_string_equal(service->waiting_for, "box 'b' is replaced");
-    assert_int_equal(engine_apply(NULL, g, &options, &err), 0);
+    assert_int_equal(engine_apply(NULL, g, &fake_options, &err), 0);
     assert_int_equal(fake_count(FAKE_LET_GO, NULL), 0);
     assert_int_equal(fake_count(FAKE_UPDATE, "ecs.service/E-w"), 0);
     assert_true(fake_last(FAKE_OBSERVE, "ecs.service/E-w")->begin >
@@ -304,8 +270,8 @@ static void test_what_must_make_way_is_part_of_the_job(void **state)
     struct plan_counts counts;
     static const char *const names[] = { "store", NULL };
     struct graph *g = fake_graph(BOX_NEW);
-    g->context.limits = limits;
-    assert_int_equal(engine_observe(NULL, g, &options, &err), 0);
+    g->context.limits = fake_limits;
+    assert_int_equal(engine_observe(NULL, g, &fake_options, &err), 0);
     struct selection selection = { .drivers = names };
     assert_int_equal(engine_plan(g, &selection, &counts, &err), -1);
     assert_string_equal(err.message,
@@ -317,7 +283,7 @@ static void test_what_must_make_way_is_part_of_the_job(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, fake_tear_down)
     const struct CMUnitTest tests[] = {
         T(test_what_is_precious_needs_leave),
         T(test_plan_says_what_will_happen),

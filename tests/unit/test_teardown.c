@@ -9,30 +9,13 @@
 
 #include "tests/unit/fake.h"
 
-static struct cancel cancel;
-
-static const struct engine_options options = {
-    .workers = 8, .poll_first = 0.002, .poll_max = 0.01, .cancel = &cancel
-};
-
 static int set_up(void **state)
 {
-    (void)state;
-    cancel_init(&cancel);
-    fake_init();
     fake_group.deadline = 0;
     fake_shelf.flags = 0;
     fake_box.wind_down = fake_group.wind_down = NULL;
     fake_box.leaving = NULL;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fake_release();
-    cancel_release(&cancel);
-    return 0;
+    return fake_set_up(state);
 }
 
 /* Of what there is, observed and planned. */
@@ -47,7 +30,7 @@ static struct graph *teardown(struct plan_counts *ret)
     struct graph *g = graph_new(&context);
     _cleanup_err_ struct err err = ERR_INIT;
     engine_want_nothing(g, fake_drivers);
-    if (engine_observe(NULL, g, &options, &err) < 0 || engine_plan(g, NULL, ret, &err) < 0)
+    if (engine_observe(NULL, g, &fake_options, &err) < 0 || engine_plan(g, NULL, ret, &err) < 0)
         fail_msg("%s", err.message);
     return g;
 }
@@ -56,7 +39,7 @@ static struct graph *tear(int *ret_status, struct err *err)
 {
     struct plan_counts counts;
     struct graph *g = teardown(&counts);
-    *ret_status = engine_apply(NULL, g, &options, err);
+    *ret_status = engine_apply(NULL, g, &fake_options, err);
     return g;
 }
 
@@ -68,15 +51,6 @@ static void tear_all(void)
     graph_free(tear(&status, &err));
     if (status < 0)
         fail_msg("%s", err.message);
-}
-
-static void assert_before(enum fake_op a, const char *a_name, enum fake_op b, const char *b_name)
-{
-    const struct fake_event *first = fake_last(a, a_name), *second = fake_first(b, b_name);
-    assert_non_null(first);
-    assert_non_null(second);
-    if (first->end >= second->begin)
-        fail_msg("%s ends at %u, %s begins at %u", a_name, first->end, b_name, second->begin);
 }
 
 static void assert_together(const char *a_name, const char *b_name)
@@ -152,9 +126,9 @@ static void test_only_what_must_waits(void **state)
     fake_put("net.group/E-a", "{}", true);
     tear_all();
     assert_together("ecs.service/E-b", "store.box/E-box");
-    assert_before(FAKE_OBSERVE, "ecs.service/E-a", FAKE_REMOVE, "ecs.task/E-a");
-    assert_before(FAKE_REMOVE, "ecs.service/E-b", FAKE_REMOVE, "ecs.task/E-a");
-    assert_before(FAKE_REMOVE, "ecs.task/E-a", FAKE_REMOVE, "net.group/E-a");
+    fake_assert_before(FAKE_OBSERVE, "ecs.service/E-a", FAKE_REMOVE, "ecs.task/E-a");
+    fake_assert_before(FAKE_REMOVE, "ecs.service/E-b", FAKE_REMOVE, "ecs.task/E-a");
+    fake_assert_before(FAKE_REMOVE, "ecs.task/E-a", FAKE_REMOVE, "net.group/E-a");
     assert_int_equal(fake_count(FAKE_REMOVE, NULL), 5);
 }
 
@@ -194,7 +168,7 @@ static void test_winding_down_comes_first(void **state)
     fake_put("ecs.service/E-a", "{}", true);
     tear_all();
     assert_int_equal(fake_count(FAKE_WIND_DOWN, NULL), 3);
-    assert_before(FAKE_WIND_DOWN, NULL, FAKE_REMOVE, NULL);
+    fake_assert_before(FAKE_WIND_DOWN, NULL, FAKE_REMOVE, NULL);
     assert_int_equal(fake_count(FAKE_REMOVE, "net.group/E-quick"), 0);
     assert_int_equal(fake_count(FAKE_REMOVE, NULL), 3);
 }
@@ -229,9 +203,9 @@ static void test_a_deploy_winds_down_what_goes(void **state)
     struct graph *g = fake_graph("[]");
     struct plan_counts counts;
     _cleanup_err_ struct err err = ERR_INIT;
-    assert_int_equal(engine_observe(NULL, g, &options, &err), 0);
+    assert_int_equal(engine_observe(NULL, g, &fake_options, &err), 0);
     assert_int_equal(engine_plan(g, NULL, &counts, &err), 0);
-    assert_int_equal(engine_apply(NULL, g, &options, &err), 0);
+    assert_int_equal(engine_apply(NULL, g, &fake_options, &err), 0);
     assert_int_equal(fake_count(FAKE_WIND_DOWN, NULL), 1);
     assert_int_equal(fake_count(FAKE_REMOVE, NULL), 1);
     graph_free(g);
@@ -274,7 +248,7 @@ static void test_any_other_child_goes_before_its_parent(void **state)
     fake_put("store.box/E-a", "{}", true);
     fake_put("store.shelf/E-1", "{}", true)->gone_after = 3;
     tear_all();
-    assert_before(FAKE_OBSERVE, "store.shelf/E-1", FAKE_REMOVE, "store.box/E-a");
+    fake_assert_before(FAKE_OBSERVE, "store.shelf/E-1", FAKE_REMOVE, "store.box/E-a");
 }
 
 /* One of several boxes stays: whether the shelf is that one's nobody knows. */
@@ -292,12 +266,12 @@ static void test_a_child_of_a_parent_that_may_stay_is_removed(void **state)
     fake_put("store.shelf/E-1", "{}", true);
     struct plan_counts counts;
     _cleanup_err_ struct err err = ERR_INIT;
-    assert_int_equal(engine_observe(NULL, g, &options, &err), 0);
+    assert_int_equal(engine_observe(NULL, g, &fake_options, &err), 0);
     assert_int_equal(engine_plan(g, NULL, &counts, &err), 0);
     assert_int_equal(counts.remove, 2);
-    assert_int_equal(engine_apply(NULL, g, &options, &err), 0);
+    assert_int_equal(engine_apply(NULL, g, &fake_options, &err), 0);
     assert_int_equal(fake_count(FAKE_REMOVE, "store.shelf/E-1"), 1);
-    assert_before(FAKE_REMOVE, "store.shelf/E-1", FAKE_REMOVE, "store.box/E-old");
+    fake_assert_before(FAKE_REMOVE, "store.shelf/E-1", FAKE_REMOVE, "store.box/E-old");
     graph_free(g);
 }
 
@@ -343,7 +317,7 @@ static void test_cancel_at_every_write(void **state)
         fake_put("net.group/E-a", "{}", true);
         fake_put("net.group/E-b", "{}", true);
         fake_forget_events();
-        fake_cancel_at(&cancel, cancel_at);
+        fake_cancel_at(&fake_cancel, cancel_at);
         _cleanup_err_ struct err err = ERR_INIT;
         int status;
         struct graph *g = tear(&status, &err);
@@ -354,8 +328,8 @@ static void test_cancel_at_every_write(void **state)
         for (size_t i = 0; i < g->n; i++)
             assert_true(g->v[i]->progress >= PROGRESS_DONE);
         graph_free(g);
-        cancel_release(&cancel);
-        cancel_init(&cancel);
+        cancel_release(&fake_cancel);
+        cancel_init(&fake_cancel);
         tear_all();
         assert_false(fake_thing("net.group/E-a")->there || fake_thing("store.box/E-a")->there);
     }
@@ -412,7 +386,7 @@ static void test_the_drivers_edges_are_no_circle(void **state)
             check_edges(*t, 0);
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define T(test) cmocka_unit_test_setup_teardown(test, set_up, fake_tear_down)
 
 int main(void)
 {

@@ -134,43 +134,14 @@ static const struct row rows[] = {
       "create store.box/E-b, remove store.box/E-b, update ecs.task/E-t" },
 };
 
-static struct cancel cancel;
-static cJSON *limits;
-static const struct engine_options options = {
-    .workers = 8, .poll_first = 0.002, .poll_max = 0.01, .cancel = &cancel
-};
-
-static int set_up(void **state)
-{
-    (void)state;
-    static const char *const kind[] = { "Kind", NULL };
-    cancel_init(&cancel);
-    limits = cJSON_Parse("{\"allowReplace\":[\"store\"]}");
-    fake_init();
-    fake_box.replace = REPLACE_REMOVE_FIRST;
-    fake_group.replace = REPLACE_CREATE_FIRST;
-    fake_group.immutable = kind;
-    fake_group.second_name = fake_second_name;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    cJSON_Delete(limits);
-    fake_release();
-    cancel_release(&cancel);
-    return 0;
-}
-
 static struct graph *planned(const char *want)
 {
     _cleanup_free_ char *text = xasprintf("[%s]", want);
     struct err err = ERR_INIT;
     struct plan_counts counts;
     struct graph *g = fake_graph(text);
-    g->context.limits = limits;
-    if (engine_observe(NULL, g, &options, &err) < 0 || engine_plan(g, NULL, &counts, &err) < 0)
+    g->context.limits = fake_limits;
+    if (engine_observe(NULL, g, &fake_options, &err) < 0 || engine_plan(g, NULL, &counts, &err) < 0)
         fail_msg("%s", err.message);
     return g;
 }
@@ -235,7 +206,7 @@ static void check(const struct row *row)
     assert_plan(g, row);
     fake_forget_events();
     struct err err = ERR_INIT;
-    if (engine_apply(NULL, g, &options, &err) < 0)
+    if (engine_apply(NULL, g, &fake_options, &err) < 0)
         fail_msg("%s", err.message);
     assert_writes(g, row);
     graph_free(g);
@@ -253,8 +224,8 @@ static void test_each_kind_of_reference(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         print_message("%s\n", rows[i].what);
         check(&rows[i]);
-        tear_down(state);
-        set_up(state);
+        fake_tear_down(state);
+        fake_set_up_replacing(state);
     }
 }
 
@@ -269,7 +240,7 @@ static void test_what_cannot_be_changed_is_refused_once_it_is_known(void **state
         planned(TASK ",{\"type\":\"store.box\",\"label\":\"b\",\"want\":{\"Kind\":" R(REV) "}}");
     assert_int_equal(graph_find(g, "store.box/b")->action, ACTION_UPDATE);
     struct err err = ERR_INIT;
-    assert_int_equal(engine_apply(NULL, g, &options, &err), -1);
+    assert_int_equal(engine_apply(NULL, g, &fake_options, &err), -1);
     assert_int_equal(err.class, ERR_USER);
     assert_non_null(strstr(err.message, "'Kind' is \"E-t:1\" and should become \"E-t:2\""));
     assert_int_equal(fake_count(FAKE_UPDATE, "store.box/E-b"), 0);
@@ -279,7 +250,7 @@ static void test_what_cannot_be_changed_is_refused_once_it_is_known(void **state
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, fake_set_up_replacing, fake_tear_down)
     const struct CMUnitTest tests[] = {
         T(test_each_kind_of_reference),
         T(test_what_cannot_be_changed_is_refused_once_it_is_known),
