@@ -245,6 +245,18 @@ static char *changed_member(const cJSON *change)
     return xstrndup(path, strcspn(path, ".["));
 }
 
+/* Begins the deployment that the input asks for. */
+static int service_send(struct session *s, struct resource *r, const cJSON *input, struct err *err)
+{
+    _cleanup_json_ cJSON *output = NULL;
+    if (aws_call(s, "ecs", "UpdateService", input, &output, err) < 0)
+        return -1;
+    const cJSON *service = json_get(output, "service");
+    ecs_service_begun(r, service);
+    service_take(r, service);
+    return 0;
+}
+
 static int service_update(struct session *s, struct resource *r, struct err *err)
 {
     _cleanup_json_ cJSON *input = service_input(r, "service");
@@ -257,13 +269,7 @@ static int service_update(struct session *s, struct resource *r, struct err *err
         else
             json_copy(input, r->target, member);
     }
-    _cleanup_json_ cJSON *output = NULL;
-    if (aws_call(s, "ecs", "UpdateService", input, &output, err) < 0)
-        return -1;
-    const cJSON *service = json_get(output, "service");
-    ecs_service_begun(r, service);
-    service_take(r, service);
-    return 0;
+    return service_send(s, r, input, err);
 }
 
 /* A Cloud Map service cannot be deleted while tasks are registered in it. */
@@ -276,13 +282,7 @@ static int service_let_go(struct session *s, struct resource *r, const struct re
     _cleanup_json_ cJSON *input = service_input(r, "service");
     ecs_service_note_change(r, "serviceRegistries");
     json_put_array(input, "serviceRegistries");
-    _cleanup_json_ cJSON *output = NULL;
-    if (aws_call(s, "ecs", "UpdateService", input, &output, err) < 0)
-        return -1;
-    const cJSON *service = json_get(output, "service");
-    ecs_service_begun(r, service);
-    service_take(r, service);
-    return 0;
+    return service_send(s, r, input, err);
 }
 
 static int64_t tasks_of(const cJSON *state)
