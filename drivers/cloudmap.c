@@ -37,19 +37,16 @@ static int namespaces_read(struct session *s, const char *name, cJSON **ret, str
 static int namespace_take(struct session *s, struct resource *r, const cJSON *namespace,
                           struct err *err)
 {
-    _cleanup_json_ cJSON *input = cJSON_CreateObject();
-    json_put_str(input, "ResourceARN", json_str(namespace, "Arn"));
-    _cleanup_json_ cJSON *output = NULL;
-    _cleanup_err_ struct err failure = ERR_INIT;
-    if (r->tags == NULL &&
-        aws_call(s, "servicediscovery", "ListTagsForResource", input, &output, &failure) < 0) {
-        if (failure.class != ERR_NOT_FOUND)
-            return err_move(err, &failure);
-        resource_set_have(r, NULL); /* it went between the two calls */
+    static const struct tag_call list_tags = {
+        "servicediscovery", "ListTagsForResource", "ResourceARN", false, "Tags", "Key", "Value"
+    };
+    bool gone;
+    if (tags_ask(s, r, &list_tags, json_str(namespace, "Arn"), &gone, err) < 0)
+        return -1;
+    if (gone) { /* between the two calls */
+        resource_set_have(r, NULL);
         return 0;
     }
-    if (r->tags == NULL)
-        r->tags = tags_from_list(json_get(output, "Tags"), "Key", "Value");
     cJSON *have = cJSON_CreateObject();
     json_copy(have, namespace, "Name");
     /* No call of Cloud Map's tells the VPC. A namespace without the tag is taken to be in ours. */

@@ -99,6 +99,24 @@ void set_order(cJSON *set, const cJSON *wanted)
         json_push(set, cJSON_DetachItemViaPointer(ordered, ordered->child));
 }
 
+int tags_ask(struct session *s, struct resource *r, const struct tag_call *call, const char *id,
+             bool *ret_gone, struct err *err)
+{
+    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *output = NULL;
+    _cleanup_err_ struct err failure = ERR_INIT;
+    json_put_str(input, call->member, id);
+    if (r->tags == NULL && aws_call(s, call->service, call->action, input, &output, &failure) < 0 &&
+        failure.class != ERR_NOT_FOUND)
+        return err_move(err, &failure);
+    const cJSON *tags = json_get(output, call->tags);
+    if (output != NULL && call->key != NULL)
+        r->tags = tags_from_list(tags, call->key, call->value);
+    else if (output != NULL)
+        r->tags = tags != NULL ? json_dup(tags) : cJSON_CreateObject();
+    *ret_gone = r->tags == NULL;
+    return 0;
+}
+
 int tags_give(struct session *s, struct resource *r, const struct tag_call *call, const char *id,
               struct err *err)
 {

@@ -3,7 +3,8 @@
 #define BERTH_DRIVERS_COMMON_H
 
 /*
- * Small things that several drivers need. Nothing here keeps state or calls AWS.
+ * Small things that several drivers need. Nothing here keeps state, and but for tags
+ * nothing calls AWS.
  */
 
 #include "drivers/resource.h"
@@ -45,13 +46,20 @@ cJSON *json_pick(const cJSON *from, const char *const *members);
  * and `wanted` may be NULL. */
 void set_order(cJSON *set, const cJSON *wanted);
 
-/* How a service is told tags: the call, the member that names the resource (the only one of a list,
- * if it takes one), and how it writes a tag; key NULL: as members of one object. */
+/* How a service is told tags, or asked for them: the call, the member that names the resource (the
+ * only one of a list, if it takes one), and how it writes a tag; key NULL: as members of one
+ * object. */
 struct tag_call {
     const char *service, *action, *member;
     bool list;
     const char *tags, *key, *value;
 };
+/*
+ * Reads r->tags, where they are not known, from what the call answers that lists them for the one
+ * resource `id`; `tags`, `key`, `value` say how. *ret_gone: there is no such resource any more.
+ */
+int tags_ask(struct session *s, struct resource *r, const struct tag_call *call, const char *id,
+             bool *ret_gone, struct err *err);
 /* Gives a resource the tags of tags_wanted(), and notes them in r->tags; for a type's adopt(). */
 int tags_give(struct session *s, struct resource *r, const struct tag_call *call, const char *id,
               struct err *err);

@@ -6,6 +6,10 @@
 
 /* The subnets in which an environment's Redis lives: the private ones. */
 
+static const struct tag_call list_tags = {
+    "elasticache", "ListTagsForResource", "ResourceName", false, "TagList", "Key", "Value"
+};
+
 static int group_take(struct session *s, struct resource *r, const cJSON *group, struct err *err)
 {
     if (group == NULL) {
@@ -13,19 +17,13 @@ static int group_take(struct session *s, struct resource *r, const cJSON *group,
         return 0;
     }
     const char *arn = json_str(group, "ARN");
-    _cleanup_json_ cJSON *input = cJSON_CreateObject();
-    json_put_str(input, "ResourceName", arn);
-    _cleanup_json_ cJSON *output = NULL;
-    _cleanup_err_ struct err failure = ERR_INIT;
-    if (r->tags == NULL &&
-        aws_call(s, "elasticache", "ListTagsForResource", input, &output, &failure) < 0) {
-        if (failure.class != ERR_NOT_FOUND)
-            return err_move(err, &failure);
-        resource_set_have(r, NULL); /* it went between the two calls */
+    bool gone;
+    if (tags_ask(s, r, &list_tags, arn, &gone, err) < 0)
+        return -1;
+    if (gone) { /* between the two calls */
+        resource_set_have(r, NULL);
         return 0;
     }
-    if (r->tags == NULL)
-        r->tags = tags_from_list(json_get(output, "TagList"), "Key", "Value");
     cJSON *have = cJSON_CreateObject();
     json_put_str(have, "CacheSubnetGroupName", r->name);
     /* A description has no effect: a group made by other means keeps its own. */

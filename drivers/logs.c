@@ -16,6 +16,10 @@ static const char *const group_members[] = { "logGroupName", "retentionInDays", 
 static const char *const filter_members[] = { "filterName", "filterPattern", "logGroupName",
                                               "metricTransformations", NULL };
 
+static const struct tag_call list_tags = {
+    "logs", "ListTagsForResource", "resourceArn", false, "tags", NULL, NULL
+};
+
 /* The ARN for tag calls, which refuse the ":*" that DescribeLogGroups' "arn" ends with:
  * https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_LogGroup.html */
 static char *group_arn(const cJSON *group)
@@ -36,20 +40,13 @@ static int group_take(struct session *s, struct resource *r, const cJSON *group,
         return 0;
     }
     _cleanup_free_ char *arn = group_arn(group);
-    _cleanup_json_ cJSON *input = cJSON_CreateObject();
-    json_put_str(input, "resourceArn", arn);
-    _cleanup_json_ cJSON *output = NULL;
-    _cleanup_err_ struct err failure = ERR_INIT;
-    if (r->tags == NULL &&
-        aws_call(s, "logs", "ListTagsForResource", input, &output, &failure) < 0) {
-        if (failure.class != ERR_NOT_FOUND)
-            return err_move(err, &failure);
-        resource_set_have(r, NULL); /* it went between the two calls */
+    bool gone;
+    if (tags_ask(s, r, &list_tags, arn, &gone, err) < 0)
+        return -1;
+    if (gone) { /* between the two calls */
+        resource_set_have(r, NULL);
         return 0;
     }
-    if (r->tags == NULL)
-        r->tags =
-            json_get(output, "tags") ? json_dup(json_get(output, "tags")) : cJSON_CreateObject();
     resource_set_have(r, json_pick(group, group_members));
     json_put_int(r->memo, RESOURCE_CREATED, json_int(group, "creationTime", 0) / 1000);
     resource_set_output(r, "LogGroupName", r->name);
