@@ -5,6 +5,7 @@ which a browser opens from `file:`. The endpoint's record and boto3 are the witn
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections import Counter
@@ -23,6 +24,7 @@ from world import ENVIRONMENT, ROOT, Endpoint, World
 SCHEMA = json.loads((ROOT / "config" / "report.schema.json").read_text())
 FILES = ["berth-plan.json", "berth-report.html", "berth-report.json"]
 USER, SYSTEM = 1, 2
+MARKUP = "</script><script>alert(1)</script>"
 HOSTILE = "dev/feature/<img src=x onerror=alert(1)>\u2028</script><!--"
 needs_browser = pytest.mark.skipif(browser.PROGRAM is None, reason=browser.MISSING)
 
@@ -136,19 +138,28 @@ def test_an_unchanged_environment_and_a_plan(small: World) -> None:
     assert destroyed["criticalPath"][-1]["end"] == max(r["end"] for r in removed)
 
 
-def test_a_failed_job_leaves_why(small: World) -> None:
-    small.aws.fault(service="ecs", action="CreateService", fault="error", status=400,
-                    code="AccessDeniedException", message="not allowed, <b>really</b>")
-    left = Left(small, code=SYSTEM)
-    report = left.report()
+@pytest.fixture(scope="module")
+def failed(endpoint: Endpoint, prepared: str, tmp_path_factory: pytest.TempPathFactory) -> Left:
+    """A job that failed, of a branch whose name would be more than text, as AWS's message would."""
+    endpoint.restore(prepared)
+    world = World(endpoint, tmp_path_factory.mktemp("failed"))
+    world.keep_services("notifier")
+    endpoint.fault(service="ecs", action="CreateService", fault="error", status=400,
+                   code="AccessDeniedException", message=f"not allowed {MARKUP}")
+    return Left(world, code=SYSTEM, ref=HOSTILE)
+
+
+def test_a_failed_job_leaves_why(failed: Left) -> None:
+    report = failed.report()
     assert (report["verdict"]["result"], report["verdict"]["blame"]) == ("failed", "system")
-    [failed] = [r for r in report["resources"] if r["result"] == "failed"]
-    assert failed["address"] == "ecs.service/notifier" and "not allowed" in failed["error"]
-    assert failed["explanation"]["cause"]
-    [call] = [c for c in report["calls"] if c["action"] == "CreateService"]
-    assert (call["error"], call["resource"]) == ("AccessDeniedException", failed["address"])
-    page = left.page.read_text()
-    assert "&lt;b&gt;really&lt;/b&gt;" in page and "<b>really" not in page
+    [resource] = [r for r in report["resources"] if r["result"] == "failed"]
+    assert resource["address"] == "ecs.service/notifier" and "not allowed" in resource["error"]
+    assert resource["explanation"]["cause"]
+    [call] = [c for c in report["calls"]
+              if c["action"] == "CreateService" and c["service"] == "ecs"]
+    assert (call["error"], call["resource"]) == ("AccessDeniedException", resource["address"])
+    page = failed.page.read_text()
+    assert html.escape(MARKUP) in page and MARKUP not in page
 
 
 def test_a_spec_that_is_wrong_leaves_no_plan(small: World) -> None:
@@ -338,22 +349,13 @@ def test_without_scripts_it_says_the_same(chromium: Browser, whole: Any) -> None
 
 
 @needs_browser
-def test_the_page_of_a_failure(small: World, chromium: Browser) -> None:
-    """And of a branch whose name would be more than text."""
-    small.aws.fault(service="ecs", fault="unhealthy")
-    spec = small.spec()
-    spec["services"]["notifier"]["healthCheck"] = "exit 1"
-    small.write_spec(spec)
-    small.aws.fault(service="ecs", action="CreateService", fault="error", status=400,
-                    code="InvalidParameterException", message="</script><script>alert(1)</script>")
-    left = Left(small, ref=HOSTILE, code=None)
-    assert left.result.exit_code in (USER, SYSTEM)
+def test_the_page_of_a_failure(failed: Left, chromium: Browser) -> None:
     chromium.console.clear()
-    chromium.open(left.page)
+    chromium.open(failed.page)
     assert texts(chromium, "#failures h3")[0] == "service notifier"
-    assert "<script>alert(1)" in texts(chromium, ".failure")[0]
+    assert MARKUP in texts(chromium, ".failure")[0]
     assert chromium.run("document.images.length") == 0
-    assert re.search("<img src=x", "".join(texts(chromium, ".facts dd")))
+    assert "<img src=x" in "".join(texts(chromium, ".facts dd"))
     assert chromium.run("document.querySelector('.pill').textContent") == "failed"
     assert chromium.console == []
 
