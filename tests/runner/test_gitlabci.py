@@ -118,6 +118,10 @@ def test_an_environment_in_gitlab(jobs: dict[str, Any], kind: str) -> None:
     assert deploy["environment"] == {
         "name": "$CI_COMMIT_REF_NAME", "url": "$BERTH_URL", "on_stop": f"destroy-{kind}"}
     assert deploy["artifacts"]["reports"]["dotenv"] == "berth.env"
+    for job in (deploy, destroy):
+        assert job["artifacts"]["reports"]["terraform"] == "berth-plan.json"
+        assert job["artifacts"]["when"] == "always" and job["artifacts"]["expose_as"]
+        assert job["artifacts"]["paths"] == ["berth-report.html", "berth-report.json"]
     assert destroy["environment"] == {"name": "$CI_COMMIT_REF_NAME", "action": "stop"}
     assert destroy["variables"]["GIT_STRATEGY"] == "none" and destroy["needs"] == []
     # GitLab starts an on_stop job only where both are in the pipeline, so by the same rules.
