@@ -58,7 +58,7 @@ QUICK_LD   := $(if $(filter gcc,$(CC)),$(if $(shell command -v ld.gold),-fuse-ld
 # What the four programs that the runner calls link: neither libcurl nor OpenSSL nor libxml2.
 SMALL_SRC  = $(wildcard executor/base/*.c) \
              $(addprefix executor/,job.c dispatch.c hostconfig.c exitcode.c script.c joblog.c \
-               drivecall.c checkout.c jobuser.c account.c claim.c wipe.c keyring.c \
+               drivecall.c usage.c checkout.c jobuser.c account.c claim.c wipe.c keyring.c \
                sandbox.c guard.c)
 FULL_SRC   = $(addprefix executor/,environment.c check.c cli.c deploy.c destroy.c errand.c \
                artifact.c artifact_page.c artifact_summary.c artifact_graph.c artifact_timeline.c \
@@ -124,23 +124,30 @@ $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(UNIT_HELP) $(B)/libberth.a $(B)/lib
 
 # --- What the code is made of ---------------------------------------------------------------------
 
-.PHONY: deps shapes format lint check-headers
+.PHONY: deps shapes man format lint check-headers check-man
 deps:
 	@tests/deps
 
 shapes: deps
 	$(PYTHON) drivers/aws/shapes.py
 
+# The manual pages, of what programs and schemas say.
+man: all
+	$(PYTHON) docs/man/pages.py
+
 C_FILES = $(shell git ls-files '*.[ch]')
 format:
 	clang-format -i $(C_FILES)
 
-lint: check-headers
+lint: check-headers check-man
 	@clang-format --dry-run -Werror $(C_FILES) && echo "format: $(words $(C_FILES)) files"
 	@$(PYTHON) tests/lint/arrows.py
 	@$(PYTHON) tests/lint/banned.py
 	@$(PYTHON) tests/lint/refusals.py
 	@$(PYTHON) drivers/aws/shapes.py --check
+
+check-man: all
+	@$(PYTHON) tests/lint/man.py $(B)
 
 # Each header compiles alone.
 HEADERS = $(shell git ls-files '*.h')
@@ -283,11 +290,14 @@ check-mutations: deps
 # --- Installing -----------------------------------------------------------------------------------
 
 .PHONY: install
+MAN_PAGES = $(patsubst %.in,%,$(wildcard docs/man/*.in))
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/berth $(DESTDIR)$(PREFIX)/share/berth
 	install -m 755 $(B)/bin/berth $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(addprefix $(B)/libexec/berth/,$(MAINS)) $(DESTDIR)$(PREFIX)/libexec/berth/
 	install -m 644 config/*.schema.json config/berth.json config/config.toml config/gitlab-ci.yml $(DESTDIR)$(PREFIX)/share/berth/
+	for page in $(MAN_PAGES); do \
+	    install -D -m 644 "$$page" "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}" || exit 1; done
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 644 config/berth-sweep.timer $(DESTDIR)$(PREFIX)/lib/systemd/system/
 	sed 's|^ExecStart=/usr/local/|ExecStart=$(PREFIX)/|' config/berth-sweep.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/berth-sweep.service
@@ -308,6 +318,7 @@ help:
 	@echo 'make soak         1,000 jobs, killed and cancelled; nothing may be left'
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make shapes       regenerates drivers/aws/shapes.inc from botocore'
+	@echo 'make man          regenerates docs/man from the programs and schemas'
 	@echo 'make format lint check-unit check-sanitize check-thread check-valgrind check-clang'
 	@echo 'make fuzz         FUZZ_SECONDS=$(FUZZ_SECONDS) TARGETS="$(FUZZ_NAMES)"'
 	@echo 'make check-python check-coverage check-fuzz check-chaos clean'

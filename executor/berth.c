@@ -17,12 +17,14 @@ static const struct cli_command commands[];
 
 static void print_help(void)
 {
-    printf("usage: berth COMMAND [options]\n\n"
+    printf("usage: berth COMMAND [options]\n"
+           "       berth help [COMMAND]\n"
+           "       berth --version\n\n"
            "Brings AWS environments of branches up to what their repository asks for, and down.\n\n"
            "commands:\n");
     for (const struct cli_command *c = commands; c->name != NULL; c++)
         printf("  %-10s %.*s\n", c->name, (int)strcspn(c->help, "\n"), c->help);
-    printf("\n'berth COMMAND --help' tells a command's options; 'berth --version' the version.\n");
+    printf("\n'berth help COMMAND' tells a command's options; berth(1) is the manual.\n");
 }
 
 static int run_command(const char *name, char **argv)
@@ -57,7 +59,9 @@ int main(int argc, char **argv)
     process_hide();
     exitcode_on_signals();
     int code = 0;
-    if (argc < 2 || str_eq(argv[1], "--help") || str_eq(argv[1], "help")) {
+    if (argc > 2 && str_eq(argv[1], "help")) {
+        code = run_command(argv[2], (char *[]){ (char *)"--help", NULL });
+    } else if (argc < 2 || str_eq(argv[1], "--help") || str_eq(argv[1], "help")) {
         print_help();
         code = argc < 2 ? exitcode_build_failure() : 0;
     } else if (str_eq(argv[1], "--version")) {
@@ -144,7 +148,7 @@ static const struct cli_option doctor_options[] = {
 };
 
 static const struct cli_option environment_options[] = {
-    { "ref", CLI_STRING, &asked.ref, "BRANCH", "the branch" },
+    { "ref", CLI_NEEDED, &asked.ref, "BRANCH", "the branch" },
     OPTION_PROJECT,
     { "dir", CLI_STRING, &asked.dir, "DIR", "the repository's checkout; . if absent" },
     { "pipeline", CLI_NUMBER, &asked.pipeline, "N", "the pipeline whose images to use" },
@@ -157,7 +161,7 @@ static const struct cli_option environment_options[] = {
 };
 
 static const struct cli_option destroy_options[] = {
-    { "ref", CLI_STRING, &asked.ref, "BRANCH", "the branch; it may be gone" },
+    { "ref", CLI_NEEDED, &asked.ref, "BRANCH", "the branch; it may be gone" },
     OPTION_YES,
     OPTION_PROJECT,
     OPTION_CONFIG,
@@ -167,7 +171,7 @@ static const struct cli_option destroy_options[] = {
 };
 
 static const struct cli_option adopt_options[] = {
-    { "ref", CLI_STRING, &asked.ref, "BRANCH", "the branch" },
+    { "ref", CLI_NEEDED, &asked.ref, "BRANCH", "the branch" },
     { "plan", CLI_FLAG, &asked.plan, NULL,
       "only says what would be adopted; so it is without --yes" },
     OPTION_YES,

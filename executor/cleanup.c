@@ -15,6 +15,7 @@
 #include "executor/exitcode.h"
 #include "executor/joblog.h"
 #include "executor/jobuser.h"
+#include "executor/usage.h"
 
 #define GRACE 5.0
 
@@ -34,8 +35,10 @@ static int end_what_is_left(const char *directory, struct err *err)
     return r;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (usage_asked(argc, argv, "cleanup", "Ends and removes what a job has left."))
+        return 0;
     process_hide();
     exitcode_on_signals();
     joblog_init(STDERR_FILENO);

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#define HELP_COLUMNS 80
+
 static int usage_error(const struct cli_command *c, struct err *err, const char *fmt, ...)
     _printf_(3, 4);
 static int usage_error(const struct cli_command *c, struct err *err, const char *fmt, ...)
@@ -43,6 +45,7 @@ static int set_value(const struct cli_command *c, const struct cli_option *o, co
         *(bool *)o->value = true;
         return 0;
     case CLI_STRING:
+    case CLI_NEEDED:
         *(const char **)o->value = value;
         return 0;
     case CLI_LIST:
@@ -99,14 +102,52 @@ int cli_parse(const struct cli_command *command, char **argv, struct strlist *ar
     return 0;
 }
 
+/* "--project N" */
+static char *option_text(const struct cli_option *o)
+{
+    return xasprintf("--%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+}
+
+/* Adds a word to the usage, on a line of its own where the present one is full. */
+static void add_word(struct strbuf *out, size_t *column, size_t indent, const char *word)
+{
+    if (*column + 1 + strlen(word) > HELP_COLUMNS) {
+        strbuf_addf(out, "\n%*s", (int)indent, "");
+        *column = indent;
+    }
+    strbuf_addf(out, " %s", word);
+    *column += 1 + strlen(word);
+}
+
+static void add_usage(const struct cli_command *c, struct strbuf *out)
+{
+    size_t start = out->len;
+    strbuf_addf(out, "usage: berth %s", c->name);
+    size_t indent = out->len - start, column = indent;
+    for (const struct cli_option *o = c->options; o->name != NULL; o++) {
+        _cleanup_free_ char *text = option_text(o);
+        _cleanup_free_ char *word =
+            o->kind == CLI_NEEDED ? xstrdup(text)
+                                  : xasprintf("[%s]%s", text, o->kind == CLI_LIST ? "..." : "");
+        add_word(out, &column, indent, word);
+    }
+    if (*c->arguments != '\0')
+        add_word(out, &column, indent, c->arguments);
+    strbuf_addc(out, '\n');
+}
+
 void cli_help(const struct cli_command *c, struct strbuf *out)
 {
-    strbuf_addf(out, "usage: berth %s [options]%s%s\n\n%s\n\noptions:\n", c->name,
-                *c->arguments ? " " : "", c->arguments, c->help);
+    int width = 0;
     for (const struct cli_option *o = c->options; o->name != NULL; o++) {
-        _cleanup_free_ char *left =
-            xasprintf("--%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
-        strbuf_addf(out, "  %-18s %s\n", left, o->help);
+        _cleanup_free_ char *left = option_text(o);
+        width = (int)strlen(left) > width ? (int)strlen(left) : width;
+    }
+    add_usage(c, out);
+    strbuf_addf(out, "\n%s\n\noptions:\n", c->help);
+    for (const struct cli_option *o = c->options; o->name != NULL; o++) {
+        _cleanup_free_ char *left = option_text(o);
+        strbuf_addf(out, "  %-*s  %s\n", width, left, o->help);
     }
 }
 

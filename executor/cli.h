@@ -10,7 +10,9 @@
 
 #include "executor/base/err.h"
 
-enum cli_kind { CLI_FLAG, CLI_STRING, CLI_NUMBER, CLI_LIST };
+/* CLI_NEEDED is a string without which the command does nothing, as its usage shows; that it is
+ * there is for the command to say. */
+enum cli_kind { CLI_FLAG, CLI_STRING, CLI_NEEDED, CLI_NUMBER, CLI_LIST };
 
 struct cli_option {
     const char *name; /* "project", for --project */
@@ -35,7 +37,7 @@ struct cli_command {
  */
 int cli_parse(const struct cli_command *command, char **argv, struct strlist *arguments,
               struct err *err);
-/* Appends what `berth <command> --help` prints. */
+/* Appends what `berth <command> --help` prints, which the manual page is made of. */
 void cli_help(const struct cli_command *command, struct strbuf *out);
 /* The command of that name, or NULL with *err telling the nearest one. `commands` ends with a row
  * without a name. */

@@ -15,6 +15,7 @@
 #include "executor/exitcode.h"
 #include "executor/joblog.h"
 #include "executor/jobuser.h"
+#include "executor/usage.h"
 
 /* The runner writes these paths into shell scripts, quoted for Go and not for the shell. */
 static int add_directory(cJSON *out, const char *member, const struct hostconfig *h,
@@ -51,8 +52,11 @@ static int print_config(const struct hostconfig *h, struct err *err)
     return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (usage_asked(argc, argv, "config",
+                    "Says to GitLab Runner what berth is and where builds go, as JSON."))
+        return 0;
     process_hide();
     exitcode_on_signals();
     joblog_init(STDERR_FILENO);

@@ -20,6 +20,7 @@
 #include "executor/outputs.h"
 #include "executor/sweep.h"
 #include "executor/toolwork.h"
+#include "executor/usage.h"
 #include "executor/watch.h"
 
 struct drive {
@@ -414,6 +415,9 @@ static void drive_release(struct drive *d)
 
 int main(int argc, char **argv)
 {
+    if (usage_asked(argc, argv, "drive check|run",
+                    "Does what the driver of a job does; called by prepare and run."))
+        return 0;
     process_hide();
     exitcode_on_signals();
     joblog_init(STDOUT_FILENO);

@@ -18,6 +18,7 @@
 #include "executor/joblog.h"
 #include "executor/sandbox.h"
 #include "executor/script.h"
+#include "executor/usage.h"
 
 static bool find_program(const char *name)
 {
@@ -159,8 +160,12 @@ static int prepare(struct err *err)
     return d.act != ACT_SCRIPT ? drive_call(DRIVE_CHECK) : 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (usage_asked(argc, argv, "prepare",
+                    "Looks whether the host and the job are as they must be, and says what the job "
+                    "will do."))
+        return 0;
     process_hide();
     exitcode_on_signals();
     joblog_init(STDOUT_FILENO);

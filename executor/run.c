@@ -16,6 +16,7 @@
 #include "executor/job.h"
 #include "executor/joblog.h"
 #include "executor/script.h"
+#include "executor/usage.h"
 
 /* The runner calls this stage "build_script" for custom executors and "step_script" for all others
  * (https://gitlab.com/gitlab-org/gitlab-runner/-/issues/26418). */
@@ -142,6 +143,10 @@ static int run_user_script(const char *script)
 
 int main(int argc, char **argv)
 {
+    if (usage_asked(
+            argc, argv, "run SCRIPT STAGE",
+            "Runs one stage of a job: its script, and what berth does in its place or beside it."))
+        return 0;
     process_hide();
     exitcode_on_signals();
     joblog_init(STDOUT_FILENO);

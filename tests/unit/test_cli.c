@@ -17,7 +17,7 @@ static struct {
 static const struct cli_option options[] = {
     { "json", CLI_FLAG, &given.json, NULL, "prints JSON" },
     { "project", CLI_NUMBER, &given.project, "N", "the project" },
-    { "ref", CLI_STRING, &given.ref, "BRANCH", "the branch" },
+    { "ref", CLI_NEEDED, &given.ref, "BRANCH", "the branch" },
     { "var", CLI_LIST, &given.vars, "NAME=VALUE", "a variable" },
     { .name = NULL },
 };
@@ -101,13 +101,15 @@ static void test_help(void **state)
     (void)state;
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
     cli_help(commands, &text);
-    assert_string_equal(text.buf, "usage: berth plan [options] [DIR]\n\n"
+    assert_string_equal(text.buf, "usage: berth plan [--json] [--project N] --ref BRANCH "
+                                  "[--var NAME=VALUE]...\n"
+                                  "                  [DIR]\n\n"
                                   "Says what a deploy would change.\n\n"
                                   "options:\n"
-                                  "  --json             prints JSON\n"
-                                  "  --project N        the project\n"
-                                  "  --ref BRANCH       the branch\n"
-                                  "  --var NAME=VALUE   a variable\n");
+                                  "  --json            prints JSON\n"
+                                  "  --project N       the project\n"
+                                  "  --ref BRANCH      the branch\n"
+                                  "  --var NAME=VALUE  a variable\n");
 }
 
 int main(void)
