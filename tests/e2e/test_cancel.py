@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -15,25 +14,14 @@ from typing import Any
 
 import pytest
 
-from runner import Result, RunningJob, Variable
+from runner import Result, RunningJob
+from twoservices import NOTIFIER, SECONDS, T7, change, frozen, make_small, until
 from world import ENVIRONMENT, Endpoint, World
 
-SECONDS = 60.0  # by which a job that is cancelled has ended: the design's own limit
 SYSTEM = 2
-NOTIFIER, T7 = f"{ENVIRONMENT}-notifier", f"{ENVIRONMENT}-t7-bridge"
+LIMIT = 60.0  # seconds by which a job that is cancelled has ended
 CANCELLED = re.compile(r"ERROR: cancelled: ([0-9]+) of ([0-9]+) done; run the job again to go on "
                        r"from there(.*)")
-
-
-def make_small(world: World) -> None:
-    """Services and what they cannot do without: t7-bridge needs the notifier."""
-    world.keep_services("notifier", "t7-bridge")
-    spec = world.spec()
-    for key in ("redis", "loadBalancer", "records", "stacks", "alarms", "dashboards", "grafana"):
-        spec.pop(key, None)
-    spec["serviceDefaults"] |= {"discovery": False, "dependsOn": []}
-    spec["services"]["t7-bridge"]["dependsOn"] = ["notifier"]
-    world.write_spec(spec)
 
 
 @pytest.fixture(scope="module")
@@ -59,36 +47,9 @@ def small(deployed: Endpoint, tmp_path: Path) -> World:
     return world
 
 
-def change(world: World, **members: Any) -> None:
-    """Both services get another task definition, and the notifier what is said here."""
-    spec = world.spec()
-    spec["serviceDefaults"]["environment"]["CHANGED"] = "1"
-    spec["services"]["notifier"] |= members
-    world.write_spec(spec)
-
-
 def take_back(world: World, **more: Any) -> None:
     world.config |= {"onCancel": "rollback"} | more
     world.write_config()
-
-
-@contextlib.contextmanager
-def frozen(world: World) -> Iterator[None]:
-    """Nothing that takes time ends."""
-    world.aws.speed(0.001)
-    try:
-        yield
-    finally:
-        world.aws.speed("instant")
-
-
-def until(seen: Callable[[], Any]) -> Any:
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        if found := seen():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not within {SECONDS} s")
 
 
 def asked(world: World, action: str, service: str, times: int = 1) -> bool:
@@ -102,7 +63,7 @@ def cancel(running: RunningJob, kind: str = "canceling") -> Result:
     began = time.monotonic()
     running.cancel(kind)
     result = running.wait(2 * SECONDS)
-    assert time.monotonic() - began < SECONDS, result.log
+    assert time.monotonic() - began < LIMIT, result.log
     return result
 
 
@@ -139,9 +100,6 @@ def converges(world: World) -> None:
         service = world.service(name)
         assert service["runningCount"] == service["desiredCount"] == 1
         assert len(service["deployments"]) == 1
-    world.aws.record_clear()
-    world.deploy()
-    assert world.writes() == []
 
 
 # --- left as it is ---
@@ -162,6 +120,9 @@ def test_what_was_begun_goes_on_by_default(small: World) -> None:
         assert (revision(small, "notifier"), revision(small, "t7-bridge")) == (2, 1)
         assert len(small.aws.calls("ecs", "UpdateService")) == 1
     converges(small)
+    small.aws.record_clear()
+    small.deploy()
+    assert small.writes() == []
 
 
 # --- taken back ---
@@ -208,8 +169,6 @@ def test_before_a_service_is_changed_there_is_nothing_to_take_back(small: World)
     result = cancelled(small, lambda: small.aws.calls("ecs", "RegisterTaskDefinition"))
     assert words(result)[3] == ""
     assert not small.aws.calls("ecs", "UpdateService")
-    small.aws.clear_faults()
-    converges(small)
 
 
 def test_what_the_job_has_created_goes(small: World) -> None:
@@ -241,7 +200,6 @@ def test_a_later_deployment_is_left_alone(small: World) -> None:
         assert "service 'notifier' is left: another deployment, of " \
             "'automation-8527fec8-notifier:2', has taken over" in result.log
         assert revision(small, "notifier") == 2
-    converges(small)
 
 
 def test_a_later_pipeline_has_begun(small: World) -> None:
@@ -307,8 +265,6 @@ def test_a_second_signal_ends_it_at_once(small: World) -> None:
             result = running.wait(SECONDS)
         assert result.stage("build_script").returncode == SYSTEM, result.log
         assert "SIGTERM again: berth ends at once; run the job again to converge" in result.log
-    small.aws.clear_faults()
-    converges(small)
 
 
 @pytest.mark.parametrize("kind", ["timeout", "abort"])
@@ -324,4 +280,3 @@ def test_a_job_whose_time_is_over(small: World, kind: str) -> None:
         assert result.stage("cleanup").returncode == 0
         assert "\nafterwards" not in result.log
         assert revision(small, "notifier") == 1
-    converges(small)

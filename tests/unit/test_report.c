@@ -244,6 +244,87 @@ static void test_a_long_wait_is_folded(void **state)
     }
 }
 
+/* When what a deploy of 14 services creates was there, seconds after it began, as AWS's durations
+ * (tests/aws/clock.py) have it. */
+static const struct {
+    const char *plural; /* NULL: a service */
+    double at;
+} ends[] = {
+    { "log groups", 1 },
+    { "clusters", 1 },
+    { "cache subnet groups", 1 },
+    { "target groups", 1 },
+    { "metric filters", 2 },
+    { "security groups", 2 },
+    { "dashboards", 2 },
+    { "listeners", 2 },
+    { "namespaces", 27 },
+    { "discoveries", 27 },
+    { "stacks", 42 },
+    { "alarms", 46 },
+    { NULL, 71 },
+    { "load balancers", 131 },
+    { "records", 132 },
+    { NULL, 143 },
+    { NULL, 144 },
+    { NULL, 145 },
+    { NULL, 146 },
+    { NULL, 147 },
+    { NULL, 148 },
+    { NULL, 149 },
+    { NULL, 150 },
+    { NULL, 151 },
+    { NULL, 152 },
+    { NULL, 172 },
+    { "cache clusters", 312 },
+    { "task definitions", 313 },
+    { NULL, 322 },
+    { NULL, 385 },
+};
+
+/* Everything is under way until its time has come. */
+static void play(struct report *report, struct graph *g, struct resource **v, double slower)
+{
+    report_phase(report, "apply");
+    for (double t = 0; t <= 385 * slower; t += 1) {
+        pass(report, 1);
+        report_progress(report, g, NULL);
+        for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+            if (v[i]->progress == PROGRESS_DONE || t < ends[i].at * slower)
+                continue;
+            v[i]->progress = PROGRESS_DONE;
+            report_progress(report, g, v[i]);
+        }
+    }
+}
+
+/* Beside these lines a deploy has eight of its own and six of prepare's: less than 60, also where
+ * AWS takes ten times as long as it does. */
+static void test_a_good_deploy_is_short(void **state)
+{
+    (void)state;
+    static const double slower[] = { 1, 3, 10 };
+    for (size_t n = 0; n < ARRAY_SIZE(slower); n++) {
+        struct graph *g = graph_new(&(struct context){ .environment = "e" });
+        _cleanup_report_ struct report report = REPORT_INIT;
+        struct resource_type types[ARRAY_SIZE(ends)];
+        struct resource *v[ARRAY_SIZE(ends)];
+        for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+            types[i] = group;
+            types[i].name = types[i].plural = ends[i].plural;
+            _cleanup_free_ char *label = xasprintf("x%zu", i);
+            v[i] = add(g, ends[i].plural != NULL ? &types[i] : &service, label);
+            v[i]->progress = PROGRESS_SETTLING;
+        }
+        log_folds(true);
+        play(&report, g, v, slower[n]);
+        _cleanup_free_ char *said = logged();
+        assert_in_range(count_seen(said), ARRAY_SIZE(ends) + 3, 59 - 8 - 6);
+        assert_in_range(count_of(said, ": waiting for "), 8 * slower[n], 13 * slower[n]);
+        graph_free(g);
+    }
+}
+
 /* The title tells how many, where the lines below it are several. */
 static void test_title_of_several(void **state)
 {
@@ -330,6 +411,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_keeps_from_going, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_long_wait_is_folded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_good_deploy_is_short, setup, teardown),
         cmocka_unit_test_setup_teardown(test_title_of_several, setup, teardown),
         cmocka_unit_test_setup_teardown(test_live, setup, teardown),
         cmocka_unit_test_setup_teardown(test_table, setup, teardown),
