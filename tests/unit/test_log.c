@@ -175,6 +175,8 @@ static void the_footer_fits(void **state)
     char got[4096];
     ssize_t n = read(fds[0], got, sizeof(got) - 1);
     got[n > 0 ? n : 0] = '\0';
+    log_footer(NULL);
+    expect("\033[22A\r\033[J");
     static const char head[] = "it is [MASKED]\n\\x1b[2J\n";
     assert_true(str_starts(got, head));
     const char *third = got + strlen(head);
@@ -183,8 +185,6 @@ static void the_footer_fits(void **state)
     for (const char *p = got; *p != '\0'; p++)
         rows += *p == '\n';
     assert_int_equal(rows, 22);
-    log_footer(NULL);
-    expect("\033[22A\r\033[J");
 }
 
 static void no_secret_gets_out(void **state)
