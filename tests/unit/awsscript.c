@@ -214,3 +214,8 @@ char *script_spec_with(const char *member, const char *json)
     json_put(json_at(spec, "services/api"), member, parse(json));
     return json_print(spec);
 }
+
+char *script_spec_and(const char *members)
+{
+    return xasprintf("%.*s,%s}", (int)strlen(script_spec) - 1, script_spec, members);
+}

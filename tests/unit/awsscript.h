@@ -60,5 +60,7 @@ const cJSON *script_input(const struct script *t, const char *call, size_t i);
 void assert_json(const cJSON *value, const char *text);
 /* A copy of script_spec with one member of services.api set to JSON text. The caller frees it. */
 char *script_spec_with(const char *member, const char *json);
+/* A copy of script_spec with more members, JSON text without braces. The caller frees it. */
+char *script_spec_and(const char *members);
 
 #endif

@@ -247,8 +247,8 @@ static cJSON *examine(struct script *t, bool whole)
 
 static char *with_capacity(const char *capacity)
 {
-    _cleanup_free_ char *text = xstrndup(script_spec, strlen(script_spec) - 1);
-    return xasprintf("%s,\"capacity\":%s}", text, capacity);
+    _cleanup_free_ char *member = xasprintf("\"capacity\":%s", capacity);
+    return script_spec_and(member);
 }
 
 static void others_tasks_count_and_its_own_do_not(void **state)

@@ -50,9 +50,8 @@
 /* The spec with that stack; the caller frees it. */
 static char *spec_with(const char *stack)
 {
-    _cleanup_free_ char *text =
-        xstrndup(script_spec, strlen(script_spec) - 1); /* without its last brace */
-    return xasprintf("%s,\"stacks\":{\"notifications\":%s}}", text, stack);
+    _cleanup_free_ char *member = xasprintf("\"stacks\":{\"notifications\":%s}", stack);
+    return script_spec_and(member);
 }
 
 static void open_with(struct script *t, const char *stack, const struct script_row *rows)

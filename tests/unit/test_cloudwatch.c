@@ -38,8 +38,8 @@
 /* The spec with that member; the caller frees it. */
 static char *spec_with(const char *member, const char *json)
 {
-    _cleanup_free_ char *text = xstrndup(script_spec, strlen(script_spec) - 1);
-    return xasprintf("%s,\"%s\":%s}", text, member, json);
+    _cleanup_free_ char *members = xasprintf("\"%s\":%s", member, json);
+    return script_spec_and(members);
 }
 
 static void open_with(struct script *t, const char *member, const char *json,
