@@ -234,7 +234,7 @@ static void end_build(struct apply *a)
 {
     enum err_class cause = a->first.class != ERR_NONE ? a->first.class : ERR_CANCELLED;
     if (a->failed)
-        skip_all(a, ACTION_REMOVE, cause, "not removed, since something failed");
+        skip_all(a, ACTION_REMOVE, cause, "something failed, and then nothing is removed");
     else
         removal_begin(a);
     a->phase = a->failed ? PHASE_END : PHASE_WIND_DOWN;
@@ -278,7 +278,7 @@ static void begin_done(struct job *job)
     if (a->begin_err.class != ERR_NONE) {
         err_move(&a->first, &a->begin_err);
         a->failed = true;
-        skip_all(a, ACTION_NONE, a->first.class, "not tried, since the run could not begin");
+        skip_all(a, ACTION_NONE, a->first.class, "the run could not begin");
     }
     apply_advance(a);
 }
@@ -290,7 +290,7 @@ static void on_cancel(void *context)
     a->cancelled = true;
     for (size_t i = 0; i < a->n_looks; i++)
         uv_timer_stop(&a->looks[i].timer);
-    skip_all(a, ACTION_NONE, ERR_CANCELLED, "not tried, since the job was cancelled");
+    skip_all(a, ACTION_NONE, ERR_CANCELLED, "the job was cancelled");
     for (size_t i = 0; i < a->n; i++) {
         struct step *step = step_of(a, a->g->v[i]);
         if (!step_is_open(step) || step->with_worker)

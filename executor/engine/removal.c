@@ -96,7 +96,7 @@ void removal_wound_down(struct step *step)
         step->task = TASK_REMOVE;
         step_finish(step);
     } else if (step->apply->cancelled) {
-        step_skip(step, ERR_CANCELLED, "not tried, since the job was cancelled");
+        step_skip(step, ERR_CANCELLED, "the job was cancelled");
     } else {
         step_progress(step, PROGRESS_PENDING);
     }

@@ -322,13 +322,14 @@ static void say_skipped(const struct graph *g)
         size_t n = 0;
         for (size_t j = i; j < g->n; j++) {
             const struct resource *other = g->v[j];
-            if (other->type != r->type || !was_skipped(other) || !str_eq(other->note, r->note))
+            if (other->type != r->type || !was_skipped(other) ||
+                !str_eq(other->error.message, r->error.message))
                 continue;
             strbuf_addf(&labels, "%s%s", n++ > 0 ? ", " : "", other->label);
             said[j] = true;
         }
-        log_info("not tried: %s %s%s%s", n == 1 ? r->type->singular : r->type->plural, labels.buf,
-                 r->note ? ": " : "", r->note ? r->note : "");
+        log_info("not tried: %s %s: %s", n == 1 ? r->type->singular : r->type->plural, labels.buf,
+                 r->error.message ? r->error.message : err_class_words(r->error.class));
     }
 }
 

@@ -147,13 +147,13 @@ static void test_failures(void **state)
     strcpy(b->error.aws_code, "UnauthorizedOperation");
     strcpy(b->error.request_id, "8d2f-1");
     s->progress = PROGRESS_SKIPPED;
-    s->note = "needs something that failed";
+    err_set(&s->error, ERR_DENIED, "needs something that failed");
     report_progress(&report, g, b);
     expect("security group b: failed, 1.2 s\n"
            "security group: 1 created, 1.2 s\n");
     struct resource *t = add(g, &service, "t"), *u = add(g, &service, "u");
     t->progress = PROGRESS_SKIPPED;
-    t->note = s->note;
+    err_copy(&t->error, &s->error);
     u->progress = PROGRESS_FAILED;
     err_set(&u->error, ERR_CANCELLED, "no longer awaited");
     report_progress(&report, g, u);
