@@ -20,12 +20,14 @@ static struct {
     bool colour, folds, live;
 } state = { .fd = STDERR_FILENO, .least = LOG_INFO };
 
-/* What is open at the end of what has been written; guarded by the mutex. */
+/* Which sections there are, and what is open at the end of what has been written; guarded by the
+ * mutex. */
 static struct {
-    char *aside;          /* the name of its section, or NULL */
+    struct strlist names; /* of all sections so far, as they were asked for */
+    char *aside;          /* the name of the open one, or NULL */
     struct strbuf footer; /* as it is drawn, */
     size_t rows;          /* and how many lines that are */
-} tail = { .footer = STRBUF_INIT };
+} tail = { .names = STRLIST_INIT, .footer = STRBUF_INIT };
 
 static uv_once_t once = UV_ONCE_INIT;
 static uv_mutex_t mutex;
@@ -104,8 +106,9 @@ static void add_footer_end(struct strbuf *out)
         strbuf_addf(out, "\033[%zuA\r\033[J", tail.rows);
 }
 
-/* Lines that are ready to be seen, above the footer. */
-static void put(const struct strbuf *lines, bool is_aside)
+/* Lines that are ready to be seen, above the footer. They end an aside unless they are in it, and
+ * `opens` is the name of that which they begin; or NULL. */
+static void put(const struct strbuf *lines, bool is_aside, const char *opens)
 {
     _cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
     uv_once(&once, init_mutex);
@@ -113,6 +116,8 @@ static void put(const struct strbuf *lines, bool is_aside)
     add_footer_end(&out);
     if (!is_aside)
         add_aside_end(&out);
+    if (opens != NULL)
+        tail.aside = xstrdup(opens);
     strbuf_add(&out, lines->buf, lines->len);
     strbuf_add(&out, tail.footer.buf, tail.footer.len);
     write_all(state.fd, out.buf, out.len);
@@ -147,7 +152,24 @@ static void log_line(enum log_level level, const char *colour, const char *label
     make_safe(&line);
     paint(&line, colour);
     strbuf_addc(&line, '\n');
-    put(&line, false);
+    put(&line, false, NULL);
+}
+
+/* GitLab tells a job's sections apart by their names: the second of a name is "NAME_2", until the
+ * next one begins. */
+static void name_section(const char *name, bool begins, struct strbuf *ret)
+{
+    unsigned n = begins;
+    uv_once(&once, init_mutex);
+    uv_mutex_lock(&mutex);
+    for (size_t i = 0; i < tail.names.n; i++)
+        n += strcmp(tail.names.v[i], name) == 0;
+    if (begins)
+        strlist_add(&tail.names, name);
+    uv_mutex_unlock(&mutex);
+    strbuf_adds(ret, name);
+    if (n > 1)
+        strbuf_addf(ret, "_%u", n);
 }
 
 static void add_section(struct strbuf *out, const char *name, bool collapsed, const char *title)
@@ -162,31 +184,31 @@ static void add_section(struct strbuf *out, const char *name, bool collapsed, co
 
 void log_section_start(const char *name, bool collapsed, const char *title)
 {
-    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
-    add_section(&line, name, collapsed, title);
-    put(&line, false);
+    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT, unique = STRBUF_INIT;
+    name_section(name, true, &unique);
+    add_section(&line, unique.buf, collapsed, title);
+    put(&line, false, NULL);
 }
 
 void log_section_end(const char *name)
 {
-    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
+    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT, unique = STRBUF_INIT;
     if (!state.folds)
         return;
-    add_mark(&line, "end", name, "");
+    name_section(name, false, &unique);
+    add_mark(&line, "end", unique.buf, "");
     strbuf_addc(&line, '\n');
-    put(&line, false);
+    put(&line, false, NULL);
 }
 
 void log_aside_start(const char *name, const char *title)
 {
-    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
+    _cleanup_strbuf_ struct strbuf line = STRBUF_INIT, unique = STRBUF_INIT;
     if (!state.folds || LOG_INFO < state.least)
         return;
-    add_section(&line, name, true, title);
-    put(&line, false);
-    uv_mutex_lock(&mutex);
-    tail.aside = xstrdup(name);
-    uv_mutex_unlock(&mutex);
+    name_section(name, true, &unique);
+    add_section(&line, unique.buf, true, title);
+    put(&line, false, unique.buf);
 }
 
 void log_aside(const char *fmt, ...)
@@ -200,7 +222,7 @@ void log_aside(const char *fmt, ...)
     va_end(ap);
     make_safe(&line);
     strbuf_addc(&line, '\n');
-    put(&line, true);
+    put(&line, true, NULL);
 }
 
 bool log_aside_is_open(void)

@@ -31,9 +31,10 @@ void log_styled(enum log_style style, const char *fmt, ...) _printf_(2, 3);
 bool log_has_colour(void);
 
 /*
- * Sections that GitLab's job log folds, each by a name of its own in the job: letters, digits, '_',
- * '.' and '-' (https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections). Where who
- * reads folds nothing (log_folds(), off at first), a section is its title and its lines.
+ * Sections that GitLab's job log folds, by a name of letters, digits, '_', '.' and '-'; one that
+ * has been used before gets a number, for they must be unique
+ * (https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections). Where who reads folds
+ * nothing (log_folds(), off at first), a section is its title and its lines.
  */
 void log_folds(bool folds);
 void log_section_start(const char *name, bool collapsed, const char *title);

@@ -195,9 +195,8 @@ static void begin_aside(struct report *r, const struct graph *g, const struct st
     if (log_aside_is_open() && now - r->titled < pause)
         return;
     _cleanup_strbuf_ struct strbuf title = STRBUF_INIT;
-    _cleanup_free_ char *name = xasprintf("berth_wait_%u", ++r->n_asides);
     make_title(g, lines, &title);
-    log_aside_start(name, title.buf);
+    log_aside_start("berth_wait", title.buf);
     r->titled = now;
 }
 

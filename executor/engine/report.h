@@ -19,9 +19,8 @@ struct report {
         double start, end; /* clock_now() */
     } phases[REPORT_PHASES];
     size_t n_phases;
-    double said;   /* when the last line about progress was written */
-    double titled; /* and the last title of what is awaited; 0: none */
-    unsigned n_asides;
+    double said;    /* when the last line about progress was written */
+    double titled;  /* and the last title of what is awaited; 0: none */
     double drawn;   /* when a terminal's last lines were */
     bool *reported; /* by resource: its end has been said */
     size_t n_reported;

@@ -61,7 +61,7 @@ static void facts_and_sections(void **state)
     log_section_end("berth_plan");
     line = logged();
     assert_int_equal(sscanf(line, "section_end:%lld:%n", &when, &end), 1);
-    assert_string_equal(line + end, "berth_plan\r\033[0K\n");
+    assert_string_equal(line + end, "berth_plan_2\r\033[0K\n");
 }
 
 static void colours_unless_somebody_minds(void **state)

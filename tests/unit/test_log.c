@@ -110,6 +110,10 @@ static void an_aside_ends_with_the_next_line(void **state)
                     "section_start::wait_3[collapsed=true]\r\033[0Kwaiting for y\n"
                     "section_end::wait_3\r\033[0K\n"
                     "section_start::plan\r\033[0Kthe plan\nsection_end::plan\r\033[0K\n");
+    log_section_start("plan", true, "another"); /* a job may destroy several environments */
+    log_section_end("plan");
+    expect_timeless("section_start::plan_2[collapsed=true]\r\033[0Kanother\n"
+                    "section_end::plan_2\r\033[0K\n");
 }
 
 static void nothing_is_folded_for_who_folds_nothing(void **state)
