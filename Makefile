@@ -144,6 +144,7 @@ lint: check-headers check-man
 	@$(PYTHON) tests/lint/arrows.py
 	@$(PYTHON) tests/lint/banned.py
 	@$(PYTHON) tests/lint/refusals.py
+	@$(PYTHON) tests/lint/messages.py
 	@$(PYTHON) drivers/aws/shapes.py --check
 
 check-man: all
