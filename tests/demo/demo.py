@@ -38,6 +38,10 @@ ENVIRONMENT = "automation-8527fec8"
 GRAFANA_PASSWORD = "example-gf_security_admin_password"
 TERRAFORM = ("terraform", "tofu")
 FIRST, SECOND, UNCHANGED, CPU = 101, 102, 103, 104
+# Where the pages stay that the jobs leave (docs/report.md).
+PAGES = ROOT / "build" / "demo"
+KEEP_PAGE = ("[ ! -e berth-report.html ] || "
+             f"cp berth-report.html '{PAGES}'/$CI_JOB_NAME-$CI_PIPELINE_ID.html")
 COLOURED = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 BOLD, PLAIN = ("\033[1m", "\033[0m") if COLOURED else ("", "")
 
@@ -156,6 +160,11 @@ class Demo:
             print(f"  {cost.row.name:<48}{cost.row.status:<10}{cost.row.seconds:>8.1f}"
                   f"{cost.reads:>8}{cost.writes:>8}")
 
+    def show_pages(self) -> None:
+        self.say("the pages that the jobs have left, to be opened in a browser")
+        for page in sorted(PAGES.glob("*.html"), key=lambda path: path.stat().st_mtime):
+            print(f"  {page}")
+
     def say(self, text: str) -> None:
         print(f"\n{BOLD}==> {text}{PLAIN}", flush=True)
 
@@ -194,6 +203,8 @@ def main() -> int:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="berth-demo-")))
         directory.chmod(0o755)
+        shutil.rmtree(PAGES, ignore_errors=True)
+        PAGES.mkdir(parents=True)
         endpoint = stack.enter_context(Endpoint())
         shutil.copytree(ROOT / "config/examples/mettel", directory / "project")
         registry = stack.enter_context(Registry(endpoint.url))
@@ -206,7 +217,7 @@ def main() -> int:
             "BERTH_CONFIG": str(directory / "berth.json"), "HTTPS_PROXY": grafana.proxy,
             "NO_PROXY": "127.0.0.1"}
         demo = Demo(endpoint, grafana, Project(
-            directory / "project", BRANCH, {"platform/berth": ROOT}, environ))
+            directory / "project", BRANCH, {"platform/berth": ROOT}, environ, after=KEEP_PAGE))
         print(f"AWS is played at {endpoint.url}, its registry by docker-registry "
               f"at {registry.host}, Grafana at {grafana.url}; nothing leaves this machine.")
         try:
@@ -216,6 +227,7 @@ def main() -> int:
             return 1
         finally:
             demo.show_costs()
+            demo.show_pages()
     return 0
 
 

@@ -43,6 +43,7 @@ class Project:
     includes: Mapping[str, Path]
     environ: Mapping[str, str]
     protected: bool = False
+    after: str = ""  # a script that every job ends with
 
     def jobs(self) -> list[PipelineJob]:
         jobs = load_jobs(self.directory, self.includes)
@@ -62,6 +63,10 @@ class Project:
                 script = Path(directory) / f"script{number}"
                 script.write_text(item)
                 command += ["--script", script]
+            if self.after:
+                script = Path(directory) / "after"
+                script.write_text(self.after)
+                command += ["--after-script", script]
             command += [f"--var={key}={value}" for key, value in job.variables.items()]
             command += ["--protected"] if self.protected else []
             start = time.monotonic()
