@@ -126,6 +126,8 @@ static cJSON *plan_summary(const cJSON *resources)
     const cJSON *r;
     cJSON_ArrayForEach (r, resources) {
         const char *action = json_str(r, "action");
+        if (json_bool(r, "again", false))
+            continue; /* nobody had planned that it comes back */
         bool replaced = str_eq(action, "replace");
         create += replaced || str_eq(action, "create");
         update += str_eq(action, "update");

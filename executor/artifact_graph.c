@@ -21,6 +21,7 @@ struct kind {
 struct picture {
     struct kind *kinds; /* in the order of the report */
     size_t n;
+    size_t *of; /* by item: which kind it is */
     size_t layers;
     bool *needs;   /* [i * n + j]: i needs j, directly; no circles */
     bool *reaches; /* the same over others, too */
@@ -29,15 +30,16 @@ struct picture {
 static void picture_release(struct picture *pic)
 {
     free(pic->kinds);
+    free(pic->of);
     free(pic->needs);
     free(pic->reaches);
 }
 #define _cleanup_picture_ _cleanup_(picture_release)
 
-static size_t kind_of(const struct picture *pic, const cJSON *r)
+static size_t kind_find(const struct picture *pic, const char *type)
 {
     size_t i = 0;
-    while (i < pic->n && !str_eq(pic->kinds[i].type, json_str(r, "type")))
+    while (i < pic->n && !str_eq(pic->kinds[i].type, type))
         i++;
     return i;
 }
@@ -45,9 +47,11 @@ static size_t kind_of(const struct picture *pic, const cJSON *r)
 static void take_kinds(const struct page *p, struct picture *pic)
 {
     pic->kinds = xcalloc(p->n + 1, sizeof(*pic->kinds));
+    pic->of = xcalloc(p->n + 1, sizeof(*pic->of));
     for (size_t i = 0; i < p->n; i++) {
         const cJSON *r = p->items[i].json;
-        if (kind_of(pic, r) == pic->n)
+        pic->of[i] = kind_find(pic, json_str(r, "type"));
+        if (pic->of[i] == pic->n)
             pic->kinds[pic->n++] = (struct kind){ .type = json_str(r, "type"),
                                                   .title = json_str(r, "kinds"),
                                                   .first = &p->items[i] };
@@ -60,11 +64,10 @@ static void take_needs(const struct page *p, struct picture *pic)
     pic->needs = xcalloc(n * n + 1, sizeof(bool));
     for (size_t i = 0; i < p->n; i++) {
         const cJSON *need;
-        size_t kind = kind_of(pic, p->items[i].json);
         cJSON_ArrayForEach (need, json_get(p->items[i].json, "needs")) {
             const struct page_item *other = page_find(p, need->valuestring);
             if (other != NULL)
-                pic->needs[kind * n + kind_of(pic, other->json)] = true;
+                pic->needs[pic->of[i] * n + pic->of[other->index]] = true;
         }
     }
 }
@@ -171,7 +174,7 @@ static void add_resource(const struct page *p, const struct page_item *item, str
     strbuf_addf(out, "\"><a href=\"#r-%zu\" title=\"", item->index);
     html_text(out, json_str(item->json, "name"));
     strbuf_addf(out, "\"><i class=\"mark\" aria-hidden=\"true\">%s</i>", item->state->mark);
-    html_element(out, "span", "label", json_str(item->json, "label"));
+    html_element(out, "span", "label", page_label(p, item));
     strbuf_addf(out, "<span class=\"quiet\">, %s%s</span></a></li>", item->state->word,
                 item->critical ? ", on the critical path" : "");
 }
@@ -184,7 +187,7 @@ static void add_card(const struct page *p, const struct picture *pic, size_t kin
     const char *separator = "";
     _cleanup_strbuf_ struct strbuf chips = STRBUF_INIT, dots = STRBUF_INIT;
     for (size_t i = 0; i < p->n; i++) {
-        if (kind_of(pic, p->items[i].json) != kind)
+        if (pic->of[i] != kind)
             continue;
         n++;
         failed = failed || str_eq(p->items[i].state->class, "failed");

@@ -13,28 +13,30 @@ __asm__(".pushsection .rodata\n"
         ".popsection\n");
 extern const char report_html[];
 
+static const char *entity_of(char c)
+{
+    switch (c) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    default:
+        return "&#39;";
+    }
+}
+
 void html_text(struct strbuf *out, const char *text)
 {
-    for (; *text != '\0'; text++) {
-        switch (*text) {
-        case '&':
-            strbuf_adds(out, "&amp;");
-            break;
-        case '<':
-            strbuf_adds(out, "&lt;");
-            break;
-        case '>':
-            strbuf_adds(out, "&gt;");
-            break;
-        case '"':
-            strbuf_adds(out, "&quot;");
-            break;
-        case '\'':
-            strbuf_adds(out, "&#39;");
-            break;
-        default:
-            strbuf_addc(out, *text);
-        }
+    while (*text != '\0') {
+        size_t len = strcspn(text, "&<>\"'");
+        strbuf_add(out, text, len);
+        text += len;
+        if (*text != '\0')
+            strbuf_adds(out, entity_of(*text++));
     }
 }
 
@@ -77,6 +79,15 @@ const struct page_item *page_find(const struct page *p, const char *address)
     return address != NULL ? strmap_get(&p->addresses, address) : NULL;
 }
 
+const char *page_label(const struct page *p, const struct page_item *item)
+{
+    const char *label = json_str(item->json, "label");
+    const char *environment = json_str(p->report, "environment");
+    size_t len = environment != NULL ? strlen(environment) : 0;
+    bool prefixed = len > 0 && str_starts(label, environment) && label[len] == '-';
+    return prefixed && label[len + 1] != '\0' ? label + len + 1 : label;
+}
+
 void page_link(const struct page *p, const char *address, struct strbuf *out)
 {
     const struct page_item *item = page_find(p, address);
@@ -87,7 +98,7 @@ void page_link(const struct page *p, const char *address, struct strbuf *out)
     strbuf_addf(out, "<a href=\"#r-%zu\">", item->index);
     html_element(out, "span", "kind-word", json_str(item->json, "kind"));
     strbuf_addc(out, ' ');
-    html_text(out, json_str(item->json, "label"));
+    html_text(out, page_label(p, item));
     strbuf_adds(out, "</a>");
 }
 
@@ -221,9 +232,10 @@ static const struct {
     const char *mark;
     void (*write)(const struct page *p, struct strbuf *out);
 } parts[] = {
-    { "head", page_head }, { "summary", page_summary }, { "failures", page_failures },
-    { "path", page_path }, { "graph", page_graph },     { "timeline", page_timeline },
-    { "plan", page_plan }, { "calls", page_calls },     { "foot", page_foot },
+    { "head", page_head },         { "summary", page_summary }, { "failures", page_failures },
+    { "warnings", page_warnings }, { "path", page_path },       { "graph", page_graph },
+    { "timeline", page_timeline }, { "plan", page_plan },       { "calls", page_calls },
+    { "foot", page_foot },
 };
 
 static void write_part(const struct page *p, const char *mark, size_t len, struct strbuf *out)

@@ -61,6 +61,8 @@ double page_number(const cJSON *json, const char *key); /* 0 where there is none
 const char *page_span(const cJSON *json, char *buf, size_t size);
 /* The item of an address, or NULL. */
 const struct page_item *page_find(const struct page *p, const char *address);
+/* What the spec calls it; what is only found in AWS, without the environment's name before it. */
+const char *page_label(const struct page *p, const struct page_item *item);
 /* "service notifier" as a link to it; `address` stands for what is not in the report. */
 void page_link(const struct page *p, const char *address, struct strbuf *out);
 /* The part of a bar from one moment to another, with a title where there is one. */
@@ -70,6 +72,7 @@ void page_rect(const struct page *p, const char *class, double from, double to, 
 /* artifact_summary.c */
 void page_summary(const struct page *p, struct strbuf *out);
 void page_failures(const struct page *p, struct strbuf *out);
+void page_warnings(const struct page *p, struct strbuf *out);
 void page_plan(const struct page *p, struct strbuf *out);
 /* artifact_graph.c: a card for each kind, in layers; what is needed stands to the left. */
 void page_graph(const struct page *p, struct strbuf *out);

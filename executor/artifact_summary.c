@@ -191,7 +191,16 @@ void page_summary(const struct page *p, struct strbuf *out)
     add_facts(p, out);
     add_phases(p, out);
     add_list(json_get(p->report, "left"), "Left", out);
-    add_list(json_get(p->report, "warnings"), "Warnings", out);
+}
+
+void page_warnings(const struct page *p, struct strbuf *out)
+{
+    const cJSON *warnings = json_get(p->report, "warnings");
+    if (json_count(warnings) == 0)
+        return;
+    strbuf_adds(out, "<section id=\"warnings\" aria-label=\"Warnings\">");
+    add_list(warnings, "Warnings", out);
+    strbuf_adds(out, "</section>");
 }
 
 static void add_lines(const cJSON *lines, struct strbuf *out)
@@ -213,9 +222,10 @@ static void add_failure(const struct page *p, const struct page_item *item, stru
     page_link(p, json_str(item->json, "address"), out);
     strbuf_adds(out, "</h3>");
     html_element(out, "p", "cause", cause != NULL ? cause : error != NULL ? error : "failed");
-    if (cause != NULL && error != NULL && !str_eq(cause, error))
+    const cJSON *sections = json_get(explanation, "sections");
+    if (cause != NULL && error != NULL && !str_eq(cause, error) && json_count(sections) == 0)
         html_element(out, "p", "error", error);
-    cJSON_ArrayForEach (section, json_get(explanation, "sections")) {
+    cJSON_ArrayForEach (section, sections) {
         const cJSON *lines = json_get(section, "lines");
         strbuf_adds(out, "<details open><summary>");
         html_text(out, json_str(section, "title") != NULL ? json_str(section, "title") : "more");

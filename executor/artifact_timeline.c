@@ -102,14 +102,14 @@ static void add_bar(const struct page *p, const struct page_item *item, struct s
     strbuf_adds(out, "</svg>");
 }
 
-static void add_name(const struct page_item *item, struct strbuf *out)
+static void add_name(const struct page *p, const struct page_item *item, struct strbuf *out)
 {
     const struct page_state *state = item->state;
     strbuf_addf(out, "<span class=\"who\"><i class=\"mark s-%s\" title=\"%s\">%s</i>", state->class,
                 state->word, state->mark);
     html_element(out, "span", "kind-word", json_str(item->json, "kind"));
     strbuf_addc(out, ' ');
-    html_element(out, "span", "label", json_str(item->json, "label"));
+    html_element(out, "span", "label", page_label(p, item));
     strbuf_addf(out, "<span class=\"quiet\">, %s%s</span></span>", state->word,
                 item->critical ? ", on the critical path" : "");
 }
@@ -197,7 +197,7 @@ static void add_row(const struct page *p, const struct page_item *item, struct s
     char span[32];
     strbuf_addf(out, "<li class=\"find%s\" data-r=\"%zu\"><details id=\"r-%zu\"><summary>",
                 item->critical ? " critical" : "", item->index, item->index);
-    add_name(item, out);
+    add_name(p, item, out);
     add_bar(p, item, out);
     strbuf_addf(out, "<span class=\"took\">%s</span></summary>",
                 json_get(item->json, "end") != NULL ? page_span(item->json, span, sizeof(span))
@@ -256,7 +256,7 @@ void page_timeline(const struct page *p, struct strbuf *out)
     for (size_t i = 0; i < n_rest; i++) {
         strbuf_addf(out, "<li class=\"find\" data-r=\"%zu\"><details id=\"r-%zu\"><summary>",
                     rest[i]->index, rest[i]->index);
-        add_name(rest[i], out);
+        add_name(p, rest[i], out);
         strbuf_adds(out, "</summary>");
         add_more(p, rest[i], out);
         strbuf_adds(out, "</details></li>");

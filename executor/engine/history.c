@@ -128,6 +128,12 @@ static cJSON *resource_to_json(const struct history *h, const struct resource *r
     return json;
 }
 
+static void put_again(cJSON *json, bool again)
+{
+    if (again)
+        json_put_bool(json, "again", true);
+}
+
 static void note_path(struct history *h, const struct graph *g, double start)
 {
     _cleanup_free_ struct critical_step *steps = NULL;
@@ -151,7 +157,7 @@ void history_note(struct history *h, const struct graph *g, double start)
     }
     for (size_t i = 0; i < g->n; i++)
         if (!again || g->v[i]->action != ACTION_NONE)
-            json_push(h->resources, resource_to_json(h, g->v[i], start));
+            put_again(json_push(h->resources, resource_to_json(h, g->v[i], start)), again);
     note_path(h, g, start);
     waits_forget(h);
 }

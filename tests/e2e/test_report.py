@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
+import signal
+import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,6 +164,26 @@ def test_a_failed_job_leaves_why(failed: Left) -> None:
     assert (call["error"], call["resource"]) == ("AccessDeniedException", resource["address"])
     page = failed.page.read_text()
     assert html.escape(MARKUP) in page and MARKUP not in page
+
+
+def test_a_cancelled_job_leaves_what_is_done(small: World, tmp_path: Path,
+                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where the runner keeps what it keeps
+    small.aws.fault(service="ecs", action="CreateService", fault="slow", seconds=2)
+    with small.start(keep=True) as running:
+        group = running.wait_stage("build_script").pid
+        deadline = time.monotonic() + 60
+        while not small.aws.calls("ecs", "CreateService"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.killpg(group, signal.SIGTERM)
+        result = running.wait(120)
+    assert result.exit_code == SYSTEM, result.log
+    report = json.loads((Path(result.build_dir) / "berth-report.json").read_text())
+    jsonschema.validate(report, SCHEMA)
+    assert report["verdict"]["result"] == "cancelled"
+    assert {"done", "failed"} <= {r["result"] for r in report["resources"]}
+    assert "cancelled" in (Path(result.build_dir) / "berth-report.html").read_text()
 
 
 def test_a_spec_that_is_wrong_leaves_no_plan(small: World) -> None:

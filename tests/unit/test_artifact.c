@@ -100,6 +100,26 @@ static void test_counts_as_gitlab_wants_them(void **state)
     end(&run);
 }
 
+/* What comes back and is removed once more was removed, but not planned. */
+static void test_a_second_round(void **state)
+{
+    (void)state;
+    struct run run;
+    begin(&run);
+    add(run.graph, &group, "a", ACTION_REMOVE);
+    add(run.graph, &group, "b", ACTION_REMOVE);
+    struct graph *second = graph_new(&run.graph->context);
+    add(second, &group, "a", ACTION_REMOVE);
+    add(second, &group, "kept", ACTION_NONE);
+    errand_note(&run.errand, run.graph);
+    errand_note(&run.errand, second);
+    _cleanup_json_ cJSON *report = artifact_report(&run.artifact);
+    assert_int_equal(json_int(json_get(report, "plan"), "delete", 0), 2);
+    assert_int_equal(json_count(json_get(report, "resources")), 3);
+    graph_free(second);
+    end(&run);
+}
+
 /* Where there is no plan there are no counts: nobody is told that nothing would change. */
 static void test_without_a_plan(void **state)
 {
@@ -293,6 +313,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts_as_gitlab_wants_them),
+        cmocka_unit_test(test_a_second_round),
         cmocka_unit_test(test_without_a_plan),
         cmocka_unit_test(test_waits_one_after_the_other),
         cmocka_unit_test(test_waits_are_bounded),
