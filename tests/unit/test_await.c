@@ -55,6 +55,33 @@ static void test_deadlines(void **state)
     assert_true(clock_now() - start < 10);
 }
 
+/* A resource may have a deadline of its own, which is not that of its removal. */
+static void test_a_deadline_of_its_own(void **state)
+{
+    (void)state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    fake_thing("ecs.service/E-a")->looks = 1000000;
+    struct graph *g = fake_graph("[{\"type\":\"ecs.service\",\"label\":\"a\"}]");
+    graph_find(g, "ecs.service/a")->deadline = 0.1;
+    assert_int_equal(fake_bring_up(g, &fake_options, &err), -1);
+    assert_int_equal(err.class, ERR_UNHEALTHY);
+    assert_non_null(strstr(err.message, "is not ready after 0.1 s"));
+    graph_free(g);
+}
+
+/* Where the driver says that it is AWS's affair, it is. */
+static void test_an_application_without_blame(void **state)
+{
+    (void)state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    fake_thing("ecs.service/E-a")->broken = true;
+    struct graph *g = fake_graph("[{\"type\":\"ecs.service\",\"label\":\"a\"}]");
+    json_put_bool(graph_find(g, "ecs.service/a")->memo, RESOURCE_BLAMELESS, true);
+    assert_int_equal(fake_bring_up(g, &fake_options, &err), -1);
+    assert_int_equal(err.class, ERR_FAILED);
+    graph_free(g);
+}
+
 static void test_what_vanishes_is_not_awaited_to_the_deadline(void **state)
 {
     (void)state;
@@ -228,6 +255,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, fake_tear_down)
     const struct CMUnitTest tests[] = {
         T(test_deadlines),
+        T(test_a_deadline_of_its_own),
+        T(test_an_application_without_blame),
         T(test_what_vanishes_is_not_awaited_to_the_deadline),
         T(test_what_is_missed_once_is_awaited),
         T(test_what_is_broken_fails_at_once),

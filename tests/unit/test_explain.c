@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "drivers/explanation.h"
+#include "executor/base/log.h"
+#include "executor/base/redact.h"
 #include "tests/unit/fake.h"
 
 static struct cancel cancel;
@@ -163,13 +165,33 @@ static void a_line_is_cut_between_characters(void **state)
     assert_string_equal(cJSON_GetStringValue(lines->child), expected);
 }
 
+static void what_is_secret_is_masked_before_it_is_cut(void **state)
+{
+    (void)state;
+    _cleanup_json_ cJSON *x = explanation_new("cause");
+    cJSON *lines = explanation_section(x, "log");
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    redact_add("open-sesame-77");
+    while (text.len < EXPLANATION_LINE_MAX - 7)
+        strbuf_addc(&text, 'x');
+    strbuf_adds(&text, "open-sesame-77");
+    explanation_line(lines, "%s", text.buf);
+    redact_release();
+    assert_null(strstr(cJSON_GetStringValue(lines->child), "open"));
+    assert_non_null(strstr(cJSON_GetStringValue(lines->child), "[MASK"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(the_cause_is_the_runs_last_line),   TEST(several_are_asked_together_and_counted),
-        TEST(what_has_no_explain_has_its_error), TEST(kinds_are_counted_apart),
-        TEST(nobody_is_asked_after_a_cancel),    TEST(a_line_is_cut_between_characters),
+        TEST(the_cause_is_the_runs_last_line),
+        TEST(several_are_asked_together_and_counted),
+        TEST(what_has_no_explain_has_its_error),
+        TEST(kinds_are_counted_apart),
+        TEST(nobody_is_asked_after_a_cancel),
+        TEST(a_line_is_cut_between_characters),
+        TEST(what_is_secret_is_masked_before_it_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
