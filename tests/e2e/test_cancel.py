@@ -59,6 +59,14 @@ def asked(world: World, action: str, service: str, times: int = 1) -> bool:
     return len(made) >= times
 
 
+def awaited(world: World) -> bool:
+    """Whether a service that was updated has been looked at since, and that was taken note of: the
+    second look follows the first."""
+    made = [call["action"] for call in world.aws.record("action")]
+    return "UpdateService" in made and \
+        made[made.index("UpdateService"):].count("DescribeServices") > 1
+
+
 def cancel(running: RunningJob, kind: str = "canceling") -> Result:
     began = time.monotonic()
     running.cancel(kind)
@@ -102,13 +110,30 @@ def converges(world: World) -> None:
         assert len(service["deployments"]) == 1
 
 
+# --- before anything is written ---
+
+@pytest.mark.parametrize("service, action, last", [
+    ("ecs", "DescribeServices", "cancelled while reading what is there; nothing changed"),
+    ("servicequotas", "ListServiceQuotas", "cancelled while checking the plan; nothing changed"),
+    ("ecs", "TagResource", "cancelled: 0 of 4 done; run the job again to go on from there"),
+])
+def test_the_last_line_says_how_far_it_was(small: World, service: str, action: str,
+                                           last: str) -> None:
+    take_back(small)
+    change(small)
+    small.aws.fault(service=service, action=action, fault="slow", seconds=1)
+    result = cancelled(small, lambda: small.aws.calls(action=action))
+    assert f"ERROR: {last}\nERROR: Job failed: canceled" in result.log
+    assert set(small.writes()) <= {"ecs.TagResource"}  # the mark that it has begun
+
+
 # --- left as it is ---
 
 def test_what_was_begun_goes_on_by_default(small: World) -> None:
     """The log says of each service where it is; after_script and cleanup have their turn."""
     change(small)
     with frozen(small):
-        result = cancelled(small, lambda: asked(small, "UpdateService", NOTIFIER),
+        result = cancelled(small, lambda: awaited(small),
                            after_script=["echo afterwards: $CI_JOB_STATUS"])
         assert result.status == "canceled"
         assert words(result)[3] == ""

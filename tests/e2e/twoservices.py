@@ -10,7 +10,7 @@ from typing import Any
 
 from world import ENVIRONMENT, World
 
-SECONDS = 60.0
+SECONDS = 120.0
 NOTIFIER, T7 = f"{ENVIRONMENT}-notifier", f"{ENVIRONMENT}-t7-bridge"
 
 
