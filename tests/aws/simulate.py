@@ -49,7 +49,11 @@ def simulate(call: Call) -> dict[str, Any]:
     results = []
     for action in given["ActionNames"]:
         for arn in given.get("ResourceArns") or ["*"]:
-            found = verdict(statements, Question(action, arn, contexts(given)))
+            question = Question(action, arn, contexts(given))
+            found = verdict(statements, question)
+            # Who asks of itself does not try what it may not, so that this is the denial.
+            if found != "Allow" and keys_of(call.world).owned_by(given["PolicySourceArn"]):
+                call.world.store(Enforcement, call.account, "aws").note(statements, question)
             results.append({"EvalActionName": action, "EvalResourceName": arn,
                             "EvalDecision": DECISIONS[found], "MissingContextValues": []})
     limit, start = given.get("MaxItems", 100), int(given.get("Marker") or 0)

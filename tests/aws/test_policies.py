@@ -189,11 +189,12 @@ def test_records_by_their_names(endpoint: Endpoint) -> None:
 
 def test_decisions_are_logged(endpoint: Endpoint, tmp_path: Path) -> None:
     """Each once, with the statements that allow it, which are more than the first that does; and
-    for whom it was."""
+    for whom it was. So is what somebody asked the simulator, and may not."""
     one = {"Effect": "Allow", "Action": "ecs:List*", "Resource": "*"}
     policy = {"Version": "2012-10-17", "Statement": [
         {**one, "Sid": "A"}, {**one, "Sid": "B", "Action": "ecs:ListClusters"},
-        {**one, "Sid": "C", "Resource": arn("ecs", "cluster/x")}]}
+        {**one, "Sid": "C", "Resource": arn("ecs", "cluster/x")},
+        {**one, "Sid": "D", "Action": "iam:SimulatePrincipalPolicy"}]}
     log = tmp_path / "log"
     endpoint.enforce_on(USER, policy, log=str(log), asks_for="one")
     ecs = endpoint.client("ecs")
@@ -205,6 +206,10 @@ def test_decisions_are_logged(endpoint: Endpoint, tmp_path: Path) -> None:
     assert [json.loads(line) for line in log.read_text().splitlines()] == [
         ["ecs:ListClusters", ["A", "B"], "one"], ["ecs:ListTaskDefinitions", ["A"], "one"],
         ["ecs:DescribeClusters", [], "one"], ["ecs:ListClusters", ["A", "B"], "two"]]
+    endpoint.client("iam").simulate_principal_policy(
+        PolicySourceArn=USER, ActionNames=["ecs:ListClusters", "iam:PassRole"])
+    assert [json.loads(line) for line in log.read_text().splitlines()][4:] == [
+        ["iam:SimulatePrincipalPolicy", ["D"], "two"], ["iam:PassRole", [], "two"]]
 
 
 @pytest.mark.parametrize("condition,context,allowed", [
