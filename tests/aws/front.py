@@ -26,8 +26,8 @@ from . import metadata, wire
 from .control import Control
 from .dispatch import Dispatcher, is_write
 from .errors import AwsError
+from .headers import headers_read
 from .processes import Processes
-from .quick import headers_read
 from .registry import Raw, service_find
 from .sigv4 import refusal, signature_check
 from .world import World

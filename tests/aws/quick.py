@@ -2,14 +2,14 @@
 """What libraries do for every call, as cheaply as this endpoint needs it: the same results.
 
 A suite makes hundreds of thousands of calls here, and without these most of the processor's time
-goes into general means to small ends: a mail parser for six headers, a SAX writer with name checks
-for names out of models, two compiled patterns to find the tags of one id.
+goes into general means to small ends: a SAX writer with name checks for names out of models, two
+compiled patterns to find the tags of one id.
 """
 
 from __future__ import annotations
 
 import types
-from typing import Any, BinaryIO
+from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import moto.core.serialize
@@ -17,7 +17,6 @@ from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.models.tags import EC2_PREFIX_TO_RESOURCE, get_prefix
 
 DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'
-LINES, LINE_BYTES = 100, 65536
 
 
 def document_write(tree: dict[str, Any], full_document: bool = True, **_: Any) -> str:
@@ -71,24 +70,6 @@ def tags_get(resource: Any) -> list[dict[str, Any]]:
     kind = EC2_PREFIX_TO_RESOURCE.get(get_prefix(resource.id), "")
     return [{"resource_id": resource.id, "key": key, "value": value, "resource_type": kind}
             for key, value in tags.items()]
-
-
-def headers_read(stream: BinaryIO) -> dict[str, str]:
-    """The headers of a request, by their names in lower case; of several of a name, all values.
-
-    ValueError for what is no header (https://www.rfc-editor.org/rfc/rfc9112#section-5), or too much.
-    """
-    headers: dict[str, str] = {}
-    for _ in range(LINES):
-        line = stream.readline(LINE_BYTES + 1)
-        if line in (b"\r\n", b"\n", b""):
-            return headers
-        name, colon, value = line.decode("iso-8859-1").partition(":")
-        if not colon or not name or name != name.strip() or len(line) > LINE_BYTES:
-            raise ValueError(f"no header: '{line[:40]!r}'")
-        name, value = name.lower(), value.strip()
-        headers[name] = f"{headers[name]},{value}" if name in headers else value
-    raise ValueError(f"more than {LINES} headers")
 
 
 def copied(value: Any) -> Any:

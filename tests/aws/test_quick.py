@@ -11,7 +11,8 @@ import xmltodict
 from moto.ec2.models import ec2_backends
 
 from .endpoint import REGION
-from .quick import copied, document_write, headers_read, tags_get
+from .headers import headers_read
+from .quick import copied, document_write, tags_get
 
 TREES: list[dict[str, Any]] = [
     {"a": {"@xmlns": 'x"y', "b": [1, None, "", {"c": True}], "e": [], "t": "a<b>&\"'\r\n\x85é"}},

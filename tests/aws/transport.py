@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
-from .quick import headers_read
+from .headers import headers_read
 
 Header = tuple[str, str | bytes]
 
