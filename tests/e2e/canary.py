@@ -138,8 +138,8 @@ def watch_commands() -> None:
 
     def communicate(self: Any, *rest: Any, **named: Any) -> Any:
         said = original(self, *rest, **named)
-        program = self.args if isinstance(self.args, (str, Path)) else self.args[0]
-        if Path(program).parent.name in ("bin", "berth") and "/build" in str(program):
+        program = str(self.args if isinstance(self.args, (str, bytes, Path)) else self.args[0])
+        if Path(program).parent.name in ("bin", "berth") and "/build" in program:
             for data in said:
                 WATCH.look(data.encode() if isinstance(data, str) else data or b"",
                            f"what '{Path(program).name}' has said")

@@ -66,6 +66,10 @@ def test_an_apply_that_fails_is_one_json(ready: World) -> None:
 
 def test_usage(world: World) -> None:
     assert "usage: berth" in world.berth("--help").stdout
+    assert world.berth("help").stdout == world.berth("--help").stdout
+    plan = world.berth("plan", "--help").stdout
+    assert plan.startswith("usage: berth plan --ref BRANCH [--project N]")
+    assert world.berth("help", "plan").stdout == plan
     assert world.berth("--version").stdout.startswith("berth ")
     done = world.berth("plna", code=1)
     assert "plna" in done.stderr and len(done.stderr.splitlines()) <= 2

@@ -11,10 +11,10 @@ import base64
 import html
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -25,7 +25,7 @@ import canary
 from canary import CANARY, VALUE, VARIABLE
 from executorhost import Host
 from test_destroy import wait_for_call
-from world import BRANCH, BUILD, PROJECT_ID, World
+from world import BRANCH, BUILD, ENVIRONMENT, PROJECT_ID, World
 
 ROLE_ARN = "arn:aws:iam::123456789012:role/berth-deploy"
 
@@ -79,7 +79,16 @@ def test_what_aws_says_of_a_masked_variable(ready: World) -> None:
     told = [line for line in failed.log.splitlines() if "Value '[MASKED]' at" in line]
     assert told and all(line.count("[MASKED]") >= 15 for line in told), failed.log
     world.aws.clear_faults()
+    service = {"match": {"serviceName": f"{ENVIRONMENT}-notifier"}}
+    line = re.sub(r"\n *", "", every_way(VALUE))  # each of the log's lines stands alone
     world.aws.record_clear()
+    world.aws.fault(fault="writes", message=f"the environment: {line}", **service)
+    world.aws.fault(fault="crash", code=1, **service)
+    crashed = world.job(**debug)
+    assert crashed.exit_code == 1
+    assert re.search(r"the environment: Value '\[MASKED\]'(.*\[MASKED\]){12}", crashed.log), \
+        crashed.log
+    world.aws.clear_faults()
     world.deploy(**debug)
     sent = {c["action"] for c in world.aws.record() if CANARY in json.dumps(c["input"])}
     assert sent == {"RegisterTaskDefinition"}
