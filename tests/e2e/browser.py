@@ -91,6 +91,8 @@ class Browser:
                                  flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
+        # As in the window that a person looks at: without it nothing is told of the focus.
+        self.call("Emulation.setFocusEmulationEnabled", enabled=True)
 
     # -- what a person does ------------------------------------------------------------------------
 

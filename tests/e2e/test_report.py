@@ -310,6 +310,19 @@ def test_a_resource_is_found_and_opened(page: Browser, whole: Any) -> None:
                     f"done(document.getElementById('r-{wanted[0]}').open))))")
 
 
+@needs_browser
+def test_what_a_resource_needs_is_shown_while_it_has_the_focus(page: Browser, whole: Any) -> None:
+    resources = whole[0].report()["resources"]
+    [index] = [i for i, r in enumerate(resources) if r["type"] == "elasticache.cluster"]
+    redis = resources[index]
+    page.run(f"document.querySelector('.chip[data-r=\"{index}\"] a').focus()")
+    picked = page.run("[...document.querySelectorAll('.chip.picked')].map(c => Number(c.dataset.r))")
+    assert set(picked) == {index} | {
+        i for i, r in enumerate(resources)
+        if r["address"] in redis["needs"] or redis["address"] in r["needs"]}
+    assert page.run("document.querySelectorAll('.edges .on').length") >= 3
+
+
 CONTRAST = """
 const channel = (c) => { c /= 255; return c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4; };
 const probe = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
