@@ -193,7 +193,7 @@ def test_a_terminal_shows_what_goes_on(ready: World) -> None:
     make_small(ready)
     with frozen(ready):
         with terminal(ready, *apply(ready)) as killed:
-            killed.await_text(r"^ +0:[0-9]+  service notifier: 0 of 1 tasks of ")
+            killed.await_text(r"^ +[0-9]+:[0-9]+  service notifier: 0 of 1 tasks of ")
             assert max(map(len, killed.screen().lines)) > 60  # a line that is said is whole
             for line in killed.screen().lines:
                 assert len(line) < 60 or not re.match(r" +[0-9]+:[0-9]+  ", line)
@@ -201,8 +201,8 @@ def test_a_terminal_shows_what_goes_on(ready: World) -> None:
             assert killed.shown.endswith(b"\n")
             assert b"\x1b[?" not in killed.shown  # nothing is hidden that would have to come back
         with terminal(ready, *apply(ready)) as stopped:
-            stopped.await_text(r"^ +0:[0-9]+  apply: [0-9]+ of [0-9]+ done$")
-            stopped.await_text(r"^ +0:[0-9]+  service notifier: ")
+            stopped.await_text(r"^ +[0-9]+:[0-9]+  apply: [0-9]+ of [0-9]+ done$")
+            stopped.await_text(r"^ +[0-9]+:[0-9]+  service notifier: ")
             assert stopped.end(signal.SIGINT) == SYSTEM
             screen = stopped.screen()
             text = "\n".join(screen.lines)
