@@ -228,11 +228,11 @@ static void ambiguity_has_bounds(void **state)
 {
     (void)state;
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-    for (unsigned i = 0; i < 20000; i++)
+    for (unsigned i = 0; i < 3000; i++)
         strbuf_addc(&text, '\\');
     redact_add("\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\x");
     redact(&text);
-    assert_int_equal(text.len, 20000);
+    assert_int_equal(text.len, 3000);
     strbuf_addc(&text, 'x');
     redact(&text);
     assert_non_null(strstr(text.buf, "[MASKED]"));
@@ -264,7 +264,7 @@ static void many_secrets_and_a_long_line(void **state)
         redact_add(secret);
     }
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-    while (text.len < 1u << 20)
+    while (text.len < 1u << 18)
         strbuf_addf(&text, "{\"glpat\":\"%zu\",\"path\":\"C:\\\\x%%41&amp;+\"} ", text.len);
     strbuf_adds(&text, "glpat-96af9a3d\\/77\\\"");
     size_t len = text.len;
