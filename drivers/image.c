@@ -21,6 +21,7 @@ void image_release(struct image *im)
     free(im->uri);
     free(im->local);
     strlist_release(&im->words);
+    free(im->runroot);
     free(im->hash);
     *im = (struct image)IMAGE_INIT;
 }

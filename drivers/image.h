@@ -45,6 +45,7 @@ struct image {
     char *local;                /* what the builder calls it: "<uri>:<environment>-<pipeline>" */
     enum image_program program; /* set by image_builder_find(), with: */
     struct strlist words;       /* what each call of the builder begins with */
+    char *runroot;              /* where its storage keeps what lasts as long as a call */
     char *hash;                 /* of its content, as hexadecimal digits; NULL: it is not known */
 };
 #define IMAGE_INIT                                                                                 \

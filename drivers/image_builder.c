@@ -13,6 +13,8 @@
  */
 #include "drivers/image.h"
 
+#include <sys/random.h>
+
 #include "executor/base/file.h"
 #include "executor/base/log.h"
 #include "executor/base/process.h"
@@ -43,10 +45,26 @@ static const struct program *program_find(const char *word)
     return NULL;
 }
 
-static void add_storage(const struct image *im, struct strlist *words)
+/*
+ * podman takes a runroot of 50 characters at most, for sockets in it (libpod/runtime.go, "the
+ * specified runroot is longer than 50 characters"), and a job's TMPDIR has more. A name that nobody
+ * knows beforehand, of the user's once it is there, goes from /tmp as all that a user leaves.
+ */
+static char *runroot_new(const struct image *im)
 {
+    uint64_t number = 0;
+    if (im->program != IMAGE_PODMAN ||
+        getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+        return xasprintf("%s/images-run", im->job->tmp);
+    return xasprintf("/tmp/berth-run-%016llx", (unsigned long long)number);
+}
+
+static void add_storage(struct image *im, struct strlist *words)
+{
+    free(im->runroot);
+    im->runroot = runroot_new(im);
     strlist_addf(words, "--root=%s/images", im->job->tmp);
-    strlist_addf(words, "--runroot=%s/images-run", im->job->tmp);
+    strlist_addf(words, "--runroot=%s", im->runroot);
     strlist_add(words, "--storage-driver=vfs");
     strlist_add(words, "--storage-opt=vfs.ignore_chown_errors=true");
 }
@@ -170,7 +188,7 @@ static void add_removal(const struct image *im, struct strlist *words)
     strlist_add(words, "rm");
     strlist_add(words, "-rf");
     strlist_addf(words, "%s/images", im->job->tmp);
-    strlist_addf(words, "%s/images-run", im->job->tmp);
+    strlist_add(words, im->runroot);
 }
 
 void image_builder_clean(const struct image *im)

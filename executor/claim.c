@@ -294,7 +294,8 @@ int claim_end(const struct claims *c, const cJSON *claim, struct strlist *left, 
     unlink(path);
     bool alone = claims_count(c, directory) == 0;
     if ((alone ? end_user(&user, record, left, err) : end_marked(tmp, left, err)) < 0 ||
-        wipe_tree(tmp, err) < 0)
+        wipe_tree(tmp, err) < 0 ||
+        (alone && wipe_subordinates(json_str(claim, "builds"), user.uid, err) < 0))
         return -1;
     if (unlinkat(c->fd, json_str(claim, "file"), 0) < 0 && errno != ENOENT)
         return err_set_errno(err, ERR_HOST, errno, "cannot remove the claim in '%s'", c->path);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "executor/base/process.h"
+#include "executor/base/usernamespace.h"
 #include "executor/keyring.h"
 
 /* Files that one rm removes: a job can leave more than one command line holds. */
@@ -21,17 +22,38 @@
 
 static const char *const shared_directories[];
 
+/* A user, and the ids that a build of it may have had. */
+struct owner {
+    unsigned uid;
+    int64_t first, count;
+};
+
+static struct owner owner_of(unsigned uid)
+{
+    struct owner owner = { .uid = uid };
+    const struct passwd *pw = getpwuid(uid);
+    if (pw != NULL)
+        usernamespace_subordinates(pw->pw_name, uid, &owner.first, &owner.count);
+    return owner;
+}
+
+static bool owns(const struct owner *owner, uid_t uid)
+{
+    return uid == owner->uid ||
+           ((int64_t)uid >= owner->first && (int64_t)uid < owner->first + owner->count);
+}
+
 /*
  * rm(1) walks a hostile tree as it must be walked: by descriptors, without following links, however
  * deep it is; and a directory that its owner has made unwritable (Go's module cache) does not stop
  * root.
  */
-static int remove_all(struct strlist *argv, struct err *err)
+static int remove_all(const struct strlist *argv, struct err *err)
 {
     char *const env[] = { (char *)"PATH=/usr/bin:/bin", (char *)"LC_ALL=C", NULL };
     /* Without us nobody holds the user, and the next job's files would be removed. */
     const struct process rm = {
-        .file = "rm", .argv = argv->v, .env = env, .death_signal = SIGKILL
+        .file = argv->v[0], .argv = argv->v, .env = env, .death_signal = SIGKILL
     };
     struct process_end end;
     if (process_run(&rm, &end, err) < 0)
@@ -39,8 +61,8 @@ static int remove_all(struct strlist *argv, struct err *err)
     if (end.signalled)
         return err_set(err, ERR_CANCELLED, "told to stop while removing files of a job");
     if (end.code != 0)
-        return err_set(err, ERR_HOST, "files of a job could not be removed: rm ended with %d",
-                       end.code);
+        return err_set(err, ERR_HOST, "files of a job could not be removed: %s ended with %d",
+                       argv->v[0], end.code);
     return 0;
 }
 
@@ -62,20 +84,41 @@ int wipe_tree(const char *path, struct err *err)
     return remove_all(&argv, err);
 }
 
-static bool is_of_user(int directory, const char *name, unsigned uid)
+int wipe_subordinates(const char *path, unsigned uid, struct err *err)
+{
+    const struct owner owner = owner_of(uid);
+    _cleanup_strlist_ struct strlist argv = STRLIST_INIT;
+    if (owner.count == 0 || access(path, F_OK) < 0)
+        return 0;
+    static const char *const removal[] = { "-prune", "-exec", "rm", "-rf", "--one-file-system",
+                                           "--",     "{}",    "+" };
+    strlist_add(&argv, "find");
+    strlist_add(&argv, path);
+    strlist_add(&argv, "-xdev");
+    strlist_add(&argv, "-uid");
+    strlist_addf(&argv, "+%lld", (long long)owner.first - 1);
+    strlist_add(&argv, "-uid");
+    strlist_addf(&argv, "-%lld", (long long)(owner.first + owner.count));
+    for (size_t i = 0; i < ARRAY_SIZE(removal); i++)
+        strlist_add(&argv, removal[i]);
+    return remove_all(&argv, err);
+}
+
+static bool is_of_user(int directory, const char *name, const struct owner *owner)
 {
     struct stat st;
     return strcmp(name, "..") != 0 && strcmp(name, ".") != 0 &&
-           fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == uid;
+           fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && owns(owner, st.st_uid);
 }
 
 /* Adds up to BATCH of the user's entries. */
-static size_t collect(DIR *directory, const char *path, unsigned uid, struct strlist *argv)
+static size_t collect(DIR *directory, const char *path, const struct owner *owner,
+                      struct strlist *argv)
 {
     const struct dirent *entry;
     size_t n = 0;
     while (n < BATCH && (entry = readdir(directory)) != NULL) {
-        if (!is_of_user(dirfd(directory), entry->d_name, uid))
+        if (!is_of_user(dirfd(directory), entry->d_name, owner))
             continue;
         strlist_addf(argv, "%s/%s", path, entry->d_name);
         n++;
@@ -83,7 +126,7 @@ static size_t collect(DIR *directory, const char *path, unsigned uid, struct str
     return n;
 }
 
-static int wipe_directory(const char *path, unsigned uid, struct err *err)
+static int wipe_directory(const char *path, const struct owner *owner, struct err *err)
 {
     DIR *directory = opendir(path);
     size_t n = 1;
@@ -91,7 +134,7 @@ static int wipe_directory(const char *path, unsigned uid, struct err *err)
     while (directory != NULL && r == 0 && n > 0) {
         _cleanup_strlist_ struct strlist argv = STRLIST_INIT;
         start_command(&argv);
-        n = collect(directory, path, uid, &argv);
+        n = collect(directory, path, owner, &argv);
         r = n > 0 ? remove_all(&argv, err) : 0;
     }
     if (directory != NULL)
@@ -112,19 +155,19 @@ static void wipe_linger(unsigned uid)
 
 /* The three kinds are walked alike: the highest index, then what lies at each; see shmctl(2),
  * semctl(2) and msgctl(2). An index without an object is an error, and passed over. */
-static void wipe_shared_memory(unsigned uid)
+static void wipe_shared_memory(const struct owner *owner)
 {
     struct shm_info info;
     struct shmid_ds ds;
     int last = shmctl(0, SHM_INFO, (struct shmid_ds *)(void *)&info);
     for (int i = 0; i <= last; i++) {
         int id = shmctl(i, SHM_STAT, &ds);
-        if (id >= 0 && ds.shm_perm.uid == uid)
+        if (id >= 0 && owns(owner, ds.shm_perm.uid))
             shmctl(id, IPC_RMID, NULL);
     }
 }
 
-static void wipe_semaphores(unsigned uid)
+static void wipe_semaphores(const struct owner *owner)
 {
     union {
         int value;
@@ -138,31 +181,32 @@ static void wipe_semaphores(unsigned uid)
     argument.ds = &ds;
     for (int i = 0; i <= last; i++) {
         int id = semctl(i, 0, SEM_STAT, argument);
-        if (id >= 0 && ds.sem_perm.uid == uid)
+        if (id >= 0 && owns(owner, ds.sem_perm.uid))
             semctl(id, 0, IPC_RMID);
     }
 }
 
-static void wipe_message_queues(unsigned uid)
+static void wipe_message_queues(const struct owner *owner)
 {
     struct msginfo info;
     struct msqid_ds ds;
     int last = msgctl(0, MSG_INFO, (struct msqid_ds *)(void *)&info);
     for (int i = 0; i <= last; i++) {
         int id = msgctl(i, MSG_STAT, &ds);
-        if (id >= 0 && ds.msg_perm.uid == uid)
+        if (id >= 0 && owns(owner, ds.msg_perm.uid))
             msgctl(id, IPC_RMID, NULL);
     }
 }
 
 int wipe_user(unsigned uid, struct err *err)
 {
-    wipe_shared_memory(uid);
-    wipe_semaphores(uid);
-    wipe_message_queues(uid);
+    const struct owner owner = owner_of(uid);
+    wipe_shared_memory(&owner);
+    wipe_semaphores(&owner);
+    wipe_message_queues(&owner);
     wipe_linger(uid);
     for (const char *const *path = shared_directories; *path != NULL; path++)
-        if (wipe_directory(*path, uid, err) < 0)
+        if (wipe_directory(*path, &owner, err) < 0)
             return -1;
     return keyring_clear_user(uid, err);
 }

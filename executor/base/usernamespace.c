@@ -11,7 +11,10 @@
 
 #include "executor/base/spawn.h"
 
-#define ID_MAX ((int64_t)UINT32_MAX - 1)
+/* Below are users and services of the host, whatever the file says: useradd(8) begins at 100000
+ * (SUB_UID_MIN in login.defs(5)). */
+#define ID_LEAST ((int64_t)65536)
+#define ID_MAX   ((int64_t)UINT32_MAX - 1)
 
 bool usernamespace_range(const char *line, const char *name, unsigned id, int64_t *ret_first,
                          int64_t *ret_count)
@@ -27,24 +30,40 @@ bool usernamespace_range(const char *line, const char *name, unsigned id, int64_
     _cleanup_free_ char *from = xstrndup(first, digits);
     const char *rest = first + digits + 1;
     _cleanup_free_ char *count = xstrndup(rest, strcspn(rest, "\n"));
-    return str_to_int64(from, 1, ID_MAX, ret_first) == 0 &&
+    return str_to_int64(from, ID_LEAST, ID_MAX, ret_first) == 0 &&
            str_to_int64(count, 1, ID_MAX - *ret_first, ret_count) == 0;
+}
+
+/* The first range that a file has for a user; a count of 0: it has none. */
+static void find_range(const char *file, const char *name, unsigned id, int64_t *ret_first,
+                       int64_t *ret_count)
+{
+    FILE *ranges = fopen(file, "re");
+    char line[512];
+    bool found = false;
+    *ret_first = *ret_count = 0;
+    while (ranges != NULL && !found && fgets(line, sizeof(line), ranges) != NULL)
+        found = usernamespace_range(line, name, id, ret_first, ret_count);
+    if (!found)
+        *ret_count = 0;
+    if (ranges != NULL)
+        fclose(ranges);
+}
+
+void usernamespace_subordinates(const char *name, unsigned uid, int64_t *ret_first,
+                                int64_t *ret_count)
+{
+    find_range("/etc/subuid", name, uid, ret_first, ret_count);
 }
 
 /* The map of ids inside, first on each line, to ids outside. */
 static void read_map(const char *file, const char *name, unsigned id, struct strbuf *map)
 {
-    strbuf_addf(map, "0 %u 1\n", id);
-    FILE *ranges = fopen(file, "re");
-    char line[512];
     int64_t first, count;
-    while (ranges != NULL && fgets(line, sizeof(line), ranges) != NULL)
-        if (usernamespace_range(line, name, id, &first, &count)) {
-            strbuf_addf(map, "1 %lld %lld\n", (long long)first, (long long)count);
-            break;
-        }
-    if (ranges != NULL)
-        fclose(ranges);
+    find_range(file, name, id, &first, &count);
+    strbuf_addf(map, "0 %u 1\n", id);
+    if (count > 0)
+        strbuf_addf(map, "1 %lld %lld\n", (long long)first, (long long)count);
 }
 
 /* One write: the kernel takes no second one. */

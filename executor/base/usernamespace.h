@@ -21,6 +21,10 @@ int usernamespace_make(const struct process_user *user, const char *name, int *r
                        struct err *err);
 /* What a program in there needs to know, NAME=VALUE added to *env: who it is outside. */
 void usernamespace_environment(const struct process_user *user, struct strlist *env);
+/* The subordinate user ids of a user, the range that usernamespace_make() takes; a count of 0: it
+ * has none. */
+void usernamespace_subordinates(const char *name, unsigned uid, int64_t *ret_first,
+                                int64_t *ret_count);
 /* The range that a line of /etc/subuid gives a user, "name:first:count"; false: it gives none. */
 bool usernamespace_range(const char *line, const char *name, unsigned id, int64_t *ret_first,
                          int64_t *ret_count);

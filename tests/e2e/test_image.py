@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ import pytest
 
 from imagehost import (  # noqa: F401
     PLAIN, SYSTEM, USER, ImageHost, compiled, error_of, host, registry, users)
-from jobhost import command_of, processes, processes_of, wait_for
+from jobhost import command_of, processes, processes_of, run_account_tool, wait_for
 from runner import RunningJob, make_options
 from world import ENVIRONMENT
 
@@ -212,6 +213,61 @@ def test_a_push_that_is_cancelled(host: ImageHost) -> None:
     assert result.status == "canceled", result.log
     assert host.images() == {} and host.left() == []
     assert "eyJ" not in result.log and "Basic " not in result.log
+
+
+# A builder whose build leaves files of an id that is subordinate to the job's user.
+LEAVES = """#!/bin/sh
+case " $* " in *" build "*)
+    mkdir left; touch left/file {shm}; chown 5:5 left left/file {shm}; chmod 700 left;;
+esac
+exec buildah "$@"
+"""
+
+
+def test_what_a_build_leaves_of_subordinate_ids(host: ImageHost) -> None:
+    """The job's user could remove none of it, and its next job would not get its sources."""
+    user = host.config["user"][0]
+    run_account_tool("usermod", "--add-subuids", "1900000000-1900065535",
+                     "--add-subgids", "1900000000-1900065535", user)
+    try:
+        shm = Path(f"/dev/shm/{host.directory.name}")
+        builder = host.directory / "buildah"
+        builder.write_text(LEAVES.format(shm=shm))
+        builder.chmod(0o755)
+        host.config["builder"] = [str(builder)]
+        seen = host.build(keep=True)
+        assert seen.exit_code == 0, seen.log
+        assert not shm.exists() and list(host.builds.rglob("left")) == []
+        again = host.build(keep=True)  # in the same directory
+        assert again.exit_code == 0 and "nothing to build" in again.log, again.log
+    finally:
+        run_account_tool("usermod", "--del-subuids", "1900000000-1900065535",
+                         "--del-subgids", "1900000000-1900065535", user)
+
+
+# docker's command line without its daemon: what it is called with, a line each.
+DOCKER = """#!/bin/sh
+echo "$@" >> {called}
+"""
+
+
+@pytest.mark.skipif(shutil.which("docker") is None, reason="there is no docker to ask")
+def test_docker_has_the_options_that_it_is_called_with(host: ImageHost) -> None:
+    shared = host.directory / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    called, docker = shared / "called", shared / "docker"
+    docker.write_text(DOCKER.format(called=called))
+    docker.chmod(0o755)
+    host.config["builder"] = [str(docker)]
+    host.module({"args": {"A": "1"}, "target": "x", "platform": "linux/amd64"})
+    assert "was pushed, but repository 'automation-api' has no tag" in error_of(host.build())
+    commands = [line.split() for line in called.read_text().splitlines()]
+    assert [words[0] for words in commands] == ["info", "build", "push", "rmi"]
+    for command, *words in commands:
+        known = subprocess.run(["docker", command, "--help"], capture_output=True, text=True).stdout
+        options = {word.partition("=")[0] for word in words if word.startswith("--")}
+        assert options <= set(re.findall(r"--[a-z-]+", known)), command
 
 
 def drive_of(host: ImageHost) -> int | None:

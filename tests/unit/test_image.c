@@ -286,6 +286,7 @@ static void subordinate_ids_are_read(void **state)
     assert_true(usernamespace_range("998:200000:1", "berth-job0", 998, &first, &count));
     assert_int_equal(first, 200000);
     assert_false(usernamespace_range("berth-job01:1:1", "berth-job0", 998, &first, &count));
+    assert_false(usernamespace_range("berth-job0:65535:1", "berth-job0", 998, &first, &count));
     assert_false(usernamespace_range("berth-job0:0:65536", "berth-job0", 998, &first, &count));
     assert_false(usernamespace_range("berth-job0:1", "berth-job0", 998, &first, &count));
     assert_false(usernamespace_range("# berth-job0", "berth-job0", 998, &first, &count));
