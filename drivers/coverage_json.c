@@ -69,11 +69,11 @@ int coverage_parse_json(const char *text, size_t len, struct coverage_report *r,
 {
     _cleanup_json_ cJSON *json = NULL;
     _cleanup_err_ struct err wrong = ERR_INIT;
-    if (len > COVERAGE_REPORT_MAX / 2)
+    if (len > COVERAGE_JSON_MAX)
         return err_set(err, ERR_USER,
                        "has %zu MiB, and a JSON report is read up to %zu MiB: have it written as "
                        "XML ('coverage xml')",
-                       len >> 20, COVERAGE_REPORT_MAX / 2 >> 20);
+                       len >> 20, COVERAGE_JSON_MAX >> 20);
     if (json_parse(text, len, JSON_PLAIN, &json, &wrong) < 0)
         return err_set(err, ERR_USER, "is not JSON: %s", wrong.message);
     const cJSON *totals = json_get(json, "totals");

@@ -312,9 +312,9 @@ static void too_much(void **state)
     refused(text.buf, text.len, "tells of more than 100000 files");
     strbuf_reset(&text);
     strbuf_addc(&text, '{');
-    while (text.len <= COVERAGE_REPORT_MAX / 2)
+    while (text.len <= COVERAGE_JSON_MAX)
         strbuf_adds(&text, "                                                                ");
-    refused(text.buf, text.len, "is read up to 16 MiB");
+    refused(text.buf, text.len, "is read up to 4 MiB");
 }
 
 static void a_byte_order_mark_is_no_part_of_it(void **state)
