@@ -81,6 +81,15 @@ static int name_replacement(struct session *s, struct resource *r, struct err *e
     return 0;
 }
 
+/* A deployment of an earlier run whose tasks end again and again is begun anew, like one that ECS
+ * has given up (ecs_service_form.c): what was wrong may be mended, and ECS waits ever longer before
+ * it tries again. */
+static void mark_loop(struct resource *r)
+{
+    if (r->want != NULL && json_str(r->memo, "deployment") == NULL && ecs_stops_are_a_loop(r))
+        json_put_str(r->have, "rolloutState", "FAILED");
+}
+
 static int service_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
 {
     _cleanup_json_ cJSON *services = NULL;
@@ -99,6 +108,7 @@ static int service_observe(struct session *s, struct resource *const *r, size_t 
         if (ecs_targets_read(s, r[i], service, err) < 0)
             return -1;
         ecs_stops_look(s, r[i]);
+        mark_loop(r[i]);
         cJSON_Delete(r[i]->tags);
         r[i]->tags = tags_from_list(json_get(service, "tags"), "key", "value");
         if (r[i]->want == NULL)

@@ -23,8 +23,6 @@ from .scenes import PIPELINE, Recorded
 from .state import differences, state_of
 
 JOB_SECONDS = 150.0  # no job of these takes a tenth of it; one that hangs is a failure
-# Calls that a job makes beyond an undisturbed one's, while it waits for what never comes.
-PATIENCE = 12
 
 # Runs `run` as it is, after telling the endpoint which process group to end at which call.
 WRAPPER = """#!/bin/bash
@@ -120,9 +118,8 @@ class Player:
         rule = rule_of(case)
         aws.fault(**rule)
         if case.fault == "unhealthy":
-            end = None if made.started[case.where] else ("during", made.calls.total() + PATIENCE)
-            result = self.run(verdict, end)
-            verdict.broken += judge_unhealthy(case, result, made)
+            result = self.run(verdict)
+            verdict.broken += judge_unhealthy(case, result)
         else:
             result = self.run(verdict)
             verdict.met = self.made(*case.call) if case.fault == "newborn" \

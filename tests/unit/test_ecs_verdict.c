@@ -188,6 +188,31 @@ static void a_loop_is_looked_at_once_for_each_sign(void **state)
     script_close(&t);
 }
 
+static void a_loop_of_an_earlier_run_is_begun_anew(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "ecs:DescribeServices",
+          .answer = SERVICE_IS("1", "IN_PROGRESS", "0", STARTED("3", "101")) },
+        { .call = "ecs:ListTasks", .answer = "{\"taskArns\":[\"a\"]}" },
+        { .call = "ecs:DescribeTasks",
+          .answer =
+              "{\"tasks\":[" EXITED("1", "3") "," EXITED("2", "3") "," EXITED("3", "3") "]}" },
+        { 0 },
+    };
+    static const char *const own[] = { NULL, "d2" };
+    static const char *const rollouts[] = { "FAILED", "COMPLETED" };
+    for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
+        struct script t;
+        script_open(&t, script_spec, rows);
+        struct resource *r = script_resource(&t, SERVICE);
+        json_put_str(r->memo, "deployment", own[i]);
+        script_observe(&t, SERVICE);
+        assert_string_equal(json_str(r->have, "rolloutState"), rollouts[i]);
+        script_close(&t);
+    }
+}
+
 /* What the explanation has under the title that begins so, its lines joined; the caller frees it.
  */
 static char *lines_of(const cJSON *explanation, const char *title)
@@ -254,6 +279,7 @@ int main(void)
         cmocka_unit_test(the_breaker_judges_what_it_counts),
         cmocka_unit_test(room_is_waited_for_in_vain_for_a_while),
         cmocka_unit_test(a_loop_is_looked_at_once_for_each_sign),
+        cmocka_unit_test(a_loop_of_an_earlier_run_is_begun_anew),
         cmocka_unit_test(the_log_is_read_to_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
