@@ -178,8 +178,8 @@ static bool is_spared_one(const struct one *one, const void *spared)
 }
 
 /*
- * Whether something holds for a process or one that it descends from. The answer is noted all the
- * way up, so that a table is asked one question only, and each of its processes once. `depth`
+ * Whether something holds for a process or one that it descends from. The answer is noted on
+ * the way up, so that a table is asked one question only, and each of its processes once. `depth`
  * bounds the way: the table is no snapshot and may hold a circle.
  */
 static bool holds_above(struct table *t, struct one *one,
@@ -195,7 +195,10 @@ static bool holds_above(struct table *t, struct one *one,
     }
     if (at != NULL && at->answer != UNKNOWN)
         answer = at->answer == YES;
-    for (at = one; at != NULL && at->answer == UNKNOWN; at = find(t, at->parent))
+    /* Not above where it holds: those may be the runner's, whose numbers are the higher ones once
+     * they have come round. */
+    const struct one *end = answer ? find(t, at->parent) : NULL;
+    for (at = one; at != end && at != NULL && at->answer == UNKNOWN; at = find(t, at->parent))
         at->answer = answer ? YES : NO;
     return answer;
 }

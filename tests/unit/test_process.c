@@ -6,8 +6,10 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -188,6 +190,63 @@ static void a_chain_is_ended_whole(void **state)
     assert_int_equal(left.n, CHAIN + 1);
 }
 
+static void next_pid(int pid)
+{
+    FILE *f = fopen("/proc/sys/kernel/ns_last_pid", "w");
+    if (f == NULL || fprintf(f, "%d", pid - 1) < 0 || fclose(f) != 0)
+        _exit(77);
+}
+
+/* The end of a child, as a shell tells it. */
+static int end_of(pid_t pid)
+{
+    int status = 0;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return 1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Ends what it has left, and says whether that was all. */
+static int end_own(void)
+{
+    process_adopt_orphans();
+    if (fork() == 0) {
+        alarm(60);
+        pause();
+    }
+    _cleanup_strlist_ struct strlist left = STRLIST_INIT;
+    return process_end_descendants(0, &left) == 0 && left.n == 1 ? 0 : 1;
+}
+
+/* Once numbers have come round a job's processes come before those above it: in a namespace, where
+ * numbers can be chosen, 100 is whose job it is, and 10 ends what 11 is. */
+static void who_is_above_stays(void **state)
+{
+    (void)state;
+    pid_t outside = fork();
+    if (outside == 0) {
+        if (unshare(CLONE_NEWPID | CLONE_NEWNS) < 0 ||
+            mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+            _exit(77);
+        pid_t first = fork();
+        if (first != 0)
+            _exit(end_of(first));
+        if (mount("proc", "/proc", "proc", 0, NULL) < 0)
+            _exit(77);
+        next_pid(100);
+        pid_t above = fork();
+        if (above != 0)
+            _exit(end_of(above));
+        next_pid(10);
+        pid_t own = fork();
+        _exit(own == 0 ? end_own() : end_of(own));
+    }
+    int end = end_of(outside);
+    if (end == 77)
+        skip();
+    assert_int_equal(end, 0);
+}
+
 static const struct process_user nobodys = { .uid = 54321, .gid = 54321 };
 
 /* Kills all others of its user, again and again, and goes on in a child that kills its parent. */
@@ -296,6 +355,7 @@ int main(void)
         cmocka_unit_test(one_that_ends_by_itself_is_not_named),
         cmocka_unit_test(a_chain_is_ended_whole),
         cmocka_unit_test(what_is_spared_is_waited_for),
+        cmocka_unit_test(who_is_above_stays),
         cmocka_unit_test(a_user_that_kills_is_killed),
         cmocka_unit_test(finds_programs),
         cmocka_unit_test(knows_where_it_lies),
