@@ -28,7 +28,6 @@ static const char *const uncalled[] = {
     "ecr:DescribeImages",
     "ecr:GetLifecyclePolicy",
     "ecr:GetRepositoryPolicy",
-    "ecr:ListTagsForResource",
     "ecr:PutLifecyclePolicy",
     "ecr:SetRepositoryPolicy",
     "ecr:UntagResource",
