@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "executor/artifact.h"
 
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "executor/base/file.h"
 #include "executor/base/log.h"
 #include "executor/base/utf8.h"
@@ -226,6 +230,18 @@ cJSON *artifact_report(const struct artifact *a)
     return json;
 }
 
+static const char plan_name[] = "berth-plan.json";
+static const char report_name[] = "berth-report.json";
+static const char page_name[] = "berth-report.html";
+
+void artifact_forget(int checkout)
+{
+    static const char *const names[] = { plan_name, report_name, page_name };
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (unlinkat(checkout, names[i], 0) < 0)
+            log_debug("%s is not removed: %s", names[i], strerror(errno));
+}
+
 static int write_all(const cJSON *report, int checkout, struct err *err)
 {
     const cJSON *plan = json_get(report, "plan");
@@ -234,11 +250,10 @@ static int write_all(const cJSON *report, int checkout, struct err *err)
     _cleanup_strbuf_ struct strbuf page = STRBUF_INIT;
     artifact_page(report, &page);
     if (summary != NULL &&
-        file_write_beneath(checkout, "berth-plan.json", summary, strlen(summary), 0644, err) < 0)
+        file_write_beneath(checkout, plan_name, summary, strlen(summary), 0644, err) < 0)
         return -1;
-    return file_write_beneath(checkout, "berth-report.json", text, strlen(text), 0644, err) < 0 ||
-                   file_write_beneath(checkout, "berth-report.html", page.buf, page.len, 0644,
-                                      err) < 0
+    return file_write_beneath(checkout, report_name, text, strlen(text), 0644, err) < 0 ||
+                   file_write_beneath(checkout, page_name, page.buf, page.len, 0644, err) < 0
                ? -1
                : 0;
 }

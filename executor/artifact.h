@@ -32,6 +32,12 @@ struct artifact {
 /* The report as JSON, without secrets and without what would steer a terminal or a page; the caller
  * owns it. */
 cJSON *artifact_report(const struct artifact *a);
+/*
+ * Removes what an earlier job has left under these names, so that it never passes for this job's,
+ * however this one ends: without a plan, or killed. With GIT_STRATEGY "none", as of a destroy, the
+ * directory is as the last job left it.
+ */
+void artifact_forget(int checkout);
 /* Writes all three into `checkout`, the descriptor of the project's directory. berth-plan.json only
  * where there is a plan. */
 void artifact_write(const struct artifact *a, int checkout);

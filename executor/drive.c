@@ -266,12 +266,18 @@ static void note_graph(struct drive *d)
         errand_note(&destroy->errand, destroy->graph);
 }
 
-/* Leaves the report of a job about an environment's resources; `failure` NULL: it went well. */
-static void leave_report(struct drive *d, const struct err *failure)
+/* Whether the job is about an environment's resources. */
+static bool has_report(const struct drive *d)
 {
     enum act act = d->dispatch.act;
-    bool destroys = act == ACT_DESTROY;
-    if ((act != ACT_DEPLOY && act != ACT_BASIC_INFRA && !destroys) || !open_checkout(d))
+    return act == ACT_DEPLOY || act == ACT_BASIC_INFRA || act == ACT_DESTROY;
+}
+
+/* `failure` NULL: it went well. */
+static void leave_report(struct drive *d, const struct err *failure)
+{
+    bool destroys = d->dispatch.act == ACT_DESTROY;
+    if (!has_report(d) || !open_checkout(d))
         return;
     const struct graph *g = destroys ? d->destroy.graph : d->deploy.graph;
     _cleanup_json_ cJSON *outputs =
@@ -371,6 +377,8 @@ static int run(struct drive *d, struct err *err)
         leave_report(d, err);
         return -1;
     }
+    if (has_report(d) && open_checkout(d))
+        artifact_forget(d->checkout);
     say_first_line(d);
     if (d->by_spec) /* else check() has said them */
         say_contradictions(&d->job);

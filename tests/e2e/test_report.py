@@ -193,6 +193,18 @@ def test_a_spec_that_is_wrong_leaves_no_plan(small: World) -> None:
     assert not (left.directory / "berth-plan.json").exists()
 
 
+def test_what_an_earlier_job_has_left_is_not_taken_for_this_ones(small: World) -> None:
+    """A destroy has GIT_STRATEGY "none": it begins with what the last job has left."""
+    small.aws.fault(service="tagging", action="GetResources", fault="error", status=400,
+                    code="AccessDeniedException", message="not allowed")
+    script = "; ".join(f"echo another > {name}" for name in FILES)
+    left = Left(small, "destroy-branches", code=SYSTEM, script=[script],
+                variables={"GIT_STRATEGY": "none"})
+    assert left.report()["verdict"]["result"] == "failed"
+    assert "another" not in left.page.read_text()
+    assert not (left.directory / "berth-plan.json").exists()
+
+
 def test_what_lies_in_the_way_is_a_warning_or_replaced(small: World, tmp_path: Path) -> None:
     """The checkout is the job's: what it has under these names leads nowhere and fails nothing."""
     target = tmp_path / "elsewhere"
