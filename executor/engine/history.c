@@ -60,7 +60,8 @@ static void note_wait(struct history *h, const struct graph *g, const struct res
     bool goes_on = last != NULL && last->to <= 0;
     if (goes_on && why != NULL && (str_eq(last->why, why) || is_full(h, list)))
         return;
-    double now = clock_now();
+    /* No wait outlasts its resource. */
+    double now = r->ended > 0 ? r->ended : clock_now();
     if (goes_on)
         last->to = now;
     if (why == NULL || is_full(h, list))
