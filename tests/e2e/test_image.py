@@ -276,8 +276,16 @@ def drive_of(host: ImageHost) -> int | None:
     if not any(" push " in command_of(pid) for pid, _ in processes_of([user])):
         return None
     config = f"BERTH_CONFIG={host.config_path}".encode()
-    return next(pid for pid, name in processes()
-                if name == "drive" and config in Path(f"/proc/{pid}/environ").read_bytes())
+    return next((pid for pid, name in processes()
+                 if name == "drive" and config in environ_of(pid)), None)
+
+
+def environ_of(pid: int) -> bytes:
+    """Empty where the process has ended."""
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
 
 
 def test_a_push_that_is_killed_and_tried_again(host: ImageHost) -> None:
