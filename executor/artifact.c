@@ -171,28 +171,27 @@ static void make_visible(struct strbuf *text)
     }
 }
 
-/* Cleans a string in place; NULL stays. */
-static void clean(char **string, bool has_secrets)
+/* In place; NULL stays. */
+static void show(char **string)
 {
-    if (*string == NULL || (!has_secrets && is_plain(*string)))
+    if (*string == NULL || is_plain(*string))
         return;
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
     strbuf_adds(&text, *string);
-    redact(&text);
     make_visible(&text);
     free(*string);
     *string = strbuf_detach(&text);
 }
 
-static void clean_all(cJSON *value, bool has_secrets)
+static void show_all(cJSON *value)
 {
     if (cJSON_IsString(value))
-        clean(&value->valuestring, has_secrets);
+        show(&value->valuestring);
     cJSON *item;
     cJSON_ArrayForEach (item, value) {
         if ((item->type & cJSON_StringIsConst) == 0)
-            clean(&item->string, has_secrets);
-        clean_all(item, has_secrets);
+            show(&item->string);
+        show_all(item);
     }
 }
 
@@ -226,7 +225,9 @@ cJSON *artifact_report(const struct artifact *a)
     if (a->left != NULL)
         json_put(json, "left", json_dup(a->left));
     put_calls(json, a->errand);
-    clean_all(json, has_secrets(json));
+    if (has_secrets(json))
+        redact_json(json);
+    show_all(json);
     return json;
 }
 

@@ -16,6 +16,7 @@
 #include "executor/base/log.h"
 
 #define SECRET  "hunter2-\"quoted\""
+#define PIN     "31415926" /* which a task definition has as a number */
 #define HOSTILE "</script><script>alert(1)</script><!-- & '\" \xe2\x80\xa8 \x1b[31m \xff"
 
 static const struct resource_type group = { .name = "security_group",
@@ -244,11 +245,13 @@ static void test_secrets(void **state)
     struct run run;
     begin(&run);
     redact_add(SECRET);
+    redact_add(PIN);
     struct resource *r = add(run.graph, &service, "notifier", ACTION_UPDATE);
     r->changes = cJSON_CreateArray();
     cJSON *change = json_push(r->changes, cJSON_CreateObject());
     json_put_str(change, "path", "tags");
     json_put_str(json_put_object(change, "to"), "key " SECRET, "value " SECRET);
+    json_put_int(json_put_object(change, "from"), "pin", 31415926);
     done(r, clock_now() - 50, 1, 2);
     graph_warn(run.graph, "no secret here but %s", SECRET);
     errand_note(&run.errand, run.graph);
@@ -258,7 +261,10 @@ static void test_secrets(void **state)
     artifact_page(report, &page);
     assert_null(strstr(text, "hunter2"));
     assert_null(strstr(page.buf, "hunter2"));
+    assert_null(strstr(text, PIN));
+    assert_null(strstr(page.buf, PIN));
     assert_non_null(strstr(text, "\"key [MASKED]\":\"value [MASKED]\""));
+    assert_non_null(strstr(text, "\"pin\":\"[MASKED]\""));
     end(&run);
     redact_release();
 }
