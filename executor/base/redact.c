@@ -89,7 +89,8 @@ static struct pattern *insert(enum spelling spelling, const char *bytes, size_t 
     return patterns[n_patterns++] = steal_ptr(&p);
 }
 
-/* Without the ends of its lines and their indentation, which may be others where it is printed. */
+/* Without the ends of its lines and their indentation, which may be others where it is printed.
+ * What that leaves may be too short to be sought. */
 static void insert_bytes(const char *bytes, size_t len)
 {
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
@@ -98,7 +99,8 @@ static void insert_bytes(const char *bytes, size_t len)
         if (bytes[i] != '\r' && !(indents && (bytes[i] == ' ' || bytes[i] == '\t')))
             strbuf_addc(&text, bytes[i]);
     }
-    insert(SPELLING_BYTES, text.buf, text.len);
+    if (text.len >= REDACT_MIN)
+        insert(SPELLING_BYTES, text.buf, text.len);
 }
 
 static void insert_hex(const char *bytes, size_t len)

@@ -238,6 +238,18 @@ static void ambiguity_has_bounds(void **state)
     assert_non_null(strstr(text.buf, "[MASKED]"));
 }
 
+/* They are sought without what the ends of lines may be elsewhere: so little would be anywhere. */
+static void short_ones_of_several_lines_are_no_secrets(void **state)
+{
+    (void)state;
+    redact_add("a\r\r\r\r\rb");
+    redact_add("x\n      y");
+    becomes("about a cab", "about a cab");
+    becomes("x\ny, x\n y, x y", "x\ny, x\n y, x y");
+    redact_add("x\n      yzabc");
+    becomes("x\nyzabc", "[MASKED]");
+}
+
 static void a_tree_stays_json(void **state)
 {
     (void)state;
@@ -287,6 +299,7 @@ int main(void)
         cmocka_unit_test_teardown(what_overlaps_goes_whole, tear_down),
         cmocka_unit_test_teardown(the_blanks_around_are_not_part_of_it, tear_down),
         cmocka_unit_test_teardown(short_ones_are_no_secrets, tear_down),
+        cmocka_unit_test_teardown(short_ones_of_several_lines_are_no_secrets, tear_down),
         cmocka_unit_test_teardown(nothing_to_hide, tear_down),
         cmocka_unit_test_teardown(ambiguity_has_bounds, tear_down),
         cmocka_unit_test_teardown(a_tree_stays_json, tear_down),
