@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "executor/base/redact.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <uv.h>
 
 #include "executor/base/json.h"
@@ -178,19 +180,35 @@ void redact_add(const char *secret)
     uv_rwlock_wrunlock(&lock);
 }
 
+/* The caller frees it. */
+static char *decode_percent(const char *text)
+{
+    struct strbuf decoded = STRBUF_INIT;
+    for (; *text != '\0'; text++) {
+        unsigned byte;
+        bool escaped = *text == '%' && isxdigit((unsigned char)text[1]) &&
+                       isxdigit((unsigned char)text[2]) && sscanf(text + 1, "%2x", &byte) == 1;
+        strbuf_addc(&decoded, escaped ? (char)byte : *text);
+        text += escaped ? 2 : 0;
+    }
+    return strbuf_detach(&decoded);
+}
+
 void redact_add_url(const char *url)
 {
-    const char *authority = url != NULL ? strstr(url, "://") : NULL;
-    if (authority == NULL)
+    if (url == NULL)
         return;
-    authority += strlen("://");
+    const char *scheme = strstr(url, "://");
+    const char *authority = scheme != NULL ? scheme + strlen("://") : url;
     size_t len = strcspn(authority, "/?#");
     const char *at = memrchr(authority, '@', len);
     const char *colon = at != NULL ? memchr(authority, ':', (size_t)(at - authority)) : NULL;
     if (colon == NULL)
         return;
     _cleanup_free_ char *password = xstrndup(colon + 1, (size_t)(at - colon - 1));
+    _cleanup_free_ char *decoded = decode_percent(password);
     redact_add(password);
+    redact_add(decoded);
 }
 
 /* --- Where it stands --- */

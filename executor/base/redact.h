@@ -23,7 +23,8 @@
 
 /* NULL and short ones are ignored. The lines of one that has several are secrets, too. */
 void redact_add(const char *secret);
-/* The password of "https://user:PASSWORD@host/path"; what holds none is ignored. */
+/* The password of "https://user:PASSWORD@host/path", as it is there and decoded; a proxy needs no
+ * scheme (https://curl.se/libcurl/c/CURLOPT_PROXY.html). What holds none is ignored. */
 void redact_add_url(const char *url);
 /* Replaces in place. Text of several lines is best given whole: a secret may go over two of them.
  */

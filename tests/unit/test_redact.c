@@ -250,6 +250,23 @@ static void short_ones_of_several_lines_are_no_secrets(void **state)
     becomes("x\nyzabc", "[MASKED]");
 }
 
+static void passwords_of_urls(void **state)
+{
+    (void)state;
+    redact_add_url(NULL);
+    redact_add_url("");
+    redact_add_url("proxy.example.com:3128");
+    redact_add_url("git@example.com:group/project.git");
+    redact_add_url("https://example.com/a:nothing@b");
+    becomes("proxy.example.com:3128 group/project.git nothing", "proxy.example.com:3128 "
+                                                                "group/project.git nothing");
+    redact_add_url("https://user:first-one@example.com/");
+    redact_add_url("user:second-one@proxy:3128");
+    redact_add_url("http://user:th%69rd%40%c3%a9%zz@proxy:3128");
+    becomes("first-one second-one", "[MASKED] [MASKED]");
+    becomes("th%69rd%40%c3%a9%zz third@\303\251%zz", "[MASKED] [MASKED]");
+}
+
 static void a_tree_stays_json(void **state)
 {
     (void)state;
@@ -300,6 +317,7 @@ int main(void)
         cmocka_unit_test_teardown(the_blanks_around_are_not_part_of_it, tear_down),
         cmocka_unit_test_teardown(short_ones_are_no_secrets, tear_down),
         cmocka_unit_test_teardown(short_ones_of_several_lines_are_no_secrets, tear_down),
+        cmocka_unit_test_teardown(passwords_of_urls, tear_down),
         cmocka_unit_test_teardown(nothing_to_hide, tear_down),
         cmocka_unit_test_teardown(ambiguity_has_bounds, tear_down),
         cmocka_unit_test_teardown(a_tree_stays_json, tear_down),
