@@ -90,8 +90,9 @@ int wipe_subordinates(const char *path, unsigned uid, struct err *err)
     _cleanup_strlist_ struct strlist argv = STRLIST_INIT;
     if (owner.count == 0 || access(path, F_OK) < 0)
         return 0;
-    static const char *const removal[] = { "-prune", "-exec", "rm", "-rf", "--one-file-system",
-                                           "--",     "{}",    "+" };
+    /* From within each directory, by a name alone: in a path, somebody could put a link. */
+    static const char *const removal[] = { "-prune", "-execdir", "rm", "-rf", "--one-file-system",
+                                           "--",     "{}",       "+" };
     strlist_add(&argv, "find");
     strlist_add(&argv, path);
     strlist_add(&argv, "-xdev");
