@@ -37,10 +37,12 @@ static struct owner owner_of(unsigned uid)
     return owner;
 }
 
+/* An id of its range that the host has given to somebody is that user's. */
 static bool owns(const struct owner *owner, uid_t uid)
 {
     return uid == owner->uid ||
-           ((int64_t)uid >= owner->first && (int64_t)uid < owner->first + owner->count);
+           ((int64_t)uid >= owner->first && (int64_t)uid < owner->first + owner->count &&
+            getpwuid(uid) == NULL);
 }
 
 /*

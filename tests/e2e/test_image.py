@@ -218,19 +218,25 @@ def test_a_push_that_is_cancelled(host: ImageHost) -> None:
 # A builder whose build leaves files of an id that is subordinate to the job's user.
 LEAVES = """#!/bin/sh
 case " $* " in *" build "*)
-    mkdir left; touch left/file {shm}; chown 5:5 left left/file {shm}; chmod 700 left;;
+    mkdir left; touch left/file {shm} {shm}-own; chown 5:5 left left/file {shm}; chmod 700 left
+    chown 7 {shm}-own;;
 esac
 exec buildah "$@"
 """
 
 
 def test_what_a_build_leaves_of_subordinate_ids(host: ImageHost) -> None:
-    """The job's user could remove none of it, and its next job would not get its sources."""
+    """The job's user could remove none of it, and its next job would not get its sources. What is
+    of somebody else of the host, whose id lies in the range, stays."""
     user = host.config["user"][0]
+    somebody = f"{user}-own"
     run_account_tool("usermod", "--add-subuids", "1900000000-1900065535",
                      "--add-subgids", "1900000000-1900065535", user)
+    run_account_tool("useradd", "--system", "--uid", "1900000006", "--non-unique", "--gid", user,
+                     "--no-create-home", somebody)
+    shm = Path(f"/dev/shm/{host.directory.name}")
+    own = Path(f"{shm}-own")
     try:
-        shm = Path(f"/dev/shm/{host.directory.name}")
         builder = host.directory / "buildah"
         builder.write_text(LEAVES.format(shm=shm))
         builder.chmod(0o755)
@@ -238,9 +244,12 @@ def test_what_a_build_leaves_of_subordinate_ids(host: ImageHost) -> None:
         seen = host.build(keep=True)
         assert seen.exit_code == 0, seen.log
         assert not shm.exists() and list(host.builds.rglob("left")) == []
+        assert own.stat().st_uid == 1900000006
         again = host.build(keep=True)  # in the same directory
         assert again.exit_code == 0 and "nothing to build" in again.log, again.log
     finally:
+        own.unlink(missing_ok=True)
+        run_account_tool("userdel", somebody)
         run_account_tool("usermod", "--del-subuids", "1900000000-1900065535",
                          "--del-subgids", "1900000000-1900065535", user)
 
