@@ -8,8 +8,8 @@
  * systemd would start as the user later, System V shared memory, semaphores and message queues, and
  * what is in its key rings. The ids that /etc/subuid gives a user count as the user: a build may
  * have been any of them (usernamespace.h); but not one that the host's user database knows as
- * somebody's, outside the user's own directories. For users that do nothing but jobs, when none runs; for
- * root.
+ * somebody's, outside the user's own directories. For users that do nothing but jobs, when none
+ * runs; for root.
  */
 
 #include "executor/base/err.h"
