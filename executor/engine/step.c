@@ -5,6 +5,16 @@
 /* Of its deadline: for how long what was there may not be found. */
 #define MISSING_SHARE 0.05
 
+/*
+ * What is only awaited must stay what was found: a job that is cancelled may take back what it has
+ * written, and another may deploy. What this run has written its driver tells apart.
+ */
+static bool is_someone_elses_now(const struct step *step)
+{
+    struct resource *r = step->r;
+    return r->wait && !step->changed && (r->type->flags & TYPE_APPLICATION) && resource_compare(r);
+}
+
 void step_judge(struct step *step)
 {
     const struct resource *r = step->r;
@@ -21,6 +31,10 @@ void step_judge(struct step *step)
     } else if (r->have == NULL) {
         outcome->readiness = WAITING;
         strbuf_adds(&outcome->why, "not visible yet");
+    } else if (is_someone_elses_now(step)) {
+        outcome->readiness = FAILED;
+        strbuf_adds(&outcome->why, "it is no longer as this job has found it: another job, or "
+                                   "somebody, has changed it meanwhile; run the job again");
     } else {
         outcome->readiness = resource_judge(r, &outcome->why);
     }
