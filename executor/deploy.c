@@ -238,11 +238,11 @@ int deploy_apply(struct deploy *d, struct err *err)
     report_phase(&d->errand.report, "apply");
     struct engine_options options = errand_engine_options(&d->errand);
     int r = engine_apply(d->errand.session, d->graph, &options, err);
-    if (r == 0 && is_to_take_back(d)) /* it came when all was done: the job is red all the same */
-        r = err_set(err, ERR_CANCELLED, "cancelled when all was done; run the job again");
     if (r < 0)
         engine_explain(d->errand.session, d->graph, &options, err);
     deploy_tidy(d);
+    if (r == 0 && is_to_take_back(d)) /* it came when all was done: the job is red all the same */
+        r = err_set(err, ERR_CANCELLED, "cancelled when all was done; run the job again");
     report_phase(&d->errand.report, NULL);
     deploy_say_warnings(d);
     if (r == 0)

@@ -34,6 +34,21 @@ static bool is_removed(const struct resource *r)
     return r->action == ACTION_REMOVE && r->written > 0;
 }
 
+/*
+ * What the application ran on before, a cache or a target group, may be gone with this: whatever
+ * goes does so when all the rest is as it is wanted, so what runs now is better left.
+ */
+static const struct resource *first_removed(const struct graph *g)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        const struct resource *r = g->v[i];
+        bool goes = r->action == ACTION_REMOVE || r->action == ACTION_REPLACE;
+        if (goes && r->written > 0 && (r->type->flags & TYPE_APPLICATION) == 0)
+            return r;
+    }
+    return NULL;
+}
+
 static void tell(const struct recall *recall, struct taken_back *ret)
 {
     const struct resource *r = recall->r;
@@ -99,10 +114,16 @@ void engine_take_back(struct session *s, struct graph *g, const struct engine_op
                       double until, struct taken_back *ret)
 {
     struct cancel *cancel = session_cancel(s), never;
+    const struct resource *removed = first_removed(g);
     _cleanup_free_ struct recall *recalls = xcalloc(g->n + 1, sizeof(*recalls));
     _cleanup_err_ struct err err = ERR_INIT;
-    size_t n = recalls_make(s, g, recalls);
+    size_t n = removed == NULL ? recalls_make(s, g, recalls) : 0;
     *ret = (struct taken_back){ .lines = STRLIST_INIT };
+    if (removed != NULL)
+        strlist_addf(&ret->lines,
+                     "nothing is taken back: the removal of %s '%s' has begun, and what ran before "
+                     "may need it",
+                     removed->type->singular, removed->label);
     cancel_init(&never);
     session_outlive(s, &never);
     session_limit(s, until);
