@@ -271,7 +271,7 @@ static void add_events(cJSON *lines, const cJSON *events)
         const char *message = json_str(event, "message");
         explanation_line(all, "%s", message != NULL ? message : "");
     }
-    while (json_count(all) > LOG_LINES)
+    for (size_t n = json_count(all); n > LOG_LINES; n--)
         cJSON_DeleteItemFromArray(all, 0);
     while (all->child != NULL)
         json_push(lines, cJSON_DetachItemViaPointer(all, all->child));
