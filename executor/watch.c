@@ -38,9 +38,10 @@ static void take_signal(uv_signal_t *handle, int signum)
         log_error("%s again: berth ends at once; run the job again to converge", name);
         _exit(w->exit_code);
     }
-    log_warn("%s: nothing more is started; what is being called ends first", name);
+    /* Before a word is said, which waits for whoever reads the log. */
     cancel_set(w->cancel);
     uv_timer_start(&w->grace, end_after_grace, (uint64_t)WATCH_GRACE * 1000, 0);
+    log_warn("%s: nothing more is started; what is being called ends first", name);
 }
 
 static void take_stop(uv_async_t *handle)
