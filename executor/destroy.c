@@ -250,6 +250,7 @@ static void take_graph(struct destroy *d, struct graph *now)
 {
     graph_free(d->graph);
     d->graph = now;
+    report_forget(&d->errand.report);
     d->warned = now->warnings.n; /* they are those of the first look */
 }
 

@@ -18,6 +18,13 @@ void report_release(struct report *r)
     *r = (struct report)REPORT_INIT;
 }
 
+void report_forget(struct report *r)
+{
+    free(r->reported);
+    r->reported = NULL;
+    r->n_reported = 0;
+}
+
 void report_phase(struct report *r, const char *name)
 {
     double now = clock_now();

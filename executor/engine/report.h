@@ -32,6 +32,8 @@ struct report {
 #define _cleanup_report_ _cleanup_(report_release)
 
 void report_release(struct report *r);
+/* From now on another graph's resources are told of. */
+void report_forget(struct report *r);
 /* Ends the phase that was going on, if any, and begins another; `name` is static. NULL: only
  * ends. */
 void report_phase(struct report *r, const char *name);
