@@ -86,6 +86,12 @@ def cancelled(world: World, seen: Callable[[], Any], kind: str = "canceling",
     return result
 
 
+def last_line(result: Result) -> str:
+    """berth's own: the runner's comes after it."""
+    return [line for line in result.log.splitlines()
+            if line.startswith("ERROR: ") and "Job failed" not in line][-1]
+
+
 def words(result: Result) -> re.Match[str]:
     """What the last line says beyond that the job was cancelled."""
     [line] = [line for line in result.log.splitlines() if line.startswith("ERROR: ")
@@ -241,6 +247,22 @@ def test_a_later_pipeline_has_begun(small: World) -> None:
         assert "service 'notifier' is left: pipeline 999999 has begun to deploy" in result.log
         assert words(result)[3] == "; 0 services taken back, 1 not"
         assert revision(small, "notifier") == 2
+
+
+def test_what_is_only_awaited_and_taken_back_meanwhile_is_red(small: World) -> None:
+    """A retry finds the service as it wants it, while the job that was cancelled takes it back."""
+    change(small)
+    ecs = small.aws.client("ecs")
+    with frozen(small):
+        cancelled(small, lambda: asked(small, "UpdateService", NOTIFIER))
+        small.aws.record_clear()
+        with small.start() as running:
+            until(lambda: len(small.aws.calls("ecs", "DescribeServices")) > 3)
+            ecs.update_service(cluster=ENVIRONMENT, service=NOTIFIER, taskDefinition=f"{NOTIFIER}:1")
+            result = running.wait(2 * SECONDS)
+        assert result.exit_code != 0 and "not finished" not in result.log, result.log
+        assert "it is no longer as this job has found it: another job, or somebody, has changed " \
+            "it meanwhile; run the job again" in last_line(result), result.log
 
 
 def test_what_cannot_be_taken_back_is_said(small: World) -> None:

@@ -216,6 +216,22 @@ static void what_was_removed_stays_so(void **state)
     script_close(&t);
 }
 
+/* The cache that the tasks of before use, for one. */
+static void nothing_is_taken_back_once_something_else_goes(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = { { 0 } };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    struct resource *old = graph_found(t.g, &ecs_cluster_type, "old", "e-old");
+    old->action = ACTION_REMOVE;
+    old->written = 1;
+    _cleanup_free_ char *line = take_back(&t);
+    assert_string_equal(line, "nothing is taken back: the removal of cluster 'old' has begun, and "
+                              "what ran before may need it");
+    script_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +243,7 @@ int main(void)
         cmocka_unit_test(the_first_write_counts),
         cmocka_unit_test(a_failed_deployment_is_not_wanted_back),
         cmocka_unit_test(what_was_removed_stays_so),
+        cmocka_unit_test(nothing_is_taken_back_once_something_else_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
