@@ -406,8 +406,7 @@ int engine_apply(struct session *s, struct graph *g, const struct engine_options
     int status = uv_loop_init(&loop);
     if (status != 0)
         return err_set(err, ERR_HOST, "cannot make an event loop: %s", uv_strerror(status));
-    status = workers_init(&a.workers, &loop, o->workers ? o->workers : ENGINE_WORKERS, o->cancel,
-                          on_cancel, &a, err);
+    status = workers_init(&a.workers, &loop, engine_workers(o), o->cancel, on_cancel, &a, err);
     if (status == 0) {
         run(&a);
         status = verdict(&a, err);

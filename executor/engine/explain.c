@@ -29,37 +29,9 @@ static void inquiry_work(struct job *job)
     r->type->explain(inquiry->session, r, r->explanation);
 }
 
-static void inquiry_done(struct job *job)
-{
-    (void)job; /* the resource has it */
-}
-
-/* The session refuses new calls, so that every inquiry ends. */
-static void on_cancel(void *context)
-{
-    (void)context;
-}
-
 static unsigned rank_of(const struct resource *r)
 {
     return r->type->flags & TYPE_APPLICATION ? 1 : 0;
-}
-
-static void inquire(struct inquiry *inquiries, size_t n, const struct engine_options *o)
-{
-    uv_loop_t loop;
-    if (n == 0 || uv_loop_init(&loop) != 0)
-        return;
-    struct workers workers;
-    _cleanup_err_ struct err err = ERR_INIT;
-    if (workers_init(&workers, &loop, o->workers ? o->workers : ENGINE_WORKERS, o->cancel,
-                     on_cancel, NULL, &err) == 0) {
-        for (size_t i = 0; i < n; i++)
-            workers_submit(&workers, &inquiries[i].job);
-        uv_run(&loop, UV_RUN_DEFAULT);
-        workers_release(&workers);
-    }
-    loop_finish(&loop);
 }
 
 /* Each that failed has its error for a cause; those whose driver can tell more are inquired. */
@@ -76,7 +48,7 @@ static size_t inquiries_make(struct session *s, struct graph *g, struct inquiry 
         if (r->type->explain == NULL)
             continue;
         ret[n++] = (struct inquiry){
-            .job = { .work = inquiry_work, .done = inquiry_done, .rank = rank_of(r) },
+            .job = { .work = inquiry_work, .rank = rank_of(r) },
             .session = s,
             .r = r,
         };
@@ -147,7 +119,8 @@ static void read_all(struct session *s, struct inquiry *inquiries, size_t n,
         return;
     if (s != NULL)
         session_limit(s, clock_now() + EXPLAIN_SECONDS);
-    inquire(inquiries, n, o);
+    _cleanup_err_ struct err err = ERR_INIT; /* no threads: what is known is told all the same */
+    workers_run(inquiries, n, sizeof(*inquiries), engine_workers(o), &err);
     if (s != NULL)
         session_limit(s, 0);
 }

@@ -10,6 +10,10 @@
 #include "executor/engine/engine.h"
 
 #define ENGINE_WORKERS 16
+static inline unsigned engine_workers(const struct engine_options *o)
+{
+    return o->workers ? o->workers : ENGINE_WORKERS;
+}
 
 /* Every type of every driver, in order, as an array that the caller frees; returns how many. */
 size_t engine_types(const struct graph *g, const struct resource_type ***ret);

@@ -305,8 +305,8 @@ int engine_observe(struct session *s, struct graph *g, const struct engine_optio
     int status = uv_loop_init(&loop);
     if (status != 0)
         return err_set(err, ERR_HOST, "cannot make an event loop: %s", uv_strerror(status));
-    status = workers_init(&observation.workers, &loop, o->workers ? o->workers : ENGINE_WORKERS,
-                          o->cancel, on_cancel, &observation, err);
+    status = workers_init(&observation.workers, &loop, engine_workers(o), o->cancel, on_cancel,
+                          &observation, err);
     if (status == 0) {
         observation.cancelled = o->cancel != NULL && cancel_is_set(o->cancel);
         status = observe_all(&observation, err);

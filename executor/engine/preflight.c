@@ -15,17 +15,6 @@ static void check_work(struct job *job)
     c->driver->preflight(&c->preflight);
 }
 
-static void check_done(struct job *job)
-{
-    (void)job; /* what it found is collected when all have ended */
-}
-
-/* The workers wake the loop for it; the session refuses new calls, so that every check ends. */
-static void on_cancel(void *context)
-{
-    (void)context;
-}
-
 static bool changes_anything(const struct graph *g)
 {
     for (size_t i = 0; i < g->n; i++)
@@ -44,7 +33,7 @@ static size_t checks_make(struct session *s, struct graph *g, struct check **ret
             continue;
         checks = xrealloc_array(checks, n + 1, sizeof(*checks));
         checks[n++] = (struct check){
-            .job = { .work = check_work, .done = check_done },
+            .job = { .work = check_work },
             .driver = g->drivers[i],
             .preflight = { .session = s, .g = g, .problems = ERR_INIT },
         };
@@ -66,26 +55,6 @@ static void collect(struct check *checks, size_t n, struct err *all)
     }
 }
 
-static int run_checks(struct check *checks, size_t n, const struct engine_options *o,
-                      struct err *err)
-{
-    uv_loop_t loop;
-    int status = uv_loop_init(&loop);
-    if (status != 0)
-        return err_set(err, ERR_HOST, "cannot make an event loop: %s", uv_strerror(status));
-    struct workers workers;
-    status = workers_init(&workers, &loop, o->workers ? o->workers : ENGINE_WORKERS, o->cancel,
-                          on_cancel, NULL, err);
-    if (status == 0) {
-        for (size_t i = 0; i < n; i++)
-            workers_submit(&workers, &checks[i].job);
-        uv_run(&loop, UV_RUN_DEFAULT);
-        workers_release(&workers);
-    }
-    loop_finish(&loop);
-    return status;
-}
-
 int engine_preflight(struct session *s, struct graph *g, const struct engine_options *o,
                      struct err *err)
 {
@@ -93,7 +62,7 @@ int engine_preflight(struct session *s, struct graph *g, const struct engine_opt
         return 0;
     struct check *checks = NULL;
     size_t n = checks_make(s, g, &checks);
-    int status = n > 0 ? run_checks(checks, n, o, err) : 0;
+    int status = workers_run(checks, n, sizeof(*checks), engine_workers(o), err);
     _cleanup_err_ struct err problems = ERR_INIT;
     collect(checks, n, &problems);
     free(checks);

@@ -24,11 +24,6 @@ static void recall_work(struct job *job)
     r->type->take_back(recall->session, r, &recall->what, &recall->done, &recall->err);
 }
 
-static void recall_done(struct job *job)
-{
-    (void)job; /* what came of it is read when all have ended */
-}
-
 static bool is_removed(const struct resource *r)
 {
     return r->action == ACTION_REMOVE && r->written > 0;
@@ -75,36 +70,15 @@ static void tell_removed(const struct graph *g, struct taken_back *ret)
     }
 }
 
-static void run_all(struct recall *recalls, size_t n, const struct engine_options *o,
-                    struct err *err)
-{
-    uv_loop_t loop;
-    struct workers workers;
-    int status = uv_loop_init(&loop);
-    if (status != 0) {
-        err_set(err, ERR_HOST, "cannot make an event loop: %s", uv_strerror(status));
-        return;
-    }
-    if (workers_init(&workers, &loop, o->workers ? o->workers : ENGINE_WORKERS, NULL, NULL, NULL,
-                     err) == 0) {
-        for (size_t i = 0; i < n; i++)
-            workers_submit(&workers, &recalls[i].job);
-        uv_run(&loop, UV_RUN_DEFAULT);
-        workers_release(&workers);
-    }
-    loop_finish(&loop);
-}
-
 static size_t recalls_make(struct session *s, struct graph *g, struct recall *ret)
 {
     size_t n = 0;
     for (size_t i = 0; i < g->n; i++) {
         if (g->v[i]->type->take_back == NULL || g->v[i]->want == NULL)
             continue;
-        ret[n] = (struct recall){ .job = { .work = recall_work, .done = recall_done },
-                                  .session = s,
-                                  .r = g->v[i],
-                                  .err = ERR_INIT };
+        ret[n] = (struct recall){
+            .job = { .work = recall_work }, .session = s, .r = g->v[i], .err = ERR_INIT
+        };
         strbuf_init(&ret[n++].what);
     }
     return n;
@@ -127,7 +101,7 @@ void engine_take_back(struct session *s, struct graph *g, const struct engine_op
     cancel_init(&never);
     session_outlive(s, &never);
     session_limit(s, until);
-    run_all(recalls, n, o, &err);
+    workers_run(recalls, n, sizeof(*recalls), engine_workers(o), &err);
     session_limit(s, 0);
     session_outlive(s, cancel);
     cancel_release(&never);

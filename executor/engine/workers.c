@@ -88,7 +88,8 @@ static void on_async(uv_async_t *async)
         if (job == NULL)
             break;
         w->under_way--;
-        job->done(job);
+        if (job->done != NULL)
+            job->done(job);
     }
     if (w->cancel != NULL && !w->cancelled && cancel_is_set(w->cancel)) {
         w->cancelled = true;
@@ -199,6 +200,26 @@ void workers_release(struct workers *w)
     uv_run(w->loop, UV_RUN_DEFAULT);
     uv_cond_destroy(&w->cond);
     uv_mutex_destroy(&w->mutex);
+}
+
+int workers_run(void *items, size_t n, size_t size, unsigned max, struct err *err)
+{
+    uv_loop_t loop;
+    if (n == 0)
+        return 0;
+    int status = uv_loop_init(&loop);
+    if (status != 0)
+        return err_set(err, ERR_HOST, "cannot make an event loop: %s", uv_strerror(status));
+    struct workers workers;
+    status = workers_init(&workers, &loop, max, NULL, NULL, NULL, err);
+    if (status == 0) {
+        for (size_t i = 0; i < n; i++)
+            workers_submit(&workers, (struct job *)((char *)items + i * size));
+        uv_run(&loop, UV_RUN_DEFAULT);
+        workers_release(&workers);
+    }
+    loop_finish(&loop);
+    return status;
 }
 
 void loop_finish(uv_loop_t *loop)

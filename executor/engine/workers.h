@@ -21,7 +21,7 @@
 
 struct job {
     void (*work)(struct job *job); /* on a worker */
-    void (*done)(struct job *job); /* on the loop's thread */
+    void (*done)(struct job *job); /* on the loop's thread; or NULL */
     unsigned rank;                 /* the higher, the earlier; of one rank the first comes first */
     struct job *next;              /* the workers' */
 };
@@ -59,6 +59,14 @@ void workers_submit(struct workers *w, struct job *job);
 unsigned workers_free(const struct workers *w);
 /* Joins the threads and closes the handle, running the loop for it; no job is under way. */
 void workers_release(struct workers *w);
+
+/*
+ * Does n jobs, each the first member of one of the n items of `size` bytes at `items`, by at most
+ * `max` threads on a loop of its own, and returns when all are done. Does not
+ * look for a cancel: what is under way ends by itself, as above. Fails as workers_init() does, and
+ * then nothing is done.
+ */
+int workers_run(void *items, size_t n, size_t size, unsigned max, struct err *err);
 
 /* Runs the loop until nothing is active, closes it. Every handle has been closed or will be. */
 void loop_finish(uv_loop_t *loop);
