@@ -277,18 +277,22 @@ static void add_events(cJSON *lines, const cJSON *events)
         json_push(lines, cJSON_DetachItemViaPointer(all, all->child));
 }
 
-static void explain_log(struct session *s, const struct log_source *from, cJSON *explanation)
+/* Whether there is anything in it. */
+static bool explain_log(struct session *s, const struct log_source *from, cJSON *explanation)
 {
     cJSON *lines = explanation_section(explanation, "the last %d lines of container '%s' (task %s)",
                                        LOG_LINES, from->container, from->task);
     _cleanup_err_ struct err err = ERR_INIT;
     _cleanup_json_ cJSON *events = NULL;
-    if (log_read(s, from, &events, &err) == 0 && json_count(events) > 0)
+    if (log_read(s, from, &events, &err) == 0 && json_count(events) > 0) {
         add_events(lines, events);
-    else if (err.class == ERR_NONE || err.class == ERR_NOT_FOUND)
+        return true;
+    }
+    if (err.class == ERR_NONE || err.class == ERR_NOT_FOUND)
         explanation_line(lines, "it has written nothing to '%s'", from->group);
     else
         explanation_unread(lines, "its log", &err);
+    return false;
 }
 
 /* A task that runs but is not well has a log, too. The caller frees it; NULL: there is none. */
@@ -305,13 +309,14 @@ static char *running_task(struct session *s, const struct resource *r)
     return slash != NULL ? xstrdup(slash + 1) : NULL;
 }
 
-static void explain_logs(struct session *s, const struct resource *r, const cJSON *stops,
+/* Whether there are lines of the container that fails. */
+static bool explain_logs(struct session *s, const struct resource *r, const cJSON *stops,
                          cJSON *explanation)
 {
     size_t n;
     const cJSON *stop = ecs_stops_prevailing(stops, &n);
     if (stop != NULL && !ecs_stop_has_run(stop))
-        return;
+        return false;
     const cJSON *container = container_find(r, json_str(stop, "container"));
     const cJSON *options = json_at(container, "logConfiguration/options");
     _cleanup_free_ char *running = stop == NULL ? running_task(s, r) : NULL;
@@ -322,22 +327,22 @@ static void explain_logs(struct session *s, const struct resource *r, const cJSO
         .prefix = json_str(options, "awslogs-stream-prefix"),
     };
     if (from.task == NULL || from.container == NULL)
-        return;
-    if (from.group != NULL && from.prefix != NULL) {
-        explain_log(s, &from, explanation);
-        return;
-    }
+        return false;
+    if (from.group != NULL && from.prefix != NULL)
+        return explain_log(s, &from, explanation);
     const char *driver = json_str_at(container, "logConfiguration/logDriver");
     explanation_line(explanation_section(explanation, "the log of container '%s'", from.container),
                      "it is not in CloudWatch Logs under a prefix (log driver '%s'): look where "
                      "that sends it",
                      driver != NULL ? driver : "none");
+    return false;
 }
 
 /* --- the cause ------------------------------------------------------------------------------- */
 
-/* "service 'automation-8527fec8-api' failed: its ..." -> "service 'api': its ..." */
-static void put_cause(const struct resource *r, const cJSON *stops, cJSON *explanation)
+/* "service 'automation-8527fec8-api' failed: its ..." -> "service 'api': its ..."; what to do is
+ * that of the stop, or to read the log, where there is one. */
+static void put_cause(const struct resource *r, const cJSON *stops, bool logged, cJSON *explanation)
 {
     _cleanup_free_ char *subject = xasprintf("service '%s' ", r->name);
     const char *rest =
@@ -347,6 +352,8 @@ static void put_cause(const struct resource *r, const cJSON *stops, cJSON *expla
     size_t n;
     const cJSON *stop = ecs_stops_prevailing(stops, &n);
     const char *cure = stop != NULL ? ecs_stop_cure(stop) : NULL;
+    if (cure == NULL && stop != NULL && logged)
+        cure = "see the end of its log";
     bool failed = str_starts(rest, "failed: ");
     explanation_cause(explanation, "service '%s'%s%s%s%s", r->label, failed ? ": " : " ",
                       failed ? rest + strlen("failed: ") : rest, cure ? "; " : "",
@@ -355,17 +362,17 @@ static void put_cause(const struct resource *r, const cJSON *stops, cJSON *expla
 
 void ecs_service_explain(struct session *s, const struct resource *r, cJSON *explanation)
 {
-    bool awaited = r->have != NULL && r->waiting_for != NULL;
-    put_cause(r, json_get(r->memo, "stops"), explanation);
-    if (!awaited)
+    const cJSON *known = json_get(r->memo, "stops");
+    if (r->have == NULL || r->waiting_for == NULL) {
+        put_cause(r, known, false, explanation);
         return;
+    }
     explain_events(s, r, explanation);
     _cleanup_json_ cJSON *stops = stops_read(s, r, explanation);
     if (json_count(stops) > 0)
         explain_stops(stops, r, explanation);
     explain_targets(s, r, explanation);
     explain_alarms(s, r, explanation);
-    explain_logs(s, r,
-                 json_count(json_get(r->memo, "stops")) > 0 ? json_get(r->memo, "stops") : stops,
-                 explanation);
+    bool logged = explain_logs(s, r, json_count(known) > 0 ? known : stops, explanation);
+    put_cause(r, known, logged, explanation);
 }

@@ -161,10 +161,9 @@ static const struct {
       "have the execution role allowed to write to the log group" },
     { ECS_STOP_START, "its tasks cannot be started", NULL },
     { ECS_STOP_MEMORY, "runs out of memory", "give it more, or have it use less" },
-    { ECS_STOP_EXIT, "exits with", "the end of its log stands above" },
-    { ECS_STOP_HEALTH, "fails its health check", "the end of its log stands above" },
-    { ECS_STOP_TARGET, "fails the load balancer's health check",
-      "the end of its log stands above" },
+    { ECS_STOP_EXIT, "exits with", NULL },
+    { ECS_STOP_HEALTH, "fails its health check", NULL },
+    { ECS_STOP_TARGET, "fails the load balancer's health check", NULL },
 };
 
 static size_t words_of(const cJSON *stop)

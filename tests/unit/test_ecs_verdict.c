@@ -260,7 +260,7 @@ static void the_log_is_read_to_its_end(void **state)
     r->type->explain(t.s, r, explanation);
     assert_string_equal(json_str(explanation, "cause"),
                         "service 'api': its container 'api' exits with 3, again and again (3 tasks)"
-                        "; the end of its log stands above");
+                        "; see the end of its log");
     _cleanup_free_ char *events = lines_of(explanation, "events"),
                         *log = lines_of(explanation, "the");
     assert_string_equal(events, "00:02:40 has started 3 tasks: (task t).|");
