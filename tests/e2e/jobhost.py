@@ -226,13 +226,3 @@ def processes_of(users: list[str]) -> list[tuple[int, str]]:
         except OSError:
             continue
     return found
-
-
-def wait_for(look: Any) -> Any:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.01)
-    raise AssertionError("it never came")

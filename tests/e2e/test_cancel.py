@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from runner import Result, RunningJob
-from twoservices import NOTIFIER, SECONDS, T7, change, frozen, make_small, until
-from world import ENVIRONMENT, Endpoint, World
+from twoservices import NOTIFIER, T7, change, make_small
+from waiting import SECONDS, frozen, until
+from world import ENVIRONMENT, Endpoint, World, spawned
 
 SYSTEM = 2
 LIMIT = 60.0  # seconds by which a job that is cancelled has ended
@@ -28,13 +29,7 @@ CANCELLED = re.compile(r"ERROR: cancelled: ([0-9]+) of ([0-9]+) done; run the jo
 def deployed(endpoint: Endpoint, prepared: str,
              tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """An endpoint of its own with a saved state in which both services run."""
-    endpoint.restore(prepared)
-    with endpoint.spawn() as own:
-        world = World(own, tmp_path_factory.mktemp("deployed"))
-        make_small(world)
-        world.deploy()
-        own.record_clear()
-        own.save("deployed")
+    with spawned(endpoint, prepared, tmp_path_factory.mktemp("deployed"), make_small) as own:
         yield own
 
 

@@ -8,13 +8,13 @@ import json
 import os
 import re
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runner import Result, Variable
+from waiting import until, wait_for_call
 from world import BRANCH, ENVIRONMENT, PROJECT_ID, Endpoint, World
 
 USER, SYSTEM = 1, 2
@@ -243,13 +243,6 @@ def test_cancelled_it_says_what_is_done_and_what_is_not(up: World) -> None:
     assert there(up) == []
 
 
-def wait_for_call(world: World, action: str) -> None:
-    deadline = time.monotonic() + 30
-    while not any(call["action"] == action for call in world.aws.calls()):
-        assert time.monotonic() < deadline, f"no {action}"
-        time.sleep(0.02)
-
-
 def alarm_of(world: World, environment: str) -> dict[str, Any]:
     """What makes an alarm of the environment once more."""
     client = world.aws.client("cloudwatch")
@@ -294,10 +287,7 @@ def test_it_waits_for_the_deploy_that_has_the_lock(up: World) -> None:
 
 def wait_for_waiter(inode: int) -> None:
     """Until somebody waits for the lock on that file: proc_locks(5) has them behind an arrow."""
-    deadline = time.monotonic() + 60
-    while not re.search(rf"-> FLOCK .*:{inode} ", Path("/proc/locks").read_text()):
-        assert time.monotonic() < deadline, "nobody waits for the lock"
-        time.sleep(0.02)
+    until(lambda: re.search(rf"-> FLOCK .*:{inode} ", Path("/proc/locks").read_text()))
 
 
 def test_on_the_command_line(up: World) -> None:

@@ -3,20 +3,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runner import Result, RunningJob, make_options
-from world import ENVIRONMENT, Endpoint, World
+from waiting import SECONDS, frozen, until
+from world import ENVIRONMENT, Endpoint, World, spawned
 
 S = ENVIRONMENT.removeprefix("automation-")
 STACK = f"SnsTopicMetTelAutomationAlarms-{ENVIRONMENT}"
-SECONDS = 60.0
 
 
 def make_small(world: World) -> None:
@@ -27,13 +25,7 @@ def make_small(world: World) -> None:
 def deployed(endpoint: Endpoint, prepared: str,
              tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """An endpoint of its own with a saved state: a small environment with one of each kind."""
-    endpoint.restore(prepared)
-    with endpoint.spawn() as own:
-        world = World(own, tmp_path_factory.mktemp("deployed"))
-        make_small(world)
-        world.deploy()
-        own.record_clear()
-        own.save("deployed")
+    with spawned(endpoint, prepared, tmp_path_factory.mktemp("deployed"), make_small) as own:
         yield own
 
 
@@ -73,26 +65,6 @@ def group_id(world: World, name: str) -> str:
     [group] = world.aws.client("ec2").describe_security_groups(
         Filters=[{"Name": "group-name", "Values": [name]}])["SecurityGroups"]
     return str(group["GroupId"])
-
-
-def until(seen: Callable[[], Any]) -> Any:
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        found = seen()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not within {SECONDS} s")
-
-
-@contextlib.contextmanager
-def frozen(world: World) -> Iterator[None]:
-    """Nothing that takes time ends."""
-    world.aws.speed(0.001)
-    try:
-        yield
-    finally:
-        world.aws.speed("instant")
 
 
 def cancelled(world: World, job: str, call: str, times: int = 1) -> Result:

@@ -8,13 +8,13 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from runner import Variable
+from waiting import wait_for_call
 from world import BUILD, Result, World
 
 USER, SYSTEM = 1, 2
@@ -151,14 +151,6 @@ def test_cancelled_before_the_first_answer(small: World) -> None:
     assert result.exit_code == SYSTEM, result.log
     assert last_error(result) == "ERROR: cancelled before anything was read or changed"
     assert small.writes() == []
-
-
-def wait_for_call(world: World, action: str) -> None:
-    """Until the endpoint has been asked for it; it notes a call before a fault delays the answer."""
-    deadline = time.monotonic() + 30
-    while not any(call["action"] == action for call in world.aws.calls()):
-        assert time.monotonic() < deadline, f"no {action}"
-        time.sleep(0.02)
 
 
 def test_an_output_that_cannot_be_printed(small: World) -> None:

@@ -20,8 +20,9 @@ import pytest
 
 from imagehost import (  # noqa: F401
     PLAIN, SYSTEM, USER, ImageHost, compiled, error_of, host, registry, users)
-from jobhost import command_of, processes, processes_of, run_account_tool, wait_for
+from jobhost import command_of, processes, processes_of, run_account_tool
 from runner import RunningJob, make_options
+from waiting import until
 from world import ENVIRONMENT
 
 # A builder that writes down, when it is to push, whether the count goes on.
@@ -157,7 +158,7 @@ def test_a_build_that_fails(host: ImageHost) -> None:
 def test_a_build_that_hangs_and_one_that_is_cancelled(host: ImageHost) -> None:
     host.put("api/Dockerfile", PLAIN + 'RUN ["/srv/hang"]\n')
     with job(host) as running:
-        wait_for_long(lambda: "hang" in host.left())
+        until(lambda: "hang" in host.left())
         running.cancel()
         result = running.wait(240)
     assert result.status == "canceled", result.log
@@ -168,15 +169,6 @@ def test_a_build_that_hangs_and_one_that_is_cancelled(host: ImageHost) -> None:
     assert "the image was not built: 'buildah' took longer than 1 s and was ended" in \
         error_of(result)
     assert host.left() == []
-
-
-def wait_for_long(look: Any) -> Any:
-    for _ in range(10):
-        try:
-            return wait_for(look)
-        except AssertionError:
-            continue
-    raise AssertionError("it never came")
 
 
 def test_pushes_that_go_wrong(host: ImageHost) -> None:
@@ -207,7 +199,7 @@ def test_pushes_that_go_wrong(host: ImageHost) -> None:
 def test_a_push_that_is_cancelled(host: ImageHost) -> None:
     host.aws.fault(service="ecr", action="UploadLayerPart", fault="slow", seconds=600)
     with job(host) as running:
-        wait_for_long(lambda: host.aws.calls("ecr", "GetAuthorizationToken"))
+        until(lambda: host.aws.calls("ecr", "GetAuthorizationToken"))
         running.cancel()
         result = running.wait(240)
     assert result.status == "canceled", result.log
@@ -300,7 +292,7 @@ def environ_of(pid: int) -> bytes:
 def test_a_push_that_is_killed_and_tried_again(host: ImageHost) -> None:
     host.aws.fault(service="ecr", action="UploadLayerPart", fault="slow", seconds=600)
     with job(host) as running:
-        os.kill(wait_for_long(lambda: drive_of(host)), signal.SIGKILL)
+        os.kill(until(lambda: drive_of(host)), signal.SIGKILL)
         result = running.wait(240)
     assert result.exit_code == SYSTEM, result.log
     assert host.images() == {} and host.left() == []

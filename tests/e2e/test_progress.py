@@ -19,7 +19,8 @@ from contextlib import contextmanager
 import pytest
 
 from runner import Result, Variable
-from twoservices import SECONDS, change, frozen, make_small, until
+from twoservices import change, make_small
+from waiting import SECONDS, frozen, until
 from world import BRANCH, BUILD, ENVIRONMENT, World
 
 MARK = re.compile(r"section_(start|end):[0-9]+:([A-Za-z0-9_.-]+)(\[collapsed=true\])?\r\x1b\[0K")

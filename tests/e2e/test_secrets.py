@@ -24,7 +24,7 @@ import pytest
 import canary
 from canary import CANARY, VALUE, VARIABLE
 from executorhost import Host
-from test_destroy import wait_for_call
+from waiting import wait_for_call
 from world import BRANCH, BUILD, ENVIRONMENT, PROJECT_ID, World
 
 ROLE_ARN = "arn:aws:iam::123456789012:role/berth-deploy"

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from gitlabhost import TOKEN, Answer, GitLab
 from policed import Police, actions_for
-from test_destroy import alarm_of, wait_for_call
+from test_destroy import alarm_of
 from test_expiry import set_left, set_time_to_live
 from test_list import deny_role
+from waiting import wait_for_call
 from world import BRANCH, BUILD, ENVIRONMENT, FIX, FIX_ENVIRONMENT, PROJECT_ID, World
 
 MINUTE = timedelta(minutes=1)

@@ -3,14 +3,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 from world import ENVIRONMENT, World
 
-SECONDS = 120.0
 NOTIFIER, T7 = f"{ENVIRONMENT}-notifier", f"{ENVIRONMENT}-t7-bridge"
 
 
@@ -31,22 +27,3 @@ def change(world: World, **members: Any) -> None:
     spec["serviceDefaults"]["environment"]["CHANGED"] = "1"
     spec["services"]["notifier"] |= members
     world.write_spec(spec)
-
-
-@contextlib.contextmanager
-def frozen(world: World) -> Iterator[None]:
-    """Nothing that takes time ends."""
-    world.aws.speed(0.001)
-    try:
-        yield
-    finally:
-        world.aws.speed("instant")
-
-
-def until(seen: Callable[[], Any]) -> Any:
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        if found := seen():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not within {SECONDS} s")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -10,7 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +199,17 @@ class World:
         return self.aws.client("ecs").describe_task_definition(
             taskDefinition=self.service(name, environment)["taskDefinition"], include=["TAGS"]
         )["taskDefinition"]
+
+
+@contextlib.contextmanager
+def spawned(endpoint: Endpoint, prepared: str, directory: Path,
+            make: Callable[[World], None]) -> Iterator[Endpoint]:
+    """An endpoint of its own, with a saved state "deployed": what `make` leaves of the example."""
+    endpoint.restore(prepared)
+    with endpoint.spawn() as own:
+        world = World(own, directory)
+        make(world)
+        world.deploy()
+        own.record_clear()
+        own.save("deployed")
+        yield own

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from jobhost import LEAVE, JobHost, command_of, cwd_of, output, processes, processes_of, wait_for
+from jobhost import LEAVE, JobHost, command_of, cwd_of, output, processes, processes_of
 from runner import start_job
+from waiting import until
 
 
 # What is left behind.
@@ -91,7 +92,7 @@ def test_a_big_tree_holds_nobody_up(host: JobHost, users: list[str]) -> None:
     """While one job's files are removed, another job comes and goes."""
     with start_job(**host.options("big", script="mkdir ~/big; cd ~/big; seq 1 40000 | xargs touch",
                                   job_id=1)) as big:
-        remover = wait_for(lambda: [pid for pid, name in processes() if name == "rm" and
+        remover = until(lambda: [pid for pid, name in processes() if name == "rm" and
                                     str(host.builds / users[0]) in command_of(pid)])[0]
         os.kill(remover, signal.SIGSTOP)
         try:
@@ -122,7 +123,7 @@ def test_berth_is_killed(host: JobHost, users: list[str], whom: str) -> None:
         "touch $TMPDIR/ready; while :; do sleep 0.05; done"
     with start_job(**host.options("killed", script=script)) as running:
         stage = running.wait_stage("build_script")
-        wait_for(lambda: list(host.builds.glob("*/tmp/*/ready")))
+        until(lambda: list(host.builds.glob("*/tmp/*/ready")))
         (os.killpg if whom == "group" else os.kill)(stage.pid, signal.SIGKILL)
         result = running.wait(30)
     assert result.failure_reason == "runner_system_failure"
@@ -138,7 +139,7 @@ def test_the_runner_died_and_the_next_job_cleans_up(host: JobHost, users: list[s
         start_new_session=True, env={**os.environ, **host.environ},
     )
     try:
-        wait_for(lambda: list(host.builds.glob("*/tmp/*/ready")))
+        until(lambda: list(host.builds.glob("*/tmp/*/ready")))
     finally:
         job.kill()
         job.wait()
@@ -166,7 +167,7 @@ def test_the_runner_died_while_its_job_waited_for_a_user(host: JobHost, users: l
          host.programs / "config"], env=host.stage_environ(job), cwd=job, stderr=subprocess.PIPE,
         text=True)
     try:
-        wait_for(lambda: any(re.search(rf"-> FLOCK .* {pid} ", Path("/proc/locks").read_text())
+        until(lambda: any(re.search(rf"-> FLOCK .* {pid} ", Path("/proc/locks").read_text())
                              for pid, name in processes() if name == "config"))
     finally:
         runner.kill()
@@ -183,7 +184,7 @@ def test_one_user_for_all_jobs(host: JobHost, users: list[str]) -> None:
     host.config["user"] = users[0]
     wait = "touch $TMPDIR/ready; until test -e $TMPDIR/go; do sleep 0.05; done"
     with start_job(**host.options("first", script=wait, job_id=1)) as first:
-        ready = wait_for(lambda: list(host.builds.glob("*/tmp/*/ready")))[0]
+        ready = until(lambda: list(host.builds.glob("*/tmp/*/ready")))[0]
         output(host, "id -un", job_id=2)
         assert ready.exists() and processes_of(users) != []
         (ready.parent / "go").touch()

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from jobhost import LEAVE, JobHost, output, processes_of, wait_for
+from jobhost import LEAVE, JobHost, output, processes_of
 from runner import start_job
+from waiting import until
 
 
 # The sandbox.
@@ -58,7 +59,7 @@ def test_sandbox_sigterm_reaches_the_script_once(sandbox: JobHost, users: list[s
     script = sandbox.script("trap 'echo told; n=$((n + 1))' TERM\ntouch $TMPDIR/ready\n"
                             "until [ \"$n\" ]; do sleep 0.05; done\nsleep 0.3\nexit $((n + 6))\n")
     with sandbox.stage(script) as process:
-        wait_for(lambda: list(sandbox.builds.glob("*/tmp/*/ready")))
+        until(lambda: list(sandbox.builds.glob("*/tmp/*/ready")))
         (os.killpg if whom == "group" else os.kill)(process.pid, signal.SIGTERM)
         out, _ = process.communicate(timeout=30)
         assert (out.count("told\n"), process.returncode, sandbox.code()) == (1, 1, 7)
@@ -69,7 +70,7 @@ def test_sandbox_is_killed(sandbox: JobHost, users: list[str]) -> None:
     with start_job(**sandbox.options("killed", script=LEAVE + "setsid bash $TMPDIR/leave & "
                                      "touch $TMPDIR/ready; sleep 60")) as running:
         stage = running.wait_stage("build_script")
-        wait_for(lambda: list(sandbox.builds.glob("*/tmp/*/ready")))
+        until(lambda: list(sandbox.builds.glob("*/tmp/*/ready")))
         os.killpg(stage.pid, signal.SIGKILL)
         running.wait(30)
     assert processes_of(users) == []

@@ -12,8 +12,9 @@ import sys
 
 import pytest
 
-from jobhost import ROOT, SECRET, JobHost, output, wait_for
+from jobhost import ROOT, SECRET, JobHost, output
 from runner import start_job
+from waiting import until
 
 
 # What scripts cannot read.
@@ -123,7 +124,7 @@ def test_another_jobs_directories(host: JobHost, users: list[str]) -> None:
                                   "$TMPDIR/where; touch $TMPDIR/ready; while :; do sleep 0.05; done",
                                   job_id=1)) as first:
         first.wait_stage("build_script")
-        ready = wait_for(lambda: list(host.builds.glob("*/tmp/*/ready")))[0]
+        ready = until(lambda: list(host.builds.glob("*/tmp/*/ready")))[0]
         where = (ready.parent / "where").read_text().strip()
         log = output(host, f"id -un; cat {where}/secret {ready} && echo got; ls {where} && echo got; "
                            f"ls {ready.parent} && echo got; kill -0 {first.pgid} && echo got; true", job_id=2)
@@ -175,7 +176,7 @@ def test_no_user_is_left(host: JobHost, users: list[str]) -> None:
     host.config["user"] = users[:1]
     with start_job(**host.options("first", script="touch $TMPDIR/ready; while :; do sleep 0.05; done",
                                   job_id=1)) as first:
-        wait_for(lambda: list(host.builds.glob("*/tmp/*/ready")))
+        until(lambda: list(host.builds.glob("*/tmp/*/ready")))
         result = host.play("second", job_id=2)
         assert result.exit_code == 2 and "all 1 users are taken by jobs that run now" in result.log
         first.cancel("abort")

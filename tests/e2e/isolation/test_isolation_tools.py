@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from jobhost import SECRET, JobHost, processes_of, wait_for
+from jobhost import SECRET, JobHost, processes_of
 from runner import start_job
 from toolhost import write_project
+from waiting import until
 
 LOOK = """echo app/x.py:1:1: USER $(id -un) $(id -Gn)
 test -w . && echo app/x.py:2:1: WRITES
@@ -65,7 +66,7 @@ def test_who_runs_it(tools: JobHost, users: list[str]) -> None:
 def test_a_cancelled_one_leaves_nothing(tools: JobHost, users: list[str]) -> None:
     put_linter(tools, SLOW)
     with start_job(**tools.options("app-linter") | {"graceful_kill_timeout": 60.0}) as running:
-        wait_for(lambda: list(tools.builds.glob("*/tmp/*/ready")))
+        until(lambda: list(tools.builds.glob("*/tmp/*/ready")))
         running.cancel("abort")
         result = running.wait(60)
     assert result.status == "canceled" and "cancelled while" in result.log, result.log
