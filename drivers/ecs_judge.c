@@ -26,7 +26,7 @@ void ecs_service_remember(struct resource *r, const cJSON *service)
     while (json_count(events) > 20)
         cJSON_DeleteItemFromArray(events, 20);
     json_put(r->memo, "state", state);
-    json_put_bool(r->memo, RESOURCE_BLAMELESS, ecs_service_unplaced(r) != NULL);
+    ecs_service_blame(r);
     const cJSON *created = json_get(service, "createdAt");
     if (cJSON_IsNumber(created))
         json_put_int(r->memo, RESOURCE_CREATED, (int64_t)created->valuedouble);
@@ -172,6 +172,18 @@ const char *ecs_service_unplaced(const struct resource *r)
     const char *message = json_str(unplaced(r, &seconds), "message");
     const char *at = message != NULL ? strstr(message, reason) : NULL;
     return at != NULL ? at + strlen(reason) : message;
+}
+
+/* Follows what judging it tells of: an application that ends by itself, again and again, may now
+ * and then find no place, too. */
+void ecs_service_blame(struct resource *r)
+{
+    double seconds;
+    size_t n;
+    bool unplaced_now = unplaced(r, &seconds) != NULL && !ecs_stops_are_a_loop(r);
+    bool ended = ecs_stops_prevailing(json_get(r->memo, "stops"), &n) != NULL;
+    json_put_bool(r->memo, RESOURCE_BLAMELESS,
+                  unplaced_now && (seconds >= PLACE_SECONDS || !ended));
 }
 
 /* The newest events that tell something. What was said before the deployment began is about

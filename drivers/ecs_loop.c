@@ -77,8 +77,12 @@ void ecs_stops_look(struct session *s, struct resource *r)
         return;
     _cleanup_json_ cJSON *all = NULL, *own = cJSON_CreateArray();
     _cleanup_err_ struct err failure = ERR_INIT;
-    json_put_str(r->memo, "signs", signs);
-    if (ecs_stops_read(s, r, &all, &failure) < 0)
+    int status = ecs_stops_read(s, r, &all, &failure);
+    /* What passes, a throttle, is asked again at the next look; what is denied is denied then, too.
+     */
+    if (status == 0 || failure.class == ERR_DENIED)
+        json_put_str(r->memo, "signs", signs);
+    if (status < 0)
         return; /* a verdict without reasons is better than none */
     const cJSON *stop;
     cJSON_ArrayForEach (stop, all)

@@ -108,6 +108,7 @@ static int service_observe(struct session *s, struct resource *const *r, size_t 
         if (ecs_targets_read(s, r[i], service, err) < 0)
             return -1;
         ecs_stops_look(s, r[i]);
+        ecs_service_blame(r[i]);
         mark_loop(r[i]);
         cJSON_Delete(r[i]->tags);
         r[i]->tags = tags_from_list(json_get(service, "tags"), "key", "value");

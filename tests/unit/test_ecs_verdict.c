@@ -188,6 +188,71 @@ static void a_loop_is_looked_at_once_for_each_sign(void **state)
     script_close(&t);
 }
 
+static void a_look_that_was_throttled_is_made_again(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "ecs:DescribeServices",
+          .answer = SERVICE_IS("1", "IN_PROGRESS", "0", STARTED("3", "101")) },
+        { .call = "ecs:ListTasks",
+          .class = ERR_THROTTLED,
+          .code = "ThrottlingException",
+          .message = "slower" },
+        { .call = "ecs:ListTasks", .answer = "{\"taskArns\":[\"a\"]}" },
+        { .call = "ecs:DescribeTasks",
+          .answer =
+              "{\"tasks\":[" EXITED("1", "3") "," EXITED("2", "3") "," EXITED("3", "3") "]}" },
+        { 0 },
+    };
+    static const enum readiness expected[] = { WAITING, FAILED };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    struct resource *r = script_resource(&t, SERVICE);
+    for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+        _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+        script_observe(&t, SERVICE);
+        assert_int_equal(r->type->judge(r, &why), expected[i]);
+    }
+    script_close(&t);
+}
+
+/* An application that ends by itself may now and then find no place, too: what it is told of is
+ * whose fault it is. */
+static void no_place_is_blamed_where_it_is_told_of(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *service, *tasks;
+        bool blameless;
+    } cases[] = {
+        { SERVICE_IS("1", "IN_PROGRESS", "0", UNPLACED("102")), "", true },
+        { SERVICE_IS("1", "IN_PROGRESS", "0", STARTED("1", "102") "," UNPLACED("101")), "", false },
+        { SERVICE_IS("1", "IN_PROGRESS", "0", UNPLACED("102") "," STARTED("3", "101")),
+          EXITED("1", "3") "," EXITED("2", "3") "," EXITED("3", "3"), false },
+        { SERVICE_IS("1", "IN_PROGRESS", "0", UNPLACED("103") "," STARTED("2", "101")),
+          EXITED("1", "3"), false },
+        { SERVICE_IS("1", "IN_PROGRESS", "0",
+                     UNPLACED("402") "," UNPLACED("102") "," STARTED("2", "101")),
+          EXITED("1", "3"), true },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_free_ char *tasks = xasprintf("{\"tasks\":[%s]}", cases[i].tasks);
+        const struct script_row rows[] = {
+            { .call = "ecs:DescribeServices", .answer = cases[i].service },
+            { .call = "ecs:ListTasks", .answer = "{\"taskArns\":[\"a\"]}" },
+            { .call = "ecs:DescribeTasks", .answer = tasks },
+            { 0 },
+        };
+        struct script t;
+        script_open(&t, script_spec, rows);
+        struct resource *r = script_resource(&t, SERVICE);
+        json_put_str(r->memo, "deployment", "d2");
+        script_observe(&t, SERVICE);
+        assert_int_equal(json_bool(r->memo, RESOURCE_BLAMELESS, false), cases[i].blameless);
+        script_close(&t);
+    }
+}
+
 static void a_loop_of_an_earlier_run_is_begun_anew(void **state)
 {
     (void)state;
@@ -279,6 +344,8 @@ int main(void)
         cmocka_unit_test(the_breaker_judges_what_it_counts),
         cmocka_unit_test(room_is_waited_for_in_vain_for_a_while),
         cmocka_unit_test(a_loop_is_looked_at_once_for_each_sign),
+        cmocka_unit_test(a_look_that_was_throttled_is_made_again),
+        cmocka_unit_test(no_place_is_blamed_where_it_is_told_of),
         cmocka_unit_test(a_loop_of_an_earlier_run_is_begun_anew),
         cmocka_unit_test(the_log_is_read_to_its_end),
     };
