@@ -9,9 +9,16 @@
 
 static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
 
+/* For how long the end of the process waits for somebody to read why. */
+#define WORDS_SECONDS 2.0
+
 struct watch {
     struct cancel *cancel;
     int exit_code;
+    char *words; /* that are being said, or have been; NULL: none yet */
+    bool last;   /* they are the last */
+    uv_thread_t speaker;
+    struct cancel said;
     uv_thread_t thread;
     uv_loop_t loop;
     uv_signal_t signals[ARRAY_SIZE(signals)];
@@ -19,13 +26,58 @@ struct watch {
     uv_async_t stop;
 };
 
+static void speak(void *argument)
+{
+    struct watch *w = argument;
+    if (w->last) {
+        log_footer(NULL);
+        log_error("%s", w->words);
+    } else {
+        log_warn("%s", w->words);
+    }
+    cancel_set(&w->said);
+}
+
+/* Joins the speaker of what has been said. */
+static void hush(struct watch *w)
+{
+    if (w->words == NULL)
+        return;
+    uv_thread_join(&w->speaker);
+    cancel_release(&w->said);
+    free(steal_ptr(&w->words));
+}
+
+/*
+ * Says words, and takes them, on a thread of their own: whoever writes to a log that nobody reads
+ * any more waits for ever, and so does whoever wants to write after him (log.c), but a signal and
+ * the end must not. What cannot be said in time is not waited for.
+ */
+static void say(struct watch *w, bool last, char *words)
+{
+    if (w->words != NULL && !cancel_is_set(&w->said)) {
+        free(words); /* nobody has read the ones before */
+        return;
+    }
+    hush(w);
+    cancel_init(&w->said);
+    w->words = words;
+    w->last = last;
+    if (uv_thread_create(&w->speaker, speak, w) == 0) {
+        cancel_sleep(&w->said, WORDS_SECONDS);
+        return;
+    }
+    cancel_release(&w->said);
+    free(steal_ptr(&w->words));
+}
+
 static void end_after_grace(uv_timer_t *timer)
 {
     struct watch *w = timer->data;
-    log_footer(NULL);
-    log_error("not every call has ended %d s after the cancel: berth ends all the same; run the "
-              "job again to converge",
-              WATCH_GRACE);
+    say(w, true,
+        xasprintf("not every call has ended %d s after the cancel: berth ends all the same; run "
+                  "the job again to converge",
+                  WATCH_GRACE));
     _exit(w->exit_code);
 }
 
@@ -34,14 +86,14 @@ static void take_signal(uv_signal_t *handle, int signum)
     struct watch *w = handle->data;
     const char *name = signum == SIGTERM ? "SIGTERM" : signum == SIGINT ? "SIGINT" : "SIGHUP";
     if (cancel_is_set(w->cancel)) {
-        log_footer(NULL);
-        log_error("%s again: berth ends at once; run the job again to converge", name);
+        say(w, true,
+            xasprintf("%s again: berth ends at once; run the job again to converge", name));
         _exit(w->exit_code);
     }
     /* Before a word is said, which waits for whoever reads the log. */
     cancel_set(w->cancel);
     uv_timer_start(&w->grace, end_after_grace, (uint64_t)WATCH_GRACE * 1000, 0);
-    log_warn("%s: nothing more is started; what is being called ends first", name);
+    say(w, false, xasprintf("%s: nothing more is started; what is being called ends first", name));
 }
 
 static void take_stop(uv_async_t *handle)
@@ -93,5 +145,6 @@ void watch_stop(struct watch *w)
     uv_async_send(&w->stop);
     uv_thread_join(&w->thread);
     uv_loop_close(&w->loop);
+    hush(w);
     free(w);
 }

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -68,12 +69,58 @@ static void test_second_signal_ends(void **state)
     assert_int_equal(end_after(2, SIGINT), CODE);
 }
 
+/* The writing end of a pipe that is full and that nobody reads. */
+static int full_pipe(void)
+{
+    static const char text[4096];
+    int ends[2];
+    if (pipe2(ends, O_NONBLOCK) < 0)
+        return -1;
+    while (write(ends[1], text, sizeof(text)) > 0)
+        continue;
+    return fcntl(ends[1], F_SETFL, 0) == 0 ? ends[1] : -1;
+}
+
+static void *log_forever(void *unused)
+{
+    log_error("whoever writes this holds the log");
+    return unused;
+}
+
+/* The log stands still, while somebody is in the middle of it. */
+static void test_nobody_reads_the_log(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        pthread_t writer;
+        alarm(25);
+        struct cancel cancel;
+        cancel_init(&cancel);
+        log_init(full_pipe(), LOG_WARN, false);
+        struct watch *watch = watch_start(&cancel, CODE);
+        if (watch == NULL || pthread_create(&writer, NULL, log_forever, NULL) != 0)
+            _exit(99);
+        kill(getpid(), SIGTERM);
+        cancel_sleep(&cancel, 20);
+        kill(getpid(), SIGTERM);
+        pause();
+        _exit(98);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), CODE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_signal),
         cmocka_unit_test(test_first_signal_cancels),
         cmocka_unit_test(test_second_signal_ends),
+        cmocka_unit_test(test_nobody_reads_the_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
