@@ -4,6 +4,7 @@
 #include "drivers/common.h"
 #include "drivers/driver.h"
 #include "drivers/ecs_secrets.h"
+#include "drivers/linked_role.h"
 
 int ecs_refuse_members(const cJSON *object, const char *path, const char *const *names,
                        struct err *err)
@@ -16,12 +17,11 @@ int ecs_refuse_members(const cJSON *object, const char *path, const char *const 
     return 0;
 }
 
-/* https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html */
-int ecs_move_error(struct err *err, struct err *failure)
+int ecs_move_error(struct resource *r, struct err *failure, struct err *err)
 {
     if (failure->class == ERR_INVALID && failure->message != NULL &&
         strcasestr(failure->message, "service linked role") != NULL)
-        failure->class = ERR_BUSY;
+        return linked_role_missing(r, failure, err);
     return err_move(err, failure);
 }
 

@@ -80,10 +80,10 @@ int ecs_refuse_members(const cJSON *object, const char *path, const char *const 
                        struct err *err);
 
 /*
- * Makes ERR_BUSY of what passes by itself: in an account that has not used ECS yet, its
- * service-linked role is created by the first call and cannot be assumed at once.
+ * Passes on why a create failed. In an account that has not used ECS yet the first call has its
+ * service-linked role made, which cannot be assumed at once: linked_role.h.
  */
-int ecs_move_error(struct err *err, struct err *failure);
+int ecs_move_error(struct resource *r, struct err *failure, struct err *err);
 
 /*
  * Adds what takes away again whatever a spec's own members of CreateService set, so that a member

@@ -126,7 +126,7 @@ static int cluster_create(struct session *s, struct resource *r, struct err *err
     _cleanup_json_ cJSON *output = NULL;
     _cleanup_err_ struct err failure = ERR_INIT;
     if (aws_call(s, "ecs", "CreateCluster", input, &output, &failure) < 0)
-        return ecs_move_error(err, &failure);
+        return ecs_move_error(r, &failure, err);
     const cJSON *cluster = json_get(output, "cluster");
     resource_set_have(r, json_dup(r->target));
     json_put_str(r->memo, "status", json_str(cluster, "status"));

@@ -239,7 +239,7 @@ static int service_create(struct session *s, struct resource *r, struct err *err
     if (aws_call(s, "ecs", "CreateService", input, &output, &failure) < 0) {
         if (failure.class == ERR_EXISTS)
             ecs_service_note_no_creation(r);
-        return ecs_move_error(err, &failure);
+        return ecs_move_error(r, &failure, err);
     }
     const cJSON *service = json_get(output, "service");
     ecs_service_begun(r, service);

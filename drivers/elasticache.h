@@ -62,8 +62,8 @@ int node_must_be_available(struct session *s, struct resource *r, struct err *er
  * until the name is free.
  */
 int node_make_way(struct session *s, struct resource *r, struct err *err);
-/* Passes on why a create failed: a service-linked role that is only just being made is ERR_BUSY. */
-int node_move_error(struct err *err, struct err *failure);
+/* Passes on why a create failed; a service-linked role that is missing as in linked_role.h. */
+int node_move_error(struct resource *r, struct err *failure, struct err *err);
 /* Calls a Delete, unless it has been called already. ERR_BUSY says what it is in that AWS does not
  * delete it in. */
 int node_remove(struct session *s, struct resource *r, const char *action, const char *member,

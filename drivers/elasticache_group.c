@@ -169,7 +169,7 @@ static int group_create(struct session *s, struct resource *r, struct err *err)
     _cleanup_json_ cJSON *output = NULL;
     _cleanup_err_ struct err failure = ERR_INIT;
     if (aws_call(s, "elasticache", "CreateReplicationGroup", input, &output, &failure) < 0)
-        return node_move_error(err, &failure);
+        return node_move_error(r, &failure, err);
     node_created(r, steal_ptr(&tags), json_str_at(output, "ReplicationGroup/Status"),
                  json_str_at(output, "ReplicationGroup/ARN"));
     return 0;

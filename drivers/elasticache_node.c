@@ -3,6 +3,7 @@
 
 #include "drivers/common.h"
 #include "drivers/elasticache.h"
+#include "drivers/linked_role.h"
 
 /* In memo: the tags are those of the subnet group, and nobody has asked for its own. */
 #define UNREAD "tags unread"
@@ -317,12 +318,12 @@ int node_make_way(struct session *s, struct resource *r, struct err *err)
 
 /* AWS makes the role itself where there is none, and does not wait for it:
  * https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/using-service-linked-roles.html */
-int node_move_error(struct err *err, struct err *failure)
+int node_move_error(struct resource *r, struct err *failure, struct err *err)
 {
     if (str_starts(failure->aws_code, "ServiceLinkedRoleNotFound") ||
         (failure->class == ERR_INVALID && failure->message != NULL &&
          strcasestr(failure->message, "service linked role") != NULL))
-        failure->class = ERR_BUSY;
+        return linked_role_missing(r, failure, err);
     return err_move(err, failure);
 }
 

@@ -9,6 +9,7 @@
 #include "drivers/common.h"
 #include "drivers/iam.h"
 #include "drivers/iam_access.h"
+#include "drivers/linked_role.h"
 
 #define TASKS "ecs-tasks.amazonaws.com"
 
@@ -18,20 +19,6 @@ struct task_role {
     char *path;   /* of the first service that names it */
     cJSON *found; /* GetRole's answer, of one that the spec does not declare */
     struct err err;
-};
-
-/* The roles that AWS makes with the first resource of a service, if it is let:
- * https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html
- * https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-service-linked-roles.html
- * https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/using-service-linked-roles.html */
-static const struct linked_role {
-    const char *types; /* what the types' names begin with */
-    const char *service, *name;
-} linked_roles[] = {
-    { "ecs.", "ecs.amazonaws.com", "AWSServiceRoleForECS" },
-    { "alb.load_balancer", "elasticloadbalancing.amazonaws.com",
-      "AWSServiceRoleForElasticLoadBalancing" },
-    { "elasticache.", "elasticache.amazonaws.com", "AWSServiceRoleForElastiCache" },
 };
 
 struct linked_look {
@@ -47,7 +34,7 @@ struct checks {
     size_t n_roles;
     cJSON *denied_roles; /* those that berth may not pass */
     struct err pass_err;
-    struct linked_look linked[ARRAY_SIZE(linked_roles)];
+    struct linked_look linked[LINKED_ROLES];
     size_t n_linked;
 };
 
@@ -97,7 +84,7 @@ static const struct resource *first_created(const struct graph *g, const char *t
 
 static void find_linked(struct checks *c)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(linked_roles); i++) {
+    for (size_t i = 0; i < LINKED_ROLES; i++) {
         const struct resource *r = first_created(c->p->g, linked_roles[i].types);
         if (r != NULL)
             c->linked[c->n_linked++] =

@@ -118,14 +118,16 @@ def authorize(call: Call) -> None:
         asker.ask(action, BEHALF_ARNS.get(action, "*"), {})
     for action, arn in stack_asks(call):
         asker.ask(action, arn, {})
-    if linked and linked not in enforcement.linked and not has_linked_role(call.account, linked):
+    if linked and not has_linked_role(call, linked):
         asker.link(linked)
 
 
-def has_linked_role(account: str, service: str) -> bool:
-    """Whether somebody has made the service's role by CreateServiceLinkedRole."""
+def has_linked_role(call: Call, service: str) -> bool:
+    """Whether the service's role is there: made by a call of that service, or by somebody."""
+    enforcement: Enforcement = call.world.store(Enforcement, call.account, "aws")
     path = f"/aws-service-role/{service}/"
-    return any(role.path == path for role in iam_of(account).roles.values())
+    return service in enforcement.linked or any(
+        role.path == path for role in iam_of(call.account).roles.values())
 
 
 def stack_asks(call: Call) -> list[tuple[str, str]]:
@@ -163,7 +165,7 @@ class Asker:
         except AwsError:
             # "if the user [...] doesn't have permissions to create the service-linked role, it
             # isn't created": https://docs.aws.amazon.com/AmazonECS/latest/APIReference/
-            # API_CreateCluster.html; then services cannot be.
+            # API_CreateCluster.html; then services cannot be, says create_service().
             if self.call.service != "ecs":
                 raise
             return

@@ -200,10 +200,13 @@ BEHALF: dict[tuple[str, str], tuple[str, ...]] = {
 }
 BEHALF_ARNS = {"route53:GetHostedZone": "arn:aws:route53:::hostedzone/*"}
 # The first of these calls in an account makes the service's role, in the caller's name.
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html: "When
+# you create a cluster or create or update a service".
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create-service-linked-role.html
 # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/using-service-linked-roles.html
 LINKED_ROLES = {
-    ("ecs", "CreateCluster"): "ecs.amazonaws.com",
+    **dict.fromkeys([("ecs", "CreateCluster"), ("ecs", "CreateService"),
+                     ("ecs", "UpdateService")], "ecs.amazonaws.com"),
     ("elasticloadbalancing", "CreateLoadBalancer"): "elasticloadbalancing.amazonaws.com",
     ("elasticache", "CreateCacheCluster"): "elasticache.amazonaws.com",
     ("elasticache", "CreateReplicationGroup"): "elasticache.amazonaws.com",

@@ -169,6 +169,23 @@ def test_what_a_service_asks_in_its_callers_name(build: Builder, endpoint: Endpo
     assert balancer("b")[0] == ""  # the role is there by now
 
 
+def test_ecs_goes_without_its_role_until_there_is_a_service(build: Builder,
+                                                            endpoint: Endpoint) -> None:
+    """Who may not have the role made gets a cluster, and no service: awslabs/fargatecli#35."""
+    definition = build.definition()
+    rights = ["ecs:*", "ec2:*", "iam:PassRole"]
+    allow(endpoint, *rights)
+    assert code_of(lambda: build.ecs.create_cluster(clusterName="E")) == ""
+    code, message, status = error_of(lambda: build.service(definition))
+    assert (code, status) == ("InvalidParameterException", 400)
+    assert message == ("Unable to assume the service linked role. Please verify that the ECS "
+                       "service linked role exists.")
+    allow(endpoint, *rights, {"Action": "iam:CreateServiceLinkedRole", "Resource": "*"})
+    assert code_of(lambda: build.service(definition)) == ""
+    allow(endpoint, *rights)
+    assert code_of(lambda: build.service(definition, "E-more")) == ""  # the role is there by now
+
+
 def test_records_by_their_names(endpoint: Endpoint) -> None:
     """In lower case, without the last dot, what is no letter of a host's name as an escape."""
     route53 = endpoint.client("route53")

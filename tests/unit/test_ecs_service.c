@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "drivers/ecs.h"
+#include "executor/base/clock.h"
 #include "executor/engine/engine.h"
 
 #define DESCRIBED(deployments, running, events)                                                    \
@@ -355,6 +356,10 @@ static void a_create_is_safe_to_repeat(void **state)
           .class = ERR_INVALID,
           .code = "InvalidParameterException",
           .message = "Unable to assume the service linked role. Please verify that it exists." },
+        { .call = "ecs:CreateService",
+          .class = ERR_INVALID,
+          .code = "InvalidParameterException",
+          .message = "Unable to assume the service linked role. Please verify that it exists." },
         { .call = "ecs:CreateService", .class = ERR_BUSY, .code = "InvalidParameterException" },
         { 0 },
     };
@@ -369,9 +374,18 @@ static void a_create_is_safe_to_repeat(void **state)
     assert_int_equal(json_count(json_get(input, "tags")), 4);
     assert_string_equal(json_str(r->memo, "deployment"), "d1");
     assert_true(resource_is_ours(r));
-    /* The first service of an account: ECS's own role is still being made. */
+    /* The first service of an account: ECS's own role is still being made ... */
     assert_int_equal(r->type->create(t.s, r, &t.err), -1);
     assert_int_equal(t.err.class, ERR_BUSY);
+    int64_t since = json_int(r->memo, "withoutRoleSince", -1);
+    assert_in_range(since, 0, (int64_t)clock_now());
+    /* ... or berth may not have it made, which is so after two minutes. */
+    json_put_int(r->memo, "withoutRoleSince", since - 121);
+    assert_int_equal(r->type->create(t.s, r, &t.err), -1);
+    assert_int_equal(t.err.class, ERR_DENIED);
+    assert_non_null(strstr(t.err.message, "'aws iam create-service-linked-role --aws-service-name "
+                                          "ecs.amazonaws.com'; "));
+    assert_non_null(strstr(t.err.message, "AWS says: ecs:CreateService: Unable to assume"));
     /* One that drains still has the name: try again later. */
     assert_int_equal(r->type->create(t.s, r, &t.err), -1);
     assert_int_equal(t.err.class, ERR_BUSY);

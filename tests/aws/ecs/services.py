@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from .. import cloudmap, ec2, elb
+from ..authorize import has_linked_role
 from ..errors import AwsError
 from ..quick import copied
 from ..registry import Call, paged
@@ -190,7 +191,8 @@ def _idempotent(ecs: Ecs, existing: Service, call: Call) -> dict[str, Any]:
 
 @ACTIONS.action("CreateService")
 def create_service(call: Call) -> dict[str, Any]:
-    """hashicorp/terraform-provider-aws#2283, spinnaker/spinnaker#5476 for the names in use."""
+    """hashicorp/terraform-provider-aws#2283, spinnaker/spinnaker#5476 for the names in use;
+    awslabs/fargatecli#35 for an account in which ECS has no role of its own."""
     ecs: Ecs = call.store(Ecs)
     given = call.input
     cluster = ecs.cluster(given.get("cluster"))
@@ -205,6 +207,9 @@ def create_service(call: Call) -> dict[str, Any]:
     definition = _definition(ecs, given.get("taskDefinition"))
     fields = fields_of(given, definition)
     settings_check(ecs, fields, definition)
+    if not has_linked_role(call, "ecs.amazonaws.com"):
+        raise invalid("Unable to assume the service linked role. Please verify that the ECS "
+                      "service linked role exists.")
     service = Service(name, ecs.arn("service", cluster.name, name), cluster, fields,
                       tags_check(given.get("tags", [])), ecs.now(), call.principal,
                       given.get("clientToken"), copied(given))
