@@ -102,7 +102,7 @@ cJSON *ecs_service_have(const struct resource *r, const cJSON *service);
 void ecs_service_found(struct graph *g, const char *name);
 /* Keeps what judging a service takes from DescribeServices' answer in the resource's memo. */
 void ecs_service_remember(struct resource *r, const cJSON *service);
-/* Whether it is AWS's affair that it is not ready (RESOURCE_BLAMELESS), by all that is remembered. */
+/* Sets RESOURCE_BLAMELESS by all that is remembered of it. */
 void ecs_service_blame(struct resource *r);
 /* Remembers the deployment that a write has begun: it must be the primary one in the end. */
 void ecs_service_begun(struct resource *r, const cJSON *service);
