@@ -71,29 +71,48 @@ static void say(struct watch *w, bool last, char *words)
     free(steal_ptr(&w->words));
 }
 
+static void warning(struct watch *w, const char *fmt, ...) _printf_(2, 3);
+static void warning(struct watch *w, const char *fmt, ...)
+{
+    _cleanup_strbuf_ struct strbuf words = STRBUF_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    strbuf_vaddf(&words, fmt, ap);
+    va_end(ap);
+    say(w, false, strbuf_detach(&words));
+}
+
+/* The process ends with these words. */
+static void fail(struct watch *w, const char *fmt, ...) _printf_(2, 3);
+static void fail(struct watch *w, const char *fmt, ...)
+{
+    _cleanup_strbuf_ struct strbuf words = STRBUF_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    strbuf_vaddf(&words, fmt, ap);
+    va_end(ap);
+    say(w, true, strbuf_detach(&words));
+    _exit(w->exit_code);
+}
+
 static void end_after_grace(uv_timer_t *timer)
 {
-    struct watch *w = timer->data;
-    say(w, true,
-        xasprintf("not every call has ended %d s after the cancel: berth ends all the same; run "
-                  "the job again to converge",
-                  WATCH_GRACE));
-    _exit(w->exit_code);
+    fail(timer->data,
+         "not every call has ended %d s after the cancel: berth ends all the same; run the job "
+         "again to converge",
+         WATCH_GRACE);
 }
 
 static void take_signal(uv_signal_t *handle, int signum)
 {
     struct watch *w = handle->data;
     const char *name = signum == SIGTERM ? "SIGTERM" : signum == SIGINT ? "SIGINT" : "SIGHUP";
-    if (cancel_is_set(w->cancel)) {
-        say(w, true,
-            xasprintf("%s again: berth ends at once; run the job again to converge", name));
-        _exit(w->exit_code);
-    }
+    if (cancel_is_set(w->cancel))
+        fail(w, "%s again: berth ends at once; run the job again to converge", name);
     /* Before a word is said, which waits for whoever reads the log. */
     cancel_set(w->cancel);
     uv_timer_start(&w->grace, end_after_grace, (uint64_t)WATCH_GRACE * 1000, 0);
-    say(w, false, xasprintf("%s: nothing more is started; what is being called ends first", name));
+    warning(w, "%s: nothing more is started; what is being called ends first", name);
 }
 
 static void take_stop(uv_async_t *handle)
