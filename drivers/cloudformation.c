@@ -92,20 +92,6 @@ static int template_of(const struct graph *g, const cJSON *stack, const char *or
                    builtin);
 }
 
-/* These say which stack it is and what is in it, before any output is known. */
-static int plain_check(const cJSON *stack, const char *origin, struct err *err)
-{
-    static const char *const members[] = { "template", "builtin",    "shared",
-                                           "name",     "parameters", "capabilities" };
-    for (size_t i = 0; i < ARRAY_SIZE(members); i++)
-        if (ref_is(json_get(stack, members[i])))
-            return err_set(err, ERR_USER,
-                           "%s.%s: cannot be the output of something else: it has to be known "
-                           "before anything is made",
-                           origin, members[i]);
-    return 0;
-}
-
 static int own_want(struct graph *g, const cJSON *stack, const char *origin, struct err *err)
 {
     _cleanup_free_ char *usual = xasprintf("%s-%s", g->context.environment, stack->string);
@@ -164,8 +150,7 @@ static int cloudformation_want(struct graph *g, const cJSON *spec, struct err *e
         _cleanup_strbuf_ struct strbuf origin = STRBUF_INIT;
         strbuf_adds(&origin, "stacks");
         json_path_key(&origin, stack->string);
-        if (label_check(origin.buf, stack->string, err) < 0 ||
-            plain_check(stack, origin.buf, err) < 0)
+        if (label_check(origin.buf, stack->string, err) < 0)
             return -1;
         bool shared = json_get(stack, "shared") != NULL;
         if ((shared ? shared_want : own_want)(g, stack, origin.buf, err) < 0)

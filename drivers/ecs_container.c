@@ -75,7 +75,7 @@ static cJSON *secrets_make(const struct context *c, const cJSON *secrets)
 /* A command line becomes a check with the intervals that the schema gives AWS's object. */
 static cJSON *health_check_make(const cJSON *check)
 {
-    if (cJSON_IsObject(check)) {
+    if (cJSON_IsObject(check) && !ref_is(check)) {
         cJSON *copy = json_dup(check);
         if (json_get(copy, "startPeriod") == NULL)
             json_put_int(copy, "startPeriod", 30);
@@ -84,7 +84,7 @@ static cJSON *health_check_make(const cJSON *check)
     cJSON *made = cJSON_CreateObject();
     cJSON *command = json_put_array(made, "command");
     json_push_str(command, "CMD-SHELL");
-    json_push_str(command, cJSON_GetStringValue(check));
+    json_push(command, json_dup(check));
     json_put_int(made, "interval", 30);
     json_put_int(made, "timeout", 5);
     json_put_int(made, "retries", 3);

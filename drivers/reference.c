@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* References between resources: making, resolving, and turning them into needs and an order. */
 #include "drivers/resource.h"
-
-#define REF_KEY "${}"
+#include "executor/base/schema.h"
 
 cJSON *ref_new(const char *fmt, ...)
 {
@@ -11,14 +10,14 @@ cJSON *ref_new(const char *fmt, ...)
     _cleanup_free_ char *template = xvasprintf(fmt, ap);
     va_end(ap);
     cJSON *ref = cJSON_CreateObject();
-    json_put_str(ref, REF_KEY, template);
+    json_put_str(ref, SCHEMA_OUTPUT, template);
     return ref;
 }
 
 static const char *template_of(const cJSON *value)
 {
     const cJSON *only = cJSON_IsObject(value) ? value->child : NULL;
-    if (only == NULL || only->next != NULL || strcmp(only->string, REF_KEY) != 0)
+    if (only == NULL || only->next != NULL || strcmp(only->string, SCHEMA_OUTPUT) != 0)
         return NULL;
     return cJSON_GetStringValue(only);
 }

@@ -22,24 +22,18 @@ static void wish_release(struct wish *w)
     free(w->zone);
 }
 
-static int wish_init(struct graph *g, const cJSON *spec, struct wish *w, struct err *err)
+static void wish_init(struct graph *g, const cJSON *spec, struct wish *w)
 {
     w->spec = spec;
     _cleanup_strbuf_ struct strbuf path = STRBUF_INIT;
     strbuf_adds(&path, "records");
     json_path_key(&path, spec->string);
     w->path = strbuf_detach(&path);
-    if (json_str(spec, "name") == NULL || ref_is(json_get(spec, "zone")))
-        return err_set(err, ERR_USER,
-                       "%s.%s: must be known before anything is made, so it cannot be an output of "
-                       "a resource",
-                       w->path, json_str(spec, "name") == NULL ? "name" : "zone");
     w->name = dns_name(json_str(spec, "name"));
     w->zone = route53_zone_name(spec, g->context.limits, g->context.subdomain);
     w->type = json_str(spec, "type");
     if (w->type == NULL)
         w->type = "A";
-    return 0;
 }
 
 /* In an ephemeral environment only names that no other environment can have: the last label before
@@ -257,8 +251,9 @@ static int record_want(struct graph *g, const cJSON *spec, struct err *err)
     _cleanup_(wish_release) struct wish w = { 0 };
     _cleanup_json_ cJSON *want = NULL;
     struct resource *all = NULL;
-    if (wish_init(g, spec, &w, err) < 0 || check_name(g, &w, err) < 0 ||
-        record_wanted(g, &w, &want, err) < 0 || records_of(g, &w, &all, err) < 0)
+    wish_init(g, spec, &w);
+    if (check_name(g, &w, err) < 0 || record_wanted(g, &w, &want, err) < 0 ||
+        records_of(g, &w, &all, err) < 0)
         return -1;
     cJSON *records = json_get(all->want, "Records");
     if (check_beside(&w, records, err) < 0)

@@ -9,6 +9,7 @@
 /* What a check knows: the whole schema (for $ref), where it is, and what it has found. */
 struct check {
     const cJSON *root;
+    bool outputs; /* whether there may be any */
     struct strbuf path;
     struct schema_problems *problems;
 };
@@ -326,9 +327,24 @@ static bool any_fits(const cJSON *root, const cJSON *options, const cJSON *value
     return options == NULL;
 }
 
+static bool takes_outputs(const cJSON *root, const cJSON *schema)
+{
+    const cJSON *option;
+    cJSON_ArrayForEach (option, json_get(schema, "anyOf"))
+        if (json_bool(follow_ref(root, option), "outputs", false))
+            return true;
+    return json_bool(schema, "outputs", false);
+}
+
 static void check_value(struct check *c, const cJSON *schema, const cJSON *value)
 {
     schema = follow_ref(c->root, schema);
+    if (c->outputs && json_get(value, SCHEMA_OUTPUT) != NULL) {
+        if (!takes_outputs(c->root, schema))
+            problem(c, "must be known before anything is made, so it cannot be an output of a "
+                       "resource");
+        return;
+    }
     const cJSON *any = json_get(schema, "anyOf");
     if (!fits_type(schema, value) || !any_fits(c->root, any, value)) {
         wrong_type(c, schema, value);
@@ -349,17 +365,31 @@ static void check_value(struct check *c, const cJSON *schema, const cJSON *value
         check_object(c, schema, value);
 }
 
+static void check(struct check *c, const cJSON *schema, const cJSON *value)
+{
+    check_value(c, schema, value);
+    strbuf_release(&c->path);
+}
+
 void schema_check_part(const cJSON *root, const cJSON *schema, const cJSON *value,
                        struct schema_problems *problems)
 {
-    struct check c = { .root = root, .path = STRBUF_INIT, .problems = problems };
-    check_value(&c, schema, value);
-    strbuf_release(&c.path);
+    check(&(struct check){ .root = root, .path = STRBUF_INIT, .problems = problems }, schema,
+          value);
 }
 
 void schema_check(const cJSON *schema, const cJSON *value, struct schema_problems *problems)
 {
     schema_check_part(schema, schema, value, problems);
+}
+
+void schema_check_expanded(const cJSON *schema, const cJSON *value,
+                           struct schema_problems *problems)
+{
+    check(
+        &(struct check){
+            .root = schema, .outputs = true, .path = STRBUF_INIT, .problems = problems },
+        schema, value);
 }
 
 void schema_problems_release(struct schema_problems *problems)

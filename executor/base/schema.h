@@ -11,6 +11,8 @@
 
 #include "executor/base/json.h"
 
+#define SCHEMA_OUTPUT "${}" /* the one member of an output that is not known yet */
+
 struct schema_problem {
     char *path;    /* "services.notifier.memory" */
     char *message; /* "must be a number, is \"512M\"" */
@@ -39,6 +41,14 @@ void schema_check(const cJSON *schema, const cJSON *value, struct schema_problem
 /* The same for a part of the schema `root`, in which references are looked up. */
 void schema_check_part(const cJSON *root, const cJSON *schema, const cJSON *value,
                        struct schema_problems *problems);
+/*
+ * The same for a value in which variables have been replaced (executor/engine/variables.h): an
+ * output of a resource, {"${}": TEMPLATE}, may stand where the schema says "outputs": true, a
+ * keyword of berth's own, and below what the schema says nothing of. Anywhere else a value has to
+ * be known before anything is made.
+ */
+void schema_check_expanded(const cJSON *schema, const cJSON *value,
+                           struct schema_problems *problems);
 void schema_problems_release(struct schema_problems *problems);
 /*
  * The problems as one error of the given class, one per line as `file:line: path: message`, the

@@ -141,6 +141,9 @@ int spec_resolve(struct spec *spec, const char *kind, const struct spec_variable
 
     struct resolving r = { .spec = spec, .variables = variables, .problems = &problems };
     variables_replace(json, "", variables, &problems, note_warning, spec);
+    if (spec_problems_to_err(spec, &problems, ERR_USER, err) < 0)
+        return -1;
+    schema_check_expanded(spec_schema(), json, &problems);
     spec_fill_defaults(json, spec_schema(), default_filled, &r);
     spec_files_read(spec, json, variables, &problems, note_warning, spec);
     if (spec_problems_to_err(spec, &problems, ERR_USER, err) < 0)

@@ -185,7 +185,7 @@ static void replace_string(struct walk *w, cJSON *value)
         free(value->valuestring);
         value->valuestring = NULL;
         value->type = (value->type & ~0xff) | cJSON_Object;
-        json_put_str(value, "${}", e.template.buf);
+        json_put_str(value, SCHEMA_OUTPUT, e.template.buf);
     } else {
         free(value->valuestring);
         value->valuestring = strbuf_detach(&e.text);

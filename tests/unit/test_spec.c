@@ -55,6 +55,8 @@ static const char *job_lookup(void *context, const char *name)
         return "${ENVIRONMENT} ${redis.host}";
     if (str_eq(name, "DOLLAR"))
         return "$";
+    if (str_eq(name, "EMPTY"))
+        return "";
     return NULL;
 }
 
@@ -123,6 +125,17 @@ static const struct wrong wrong_specs[] = {
     { "{\n" NETWORK "\"services\": { \"a\": { \"taskDefinition\": {\n \"${}\": \"x\" } } } }",
       FILE_NAME ":4: services.a.taskDefinition.${}: a key cannot begin with '${': variables stand "
                 "in values only" },
+    { "{\n" NETWORK "\"logs\": { \"metricFilters\": [{\n \"filterName\": \"${redis.host}\","
+      " \"filterPattern\": \"x\", \"metricTransformations\": [{ \"metricName\": \"n\","
+      " \"metricNamespace\": \"n\", \"metricValue\": \"1\" }] }] }, \"services\": {} }",
+      FILE_NAME
+      ":4: logs.metricFilters[0].filterName: must be known before anything is made, so it "
+      "cannot be an output of a resource" },
+    { "{\n" NETWORK "\"services\": { \"a\": {\n \"dependsOn\": [\"${redis.host}\"] } } }", FILE_NAME
+      ":4: services.a.dependsOn[0]: must be known before anything is made, so it cannot be "
+      "an output of a resource" },
+    { "{\n" NETWORK "\"services\": { \"a\": {\n \"taskRole\": \"${EMPTY}\" } } }",
+      FILE_NAME ":4: services.a.taskRole: must not be empty" },
     { "{\n" NETWORK "\"services\": { \"a\": { \"environment\": {\n \"X\": \"${a-b}\" } } } }",
       FILE_NAME ":4: services.a.environment.X: '${a-b}' is not a variable: names are letters, "
                 "digits and '_'; for a literal '${' write '$${'" },
