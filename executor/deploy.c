@@ -173,10 +173,10 @@ void deploy_say_capacity(const cJSON *report)
 
 void deploy_say_plan(const struct deploy *d, bool folded)
 {
-    _cleanup_strbuf_ struct strbuf counts = STRBUF_INIT;
-    plan_counts_to_text(&d->counts, &counts);
-    log_styled(LOG_HEADING, "plan: %s", counts.buf);
-    errand_say_plan(d->graph, folded);
+    _cleanup_strbuf_ struct strbuf title = STRBUF_INIT;
+    strbuf_adds(&title, "plan: ");
+    plan_counts_to_text(&d->counts, &title);
+    errand_say_plan(d->graph, title.buf, folded);
 }
 
 void deploy_renew(struct deploy *d)

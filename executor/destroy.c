@@ -91,8 +91,10 @@ void destroy_say_plan(const struct destroy *d)
 {
     if (!destroy_has_work(d))
         return;
-    say_counts(d->graph, "to remove");
-    errand_say_plan(d->graph, true);
+    _cleanup_strbuf_ struct strbuf title = STRBUF_INIT;
+    strbuf_adds(&title, "to remove: ");
+    plan_removals_to_text(d->graph, &title);
+    errand_say_plan(d->graph, title.buf, true);
 }
 
 static void note_results(struct destroy *d)

@@ -123,16 +123,18 @@ void errand_say_lines(const struct strbuf *text)
     }
 }
 
-void errand_say_plan(const struct graph *g, bool folded)
+void errand_say_plan(const struct graph *g, const char *title, bool folded)
 {
     _cleanup_strbuf_ struct strbuf types = STRBUF_INIT, whole = STRBUF_INIT;
     plan_types_to_text(g, &types);
     plan_to_text(g, &whole);
-    if (whole.len == 0)
-        return;
+    folded = folded && whole.len > 0;
     if (folded)
-        log_section_start("berth_plan", true, "the whole plan");
-    errand_say_lines(&types);
+        log_section_styled(LOG_HEADING, "berth_plan", title);
+    else
+        log_styled(LOG_HEADING, "%s", title);
+    if (whole.len > 0)
+        errand_say_lines(&types);
     errand_say_lines(&whole);
     if (folded)
         log_section_end("berth_plan");

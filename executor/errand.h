@@ -56,8 +56,9 @@ void errand_note(struct errand *errand, const struct graph *g);
 void errand_say_warnings(const struct graph *g, size_t *said);
 /* Says a text of several lines, a line at a time. */
 void errand_say_lines(const struct strbuf *text);
-/* Says the whole plan, by type and by resource, folded (a section named "berth_plan") or not. */
-void errand_say_plan(const struct graph *g, bool folded);
+/* Says the whole plan, by type and by resource, below a title; folded (a section named
+ * "berth_plan") or not. */
+void errand_say_plan(const struct graph *g, const char *title, bool folded);
 /* Says what took how long, and which calls it took. */
 void errand_say_table(struct errand *errand);
 void errand_release(struct errand *errand);

@@ -21,15 +21,6 @@ void joblog_init(int fd)
     log_folds(true);
 }
 
-void joblog_fact(const char *name, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    _cleanup_free_ char *value = xvasprintf(fmt, ap);
-    va_end(ap);
-    log_info("%-12s %s", name, value);
-}
-
 /* What follows `mark` in a text, up to a blank; the caller frees it. NULL where there is none. */
 static char *word_behind(const char *text, const char *mark)
 {

@@ -18,8 +18,6 @@
  */
 void joblog_init(int fd);
 
-/* One line: "environment   automation-8527fec8 (ephemeral)". */
-void joblog_fact(const char *name, const char *fmt, ...) _printf_(2, 3);
 /* Says the error that a program ends with, and gives its exit code. One whose message is "" says
  * nothing: the log has its words already, as they had to be. */
 int joblog_failure(const struct err *err);

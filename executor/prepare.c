@@ -10,7 +10,6 @@
 
 #include "executor/base/file.h"
 #include "executor/base/log.h"
-#include "executor/base/version.h"
 #include "executor/dispatch.h"
 #include "executor/drivecall.h"
 #include "executor/exitcode.h"
@@ -125,22 +124,30 @@ static void say_what_is_ignored(const struct job *job)
              services ? "'services:' are" : " is");
 }
 
+/* What the job is going to be, as far as its name and the host config tell. */
+static void add_action(const struct job *job, const struct hostconfig *h, const struct dispatch *d,
+                       struct strbuf *out)
+{
+    if (d->act != ACT_SCRIPT)
+        strbuf_addf(out, "%s%s%s%s", d->plan ? "plan: " : "", act_name(d->act),
+                    d->part != NULL ? " " : "", d->part != NULL ? d->part : "");
+    else if (dispatch_if_declared(job->name, h) == ACT_SCRIPT)
+        strbuf_adds(out, "its script, as with the shell executor");
+    else
+        strbuf_addf(out, "%s if the repository's spec declares it, else its script",
+                    act_name(dispatch_if_declared(job->name, h)));
+}
+
+/* In one line: the log of a job that goes well is short. */
 static void say_what_it_is(const struct job *job, const struct hostconfig *h,
                            const struct dispatch *d)
 {
-    log_info("berth " BERTH_VERSION);
-    joblog_fact("job", "%s, of pipeline %lld of %s", job->name, (long long)job->pipeline_id,
-                *job->project_path != '\0' ? job->project_path : "this project");
-    joblog_fact(job_is_merge_request(job) ? "ref" : job->ref_type, "%s at %.8s", job->ref,
-                job->sha);
-    if (d->act != ACT_SCRIPT)
-        joblog_fact("action", "%s%s%s%s", d->plan ? "plan: " : "", act_name(d->act),
-                    d->part != NULL ? " " : "", d->part != NULL ? d->part : "");
-    else if (dispatch_if_declared(job->name, h) == ACT_SCRIPT)
-        joblog_fact("action", "the script, as with the shell executor");
-    else
-        joblog_fact("action", "%s if the repository's spec declares it, else just the script",
-                    act_name(dispatch_if_declared(job->name, h)));
+    _cleanup_strbuf_ struct strbuf action = STRBUF_INIT;
+    add_action(job, h, d, &action);
+    log_info("job '%s' of pipeline %lld of %s, %s '%s' at %.8s: %s", job->name,
+             (long long)job->pipeline_id,
+             *job->project_path != '\0' ? job->project_path : "this project",
+             job_is_merge_request(job) ? "ref" : job->ref_type, job->ref, job->sha, action.buf);
 }
 
 static int prepare(struct err *err)

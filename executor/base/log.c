@@ -29,6 +29,13 @@ static struct {
     size_t rows;          /* and how many lines that are */
 } tail = { .names = STRLIST_INIT, .footer = STRBUF_INIT };
 
+static const char *const styles[] = {
+    [LOG_PLAIN] = NULL,
+    [LOG_HEADING] = "\033[1m",
+    [LOG_GOOD] = "\033[32m",
+    [LOG_BAD] = "\033[31m",
+};
+
 static uv_once_t once = UV_ONCE_INIT;
 static uv_mutex_t mutex;
 
@@ -49,6 +56,11 @@ void log_init(int fd, enum log_level least, bool colour)
 void log_folds(bool folds)
 {
     state.folds = folds;
+}
+
+bool log_has_folds(void)
+{
+    return state.folds;
 }
 
 void log_live(void)
@@ -172,22 +184,34 @@ static void name_section(const char *name, bool begins, struct strbuf *ret)
         strbuf_addf(ret, "_%u", n);
 }
 
-static void add_section(struct strbuf *out, const char *name, bool collapsed, const char *title)
+static void add_section(struct strbuf *out, const char *name, bool collapsed, const char *title,
+                        enum log_style style)
 {
     _cleanup_strbuf_ struct strbuf safe = STRBUF_INIT;
     strbuf_adds(&safe, title);
     make_safe(&safe);
+    paint(&safe, styles[style]);
     if (state.folds)
         add_mark(out, "start", name, collapsed ? "[collapsed=true]" : "");
     strbuf_addf(out, "%s\n", safe.buf);
 }
 
-void log_section_start(const char *name, bool collapsed, const char *title)
+static void section_start(const char *name, bool collapsed, const char *title, enum log_style style)
 {
     _cleanup_strbuf_ struct strbuf line = STRBUF_INIT, unique = STRBUF_INIT;
     name_section(name, true, &unique);
-    add_section(&line, unique.buf, collapsed, title);
+    add_section(&line, unique.buf, collapsed, title, style);
     put(&line, false, NULL);
+}
+
+void log_section_start(const char *name, bool collapsed, const char *title)
+{
+    section_start(name, collapsed, title, LOG_PLAIN);
+}
+
+void log_section_styled(enum log_style style, const char *name, const char *title)
+{
+    section_start(name, true, title, style);
 }
 
 void log_section_end(const char *name)
@@ -207,7 +231,7 @@ void log_aside_start(const char *name, const char *title)
     if (!state.folds || LOG_INFO < state.least)
         return;
     name_section(name, true, &unique);
-    add_section(&line, unique.buf, true, title);
+    add_section(&line, unique.buf, true, title, LOG_PLAIN);
     put(&line, false, unique.buf);
 }
 
@@ -286,15 +310,9 @@ void log_footer(const struct strbuf *lines)
 
 void log_styled(enum log_style style, const char *fmt, ...)
 {
-    static const char *const colours[] = {
-        [LOG_PLAIN] = NULL,
-        [LOG_HEADING] = "\033[1m",
-        [LOG_GOOD] = "\033[32m",
-        [LOG_BAD] = "\033[31m",
-    };
     va_list ap;
     va_start(ap, fmt);
-    log_line(LOG_INFO, colours[style], "", fmt, ap);
+    log_line(LOG_INFO, styles[style], "", fmt, ap);
     va_end(ap);
 }
 

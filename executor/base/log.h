@@ -37,6 +37,9 @@ bool log_has_colour(void);
  * nothing (log_folds(), off at first), a section is its title and its lines.
  */
 void log_folds(bool folds);
+bool log_has_folds(void);
+/* A collapsed one whose title stands out. */
+void log_section_styled(enum log_style style, const char *name, const char *title);
 void log_section_start(const char *name, bool collapsed, const char *title);
 void log_section_end(const char *name);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "executor/engine/report.h"
 
+#include <math.h>
+
 #include "executor/base/log.h"
 #include "executor/engine/live.h"
 
@@ -15,6 +17,7 @@ static const char *const done_words[] = {
 void report_release(struct report *r)
 {
     free(r->reported);
+    strlist_release(&r->held);
     *r = (struct report)REPORT_INIT;
 }
 
@@ -36,7 +39,7 @@ void report_phase(struct report *r, const char *name)
     r->phases[r->n_phases].name = name;
     r->phases[r->n_phases].start = now;
     r->phases[r->n_phases++].end = 0;
-    r->said = now;
+    r->said = r->seen = now;
 }
 
 static bool has_ended(const struct resource *r)
@@ -54,6 +57,18 @@ static bool takes_part(const struct resource *r)
 static const char *span_of(double from, double to, char *buf, size_t size)
 {
     return clock_span(from > 0 && to > from ? to - from : 0, buf, size);
+}
+
+/* A line that is seen. */
+static void say(struct report *r, const char *fmt, ...) _printf_(2, 3);
+static void say(struct report *r, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    _cleanup_free_ char *line = xvasprintf(fmt, ap);
+    va_end(ap);
+    log_info("%s", line);
+    r->said = r->seen = clock_now();
 }
 
 /* "security groups: 16 created, 1.2 s", as soon as all of the type and action have ended. */
@@ -78,17 +93,22 @@ static void say_type(struct report *r, const struct graph *g, const struct resou
     if (done == 0)
         return;
     char span[32];
-    log_info("%s: %u %s, %s", done == 1 ? changed->type->singular : changed->type->plural, done,
-             done_words[changed->action], span_of(start, end, span, sizeof(span)));
+    _cleanup_free_ char *line =
+        xasprintf("%s: %u %s, %s", done == 1 ? changed->type->singular : changed->type->plural,
+                  done, done_words[changed->action], span_of(start, end, span, sizeof(span)));
+    if (!log_aside_is_open() || g->context.teardown) {
+        say(r, "%s", line);
+        return;
+    }
+    log_aside("%s", line); /* the section goes on: a detail of what is awaited */
     r->said = clock_now();
 }
 
 static void say_resource(struct report *r, const struct resource *changed)
 {
     char span[32];
-    log_info("%s %s: %s, %s", changed->type->singular, changed->label, done_words[changed->action],
-             span_of(changed->started, changed->ended, span, sizeof(span)));
-    r->said = clock_now();
+    say(r, "%s %s: %s, %s", changed->type->singular, changed->label, done_words[changed->action],
+        span_of(changed->started, changed->ended, span, sizeof(span)));
 }
 
 /* Why is said at the end, where nobody misses it. */
@@ -97,7 +117,7 @@ static void say_failure(struct report *r, const struct resource *changed)
     char span[32];
     log_styled(LOG_BAD, "%s %s: failed, %s", changed->type->singular, changed->label,
                span_of(changed->started, changed->ended, span, sizeof(span)));
-    r->said = clock_now();
+    r->said = r->seen = clock_now();
 }
 
 static bool is_under_way(const struct resource *r)
@@ -192,19 +212,34 @@ static void make_title(const struct graph *g, const struct strlist *lines, struc
     add_under_way(g, n <= N_NAMED, ret);
 }
 
-/* Sees to it that the lines which follow are folded, under a title that is not too old. */
-static void begin_aside(struct report *r, const struct graph *g, const struct strlist *lines,
+/* Whether a title may be seen again: each one after twice the silence that the last has taken. */
+static bool may_title(const struct report *r, double now)
+{
+    return now - r->seen >= ldexp(REPORT_PAUSE, (int)r->n_titles);
+}
+
+/* Sees to it that lines are folded, under a title; false: not yet, there is no open section and it
+ * is too soon for another. */
+static bool begin_aside(struct report *r, const struct graph *g, const struct strlist *lines,
                         double now)
 {
-    double pause = (now - r->phases[r->n_phases - 1].start) / 3;
-    if (pause < REPORT_TITLE)
-        pause = REPORT_TITLE;
-    if (log_aside_is_open() && now - r->titled < pause)
-        return;
+    if (!log_has_folds())
+        return true;
+    if (!may_title(r, now))
+        return log_aside_is_open();
     _cleanup_strbuf_ struct strbuf title = STRBUF_INIT;
     make_title(g, lines, &title);
     log_aside_start("berth_wait", title.buf);
-    r->titled = now;
+    r->seen = now;
+    r->n_titles++;
+    return true;
+}
+
+static void say_held(struct report *r)
+{
+    for (size_t i = 0; i < r->held.n; i++)
+        log_aside("%s", r->held.v[i]);
+    strlist_release(&r->held);
 }
 
 /* What is awaited and why, once in a while. */
@@ -219,10 +254,11 @@ static void say_waiting(struct report *r, const struct graph *g)
     if (lines.n == 0)
         return;
     char span[32];
-    begin_aside(r, g, &lines, now);
+    span_of(r->phases[r->n_phases - 1].start, now, span, sizeof(span));
     for (size_t i = 0; i < lines.n; i++)
-        log_aside("%s: %s", span_of(r->phases[r->n_phases - 1].start, now, span, sizeof(span)),
-                  lines.v[i]);
+        strlist_addf(&r->held, "%s: %s", span, lines.v[i]);
+    if (begin_aside(r, g, &lines, now))
+        say_held(r);
     r->said = now;
 }
 
@@ -417,6 +453,16 @@ static void say_phases(const struct report *r)
                  span_of(r->phases[i].start, r->phases[i].end, span, sizeof(span)));
 }
 
+/* What there was no place for while it lasted. */
+static void say_rest(struct report *r)
+{
+    if (r->held.n > 0)
+        log_info("  what was awaited after what stands above");
+    for (size_t i = 0; i < r->held.n; i++)
+        log_info("  %s", r->held.v[i]);
+    strlist_release(&r->held);
+}
+
 /* "took 12.3 s and 192 calls: 88 reads, 104 writes, 2 retries, 1 throttled" */
 static void make_summary(const struct report *r, const struct call_counts *all, struct strbuf *ret)
 {
@@ -448,5 +494,6 @@ void report_table(struct report *r, struct session *s)
         table_row(&by_service[i]);
     if (n > 0)
         table_row(&all);
+    say_rest(r);
     log_section_end("berth_calls");
 }

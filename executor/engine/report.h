@@ -11,7 +11,6 @@
 
 #define REPORT_PHASES 8
 #define REPORT_PAUSE  30.0 /* seconds between two lines that say what is awaited */
-#define REPORT_TITLE  60.0 /* between two such lines that are not folded away; more with time */
 
 struct report {
     struct {
@@ -19,10 +18,12 @@ struct report {
         double start, end; /* clock_now() */
     } phases[REPORT_PHASES];
     size_t n_phases;
-    double said;    /* when the last line about progress was written */
-    double titled;  /* and the last title of what is awaited; 0: none */
-    double drawn;   /* when a terminal's last lines were */
-    bool *reported; /* by resource: its end has been said */
+    double said;         /* when the last line about progress was written */
+    double seen;         /* and the last of those that are seen, with everything folded */
+    double drawn;        /* when a terminal's last lines were */
+    unsigned n_titles;   /* how many times it was said, unfolded, what is awaited */
+    struct strlist held; /* lines about that which are said below the next title */
+    bool *reported;      /* by resource: its end has been said */
     size_t n_reported;
 };
 #define REPORT_INIT                                                                                \
@@ -41,9 +42,12 @@ void report_phase(struct report *r, const char *name);
  * struct engine_options' on_progress; `context` is the report. What has ended is said at once: a
  * line for each service, else one for all of a kind that the plan does the same to. While nothing
  * ends, a line every REPORT_PAUSE says what is awaited and why. Where the log folds, these are in
- * collapsed sections. A section's title is a line that says the same, and a new one begins after
- * REPORT_TITLE, or a third of the time that the phase has taken, if that is more: so what is seen
- * of a wait grows with its logarithm. On a terminal the last lines show it instead: live.c.
+ * collapsed sections, with what the kinds' lines say meanwhile; a failure, or a service's line,
+ * ends one. A section's title says the same in short. The first is seen after REPORT_PAUSE in which
+ * nothing was seen, each one after that after twice the silence that the one before it has taken:
+ * so however things end meanwhile, all titles of an hour are six, of a day eleven. Lines that find
+ * no open section are held back until there is one, the table's at the latest. On a terminal the
+ * last lines show it instead: live.c.
  */
 void report_progress(void *context, const struct graph *g, const struct resource *changed);
 

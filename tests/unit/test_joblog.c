@@ -46,9 +46,6 @@ static const char *logged(void)
 static void facts_and_sections(void **state)
 {
     (void)state;
-    joblog_fact("environment", "%s", "automation-8527fec8");
-    assert_string_equal(logged(), "environment  automation-8527fec8\n");
-
     long long when;
     int end = 0;
     log_section_start("berth_plan", true, "The plan");
