@@ -14,6 +14,31 @@
 
 static const char *const linters[] = { "pycodestyle", NULL };
 
+/* What a module is checked with. */
+struct linter {
+    struct strlist words;
+    char *origin; /* "modules.app.lint.command", where the spec says it; else NULL, the host's */
+};
+
+static void linter_release(struct linter *linter)
+{
+    strlist_release(&linter->words);
+    free(linter->origin);
+}
+#define _cleanup_linter_ _cleanup_(linter_release)
+
+/* A module may name its own: it runs as the job's user, who runs the module's scripts as well. */
+static void find_linter(const struct tool_job *job, struct linter *ret)
+{
+    const cJSON *command = json_at(job->module, "lint/command"), *word;
+    cJSON_ArrayForEach (word, command)
+        strlist_add(&ret->words, word->valuestring);
+    if (command != NULL)
+        ret->origin = xasprintf("modules.%s.lint.command", job->part);
+    else
+        tool_words(job, "linter", linters, &ret->words);
+}
+
 static bool is_pycodestyle(const char *program)
 {
     const char *slash = strrchr(program, '/');
@@ -59,13 +84,15 @@ static bool repository_sets_length(int checkout, const char *directory)
     }
 }
 
-/* An option on the command line would win over the repository's own setting. */
-static void add_words(const struct strlist *words, bool own_length, struct strlist *argv)
+/* An option on the command line wins over a setting of the repository's: that of the host's command
+ * must not, that of the module's own does. */
+static void add_words(const struct linter *linter, bool own_length, struct strlist *argv)
 {
+    const struct strlist *words = &linter->words;
     bool length = own_length || !is_pycodestyle(words->v[0]);
     for (size_t i = 0; i < words->n; i++) {
         bool option = str_starts(words->v[i], LENGTH_OPTION);
-        if (option && own_length) {
+        if (option && own_length && linter->origin == NULL) {
             i += str_eq(words->v[i], LENGTH_OPTION);
             continue;
         }
@@ -76,19 +103,37 @@ static void add_words(const struct strlist *words, bool own_length, struct strli
         strlist_add(argv, MAX_LINE_LENGTH);
 }
 
-static void make_argv(const struct tool_job *job, const struct strlist *words,
+static void make_argv(const struct tool_job *job, const struct linter *linter,
                       const char *directory, struct strlist *argv)
 {
     bool own_length =
-        is_pycodestyle(words->v[0]) && repository_sets_length(job->checkout, directory);
-    add_words(words, own_length, argv);
+        is_pycodestyle(linter->words.v[0]) && repository_sets_length(job->checkout, directory);
+    add_words(linter, own_length, argv);
     /* Not an option, whatever the directory is called. */
     strlist_addf(argv, "%s%s", *directory == '-' ? "./" : "", directory);
 }
 
+static int fail_to_run(const struct linter *linter, struct err *err)
+{
+    if (linter->origin != NULL && (err->class == ERR_NOT_FOUND || err->class == ERR_TIMEOUT)) {
+        bool missing = err->class == ERR_NOT_FOUND;
+        return err_set(err, ERR_USER, "%s: %s%s", linter->origin, err->message,
+                       missing ? ": name another, or ask the host's administrator to install it"
+                               : "");
+    }
+    if (err->class == ERR_NOT_FOUND)
+        return err_set(err, ERR_HOST,
+                       "%s: install it on the runner host%s, or name another linter in the host "
+                       "config's tools.linter",
+                       err->message,
+                       is_pycodestyle(linter->words.v[0]) ? " (Debian's package is pycodestyle)"
+                                                          : "");
+    return -1;
+}
+
 /* From the project's root, so that paths are relative to it. */
-static int run_linter(const struct tool_job *job, const struct strlist *argv, struct tool_end *ret,
-                      struct err *err)
+static int run_linter(const struct tool_job *job, const struct linter *linter,
+                      const struct strlist *argv, struct tool_end *ret, struct err *err)
 {
     _cleanup_strlist_ struct strlist env = STRLIST_INIT;
     strlist_add(&env, "PYTHONDONTWRITEBYTECODE=1");
@@ -101,15 +146,7 @@ static int run_linter(const struct tool_job *job, const struct strlist *argv, st
                                     .seconds = tool_seconds(job),
                                     .capture = true,
                                     .capture_errors = true };
-    if (tool_run(job, &call, ret, err) == 0)
-        return 0;
-    if (err->class == ERR_NOT_FOUND)
-        return err_set(err, ERR_HOST,
-                       "%s: install it on the runner host%s, or name another linter in the host "
-                       "config's tools.linter",
-                       err->message,
-                       is_pycodestyle(argv->v[0]) ? " (Debian's package is pycodestyle)" : "");
-    return -1;
+    return tool_run(job, &call, ret, err) < 0 ? fail_to_run(linter, err) : 0;
 }
 
 static void say_lines(const char *text)
@@ -143,8 +180,9 @@ static enum err_class class_of_failure(const struct tool_end *end)
     return ERR_HOST;
 }
 
-static int fail(const char *program, const struct tool_end *end, struct err *err)
+static int fail(const struct linter *linter, const struct tool_end *end, struct err *err)
 {
+    const char *program = linter->words.v[0];
     say_lines(end->out.buf);
     say_lines(end->errors.buf);
     enum err_class class = class_of_failure(end);
@@ -153,6 +191,11 @@ static int fail(const char *program, const struct tool_end *end, struct err *err
                        "'%s' was ended by signal %d (%s): nothing is known of the "
                        "module's style; out of memory?",
                        program, end->signal, strsignal(end->signal));
+    if (linter->origin != NULL)
+        return err_set(err, ERR_USER,
+                       "%s: '%s' failed with code %d and found nothing: what it says is above; "
+                       "correct that",
+                       linter->origin, program, end->code);
     return err_set(err, class,
                    "'%s' failed with code %d and found nothing: what it says is above; correct %s",
                    program, end->code,
@@ -170,13 +213,14 @@ static int write_report(const struct tool_job *job, const struct lint_findings *
 }
 
 /* flake8 and pycodestyle end with 1 for findings, and for much else; ruff with 2 for what else. */
-static int judge(const struct tool_job *job, const char *program, const struct tool_end *end,
-                 struct err *err)
+static int judge(const struct tool_job *job, const struct linter *linter,
+                 const struct tool_end *end, struct err *err)
 {
+    const char *program = linter->words.v[0];
     _cleanup_lint_findings_ struct lint_findings findings = LINT_FINDINGS_INIT;
     lint_read(end->out.buf, &findings);
     if (end->code > 1 || (end->code == 1 && findings.n == 0))
-        return fail(program, end, err);
+        return fail(linter, end, err);
     say_findings(&findings);
     say_lines(end->errors.buf);
     if (write_report(job, &findings, err) < 0)
@@ -196,13 +240,14 @@ static int judge(const struct tool_job *job, const char *program, const struct t
 static int work(const struct tool_job *job, struct err *err)
 {
     _cleanup_free_ char *directory = NULL;
-    _cleanup_strlist_ struct strlist words = STRLIST_INIT, argv = STRLIST_INIT;
+    _cleanup_linter_ struct linter linter = { .words = STRLIST_INIT };
+    _cleanup_strlist_ struct strlist argv = STRLIST_INIT;
     _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
     if (tool_module_directory(job, &directory, err) < 0)
         return -1;
-    tool_words(job, "linter", linters, &words);
-    make_argv(job, &words, directory, &argv);
-    return run_linter(job, &argv, &end, err) < 0 ? -1 : judge(job, words.v[0], &end, err);
+    find_linter(job, &linter);
+    make_argv(job, &linter, directory, &argv);
+    return run_linter(job, &linter, &argv, &end, err) < 0 ? -1 : judge(job, &linter, &end, err);
 }
 
 static int attempt(const struct tool_job *job, char **ret, struct err *err)

@@ -30,7 +30,7 @@ WIDTH = 78
 TITLES = {
     "project": "A project", "production": "Production", "ephemeral": "Ephemeral environments",
     "limits": "Limits", "filters": "Filters", "network": "The network", "module": "A module",
-    "coverage": "Coverage", "repository": "A repository", "record": "A record", "role": "A role",
+    "coverage": "Coverage", "lint": "Linting", "repository": "A repository", "record": "A record", "role": "A role",
     "cluster": "The cluster", "discovery": "Service discovery", "redis": "Redis",
     "grafana": "Grafana", "grafanaUser": "A user of Grafana", "stack": "A stack", "logs": "Logs",
     "alarms": "Alarms", "alarmDefaults": "What all alarms have",

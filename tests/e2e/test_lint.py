@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from runner import Result
+from executorhost import is_alive, wait_for
+from runner import Result, start_job
 from toolhost import ToolHost, errors
 
 USER, SYSTEM = 1, 2
@@ -153,6 +154,114 @@ def test_another_linter(host: ToolHost) -> None:
     host.config["tools"]["linter"][1] = "0"
     result = lint(host)
     assert result.exit_code == 0 and "2 findings in 'app', which" in result.log, result.log
+
+
+# --- a module's own linter ---
+
+OWN = "modules.app.lint.command: "
+
+
+def own_linter(host: ToolHost, *command: object, **other: object) -> None:
+    host.modules({"app": {"lint": {"command": [str(word) for word in command]}}, **other})
+
+
+def test_a_modules_own_linter(host: ToolHost) -> None:
+    """It is that module's alone; the others have the host's."""
+    host.linter("exit 0\n")
+    own = host.put_program("own", 'echo "$2/a.py:3:7: F401 unused"; test "$1" = --strict\n')
+    own_linter(host, own, "--strict", other={})
+    host.put("other/main.py", "")
+    result = lint(host)
+    assert result.exit_code == 0 and "1 finding in 'app', which" in result.log, result.log
+    own_linter(host, own, "check", other={})
+    result = lint(host)
+    assert result.exit_code == USER, result.log
+    assert errors(result.log) == ["1 finding in 'app': mend what stands above"]
+    [entry] = report_of(result)
+    assert (entry["location"], entry["severity"]) == \
+        ({"path": "app/a.py", "lines": {"begin": 3}}, "major")
+    result = host.play("other-linter")
+    assert result.exit_code == 0 and f"'{host.bin}/linter' has nothing to say" in result.log
+
+
+def test_a_linter_that_lies_in_the_repository(host: ToolHost) -> None:
+    own_linter(host, "tools/check")
+    host.put("tools/check", "#!/bin/sh\necho $1/a.py:1:1: X1 no\nexit 1\n")
+    (host.project / "tools" / "check").chmod(0o755)
+    result = lint(host)
+    assert result.exit_code == USER and "\napp/a.py:1:1: X1 no\n" in result.log, result.log
+
+
+@pytest.mark.parametrize("name", ["no-such-linter", "/nowhere/linter", "tools/none"])
+def test_a_modules_own_linter_is_missing(host: ToolHost, name: str) -> None:
+    host.linter("exit 0\n")
+    own_linter(host, name)
+    result = host.play("app-linter")
+    assert result.exit_code == USER, result.log
+    [error] = errors(result.log)
+    assert error.startswith(".berth/environment.json:") and name in error
+    assert OWN in error and "name another, or ask the host's administrator to install it" in error
+
+
+@pytest.mark.parametrize("text, says", [
+    ("echo Traceback >&2; exit 1", "failed with code 1 and found nothing: what it says is above"),
+    ("echo app/setup.cfg: bad >&2; exit 2", "failed with code 2"),
+])
+def test_a_modules_own_linter_fails(host: ToolHost, text: str, says: str) -> None:
+    """Which is the developer's to mend, whatever it says."""
+    own_linter(host, host.put_program("own", text + "\n"))
+    result = host.play("app-linter")
+    assert result.exit_code == USER, result.log
+    [error] = errors(result.log)
+    assert error.startswith(".berth/environment.json:") and OWN in error and says in error
+
+
+def test_a_modules_own_linter_hangs(host: ToolHost) -> None:
+    pids = host.directory / "pids"
+    own_linter(host, host.put_program(
+        "own", f"trap '' TERM; sleep 100 & echo $$ $! > {pids}; while :; do sleep 1; done\n"))
+    host.config["tools"] = {"seconds": 1}
+    result = host.play("app-linter")
+    assert result.exit_code == USER, result.log
+    [error] = errors(result.log)
+    assert OWN in error and error.endswith("took longer than 1 s and was ended"), error
+    assert not any(is_alive(int(pid)) for pid in pids.read_text().split())
+
+
+def test_a_cancelled_job_ends_a_modules_own_linter(host: ToolHost) -> None:
+    pids = host.directory / "pids"
+    own_linter(host, host.put_program("own", f"sleep 100 & echo $$ $! > {pids}; wait\n"))
+    with start_job(**host.options("app-linter", graceful_kill_timeout=60.0)) as running:
+        started = wait_for(pids).split()
+        running.cancel("abort")
+        result = running.wait(60)
+    assert result.status == "canceled" and "which was ended" in result.log, result.log
+    assert OWN not in result.log
+    assert not any(is_alive(int(pid)) for pid in started)
+
+
+@needs_pycodestyle
+def test_the_length_that_a_modules_own_command_says(host: ToolHost) -> None:
+    """It wins over a file's, as on any command line; without one it is as with the host's."""
+    host.put("app/long.py", MIDDLE)
+    own_linter(host, "pycodestyle")
+    assert lint(host).exit_code == 0
+    host.put("app/setup.cfg", "[pycodestyle]\nmax-line-length = 100\n")
+    assert "(101 > 100 characters)" in lint(host).log
+    own_linter(host, "pycodestyle", "--max-line-length=90")
+    assert "(101 > 90 characters)" in lint(host).log
+
+
+@pytest.mark.parametrize("lint, says", [
+    ({"command": "ruff check"}, "modules.app.lint.command: must be "),
+    ({"command": []}, "modules.app.lint.command"),
+    ({"comand": ["ruff"]}, "did you mean 'command'"),
+])
+def test_a_module_names_its_linter_wrongly(host: ToolHost, lint: dict[str, Any],
+                                           says: str) -> None:
+    host.modules({"app": {"lint": lint}})
+    result = host.play("app-linter")
+    assert result.exit_code == USER and says in errors(result.log)[0], result.log
 
 
 def test_what_a_file_says_cannot_forge_the_log(host: ToolHost) -> None:
