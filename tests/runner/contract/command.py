@@ -108,13 +108,13 @@ def exit_error(returncode: int, code_file: str) -> StageError | None:
 
 # Those that subprocess puts back by itself.
 RESTORED = {signal.SIGPIPE, signal.SIGXFSZ}
+INHERITED = signal.valid_signals() - RESTORED
 
 
 def ignored_signals() -> list[signal.Signals]:
     """What the runner was started with ignored, as under nohup(1) or in a shell's background, and
     a child would inherit."""
-    everything = signal.valid_signals() - RESTORED
-    return [number for number in everything if signal.getsignal(number) == signal.SIG_IGN]
+    return [number for number in INHERITED if signal.getsignal(number) == signal.SIG_IGN]
 
 
 def default_signals(numbers: Sequence[signal.Signals]) -> Callable[[], None] | None:

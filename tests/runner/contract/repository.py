@@ -58,9 +58,14 @@ def git(*arguments: str | Path) -> str:
     return os.fsdecode(result.stdout).removesuffix("\n")
 
 
+def file_read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def project_digest(project: Path) -> str:
     """The same for the same content: names, modes and links as git sees them, and what they hold."""
-    digest = hashlib.sha256()
+    digest, skipped = hashlib.sha256(), len(str(project)) + 1
     for directory, names, files in os.walk(project):
         names[:] = sorted(name for name in names if name != ".git")
         links = [name for name in names if os.path.islink(os.path.join(directory, name))]
@@ -70,8 +75,8 @@ def project_digest(project: Path) -> str:
             if stat.S_ISLNK(mode):
                 content = os.fsencode(os.readlink(path))
             else:
-                content = Path(path).read_bytes() if stat.S_ISREG(mode) else b""
-            head = f"{os.path.relpath(path, project)}\0{mode:o}\0{len(content)}\0"
+                content = file_read(path) if stat.S_ISREG(mode) else b""
+            head = f"{path[skipped:]}\0{mode:o}\0{len(content)}\0"
             digest.update(os.fsencode(head) + content)
     return digest.hexdigest()
 

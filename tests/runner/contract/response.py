@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,13 +14,14 @@ from .options import Options, Variable
 from .repository import GIT_DEPTH, Repository
 from .variables import job_token
 
+SURROGATES = re.compile("[\ud800-\udfff]")
 GO_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
 def go_json(value: Any) -> str:
     """encoding/json: `<`, `>` and `&` escaped, what is no UTF-8 as U+FFFD, no blanks."""
     text = json.dumps(value, separators=(",", ":"), default=str, ensure_ascii=False)
-    text = "".join("\\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
+    text = SURROGATES.sub(r"\\ufffd", text)
     for plain, escaped in GO_ESCAPES.items():
         text = text.replace(plain, escaped)
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

@@ -28,13 +28,16 @@ def escape(text: str) -> str:
         return "''"
     if SAFE.fullmatch(data):
         return data.decode()
-    return "$'" + "".join(map(escape_byte, data)) + "'"
+    return "$'" + data.decode("latin-1").translate(ESCAPES) + "'"
 
 
 def escape_byte(byte: int) -> str:
     if byte in NAMED:
         return "\\" + NAMED[byte]
     return chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}"
+
+
+ESCAPES = {byte: escape_byte(byte) for byte in range(256)}
 
 
 def quote(text: str) -> str:

@@ -21,6 +21,8 @@ URL_PARAMETERS = (
     b"x-amz-security-token", b"x-amz-credential",
 )
 URL_PREFIXES = tuple(mark + name + b"=" for name in URL_PARAMETERS for mark in (b"?", b"&"))
+PREFIX = rb"(?P<prefix>(?i:" + b"|".join(
+    re.escape(p) for p in TOKEN_PREFIXES + URL_PREFIXES) + rb"))"
 TOKEN_BYTES = re.compile(rb"[A-Za-z0-9_.\-]*")
 URL_BYTES = re.compile(rb"[^&\s]*")
 SECTION = re.compile(rb"section_(?:start|end):\d+:[^\r\n]*\r(?:\x1b\[0K)?")
@@ -39,8 +41,7 @@ class Masker:
         self._kept = b""
         self._eating: re.Pattern[bytes] | None = None
         alternatives = [re.escape(p) for p in self._phrases]
-        prefixes = b"|".join(re.escape(p) for p in self._prefixes)
-        alternatives.append(rb"(?P<prefix>(?i:" + prefixes + rb"))")
+        alternatives.append(PREFIX)
         self._pattern = re.compile(b"|".join(alternatives))
 
     def write(self, data: bytes) -> None:

@@ -44,7 +44,8 @@ def expand(variables: Sequence[Variable], tmp_dir: str) -> list[Variable]:
         return lookup(variables, match[1] if match[1] is not None else match[3], tmp_dir)
 
     return [
-        v if v.raw else Variable(v.key, REFERENCE.sub(replace, v.value), v.public, v.file, v.masked)
+        v if v.raw or "$" not in v.value else
+        Variable(v.key, REFERENCE.sub(replace, v.value), v.public, v.file, v.masked)
         for v in variables
     ]
 
