@@ -79,10 +79,14 @@ class Front(ThreadingHTTPServer):
         A call that did not succeed, or whose answer did not arrive, may be tried again: with the
         same input, and so with the same idempotency token.
         """
+        failed = (entry["status"] is None or entry["status"] >= 400
+                  or entry["fault"] in UNANSWERED)
+        if not failed and not self.failed:
+            return 1
         call = json.dumps([entry[m] for m in ("service", "action", "input", "principal")],
                           default=str)
         number = self.failed.pop(call, 0) + 1
-        if entry["status"] is None or entry["status"] >= 400 or entry["fault"] in UNANSWERED:
+        if failed:
             self.failed[call] = number
         return number
 

@@ -6,6 +6,7 @@ the answer in the field names of the AWS API. An action that it lacks goes to mo
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -90,7 +91,13 @@ class Service:
 def service_find(signing_name: str) -> Service | None:
     """The behaviour of a service, or None where moto's is all there is."""
     module = MODULES.get(signing_name)
-    return importlib.import_module(f".{module}", __package__).ACTIONS if module else None
+    return _actions_of(module) if module else None
+
+
+@functools.lru_cache(None)
+def _actions_of(module: str) -> Service:
+    actions: Service = importlib.import_module(f".{module}", __package__).ACTIONS
+    return actions
 
 
 def paged(items: list[Any], call: Call, size: str, token: str, default: int, largest: int,
