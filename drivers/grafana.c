@@ -18,20 +18,23 @@ int grafana_new(const struct grafana_request *request, struct grafana **ret, str
     g->request = request;
     if (grafana_read_settings(g, err) < 0)
         return -1;
+    *ret = steal_ptr(&g);
+    return 0;
+}
+
+static int open_rest(struct grafana *g, struct err *err)
+{
     const struct rest_options options = {
         .name = "Grafana",
         .url = g->url,
         .setting = "grafana.url",
         .credential = "passwords",
-        .ca_file = request->ca_file,
+        .ca_file = g->request->ca_file,
         .trust = "grafana.caFile in the host config",
         .timeout = ANSWER_SECONDS,
-        .cancel = request->cancel,
+        .cancel = g->request->cancel,
     };
-    if (rest_open(&options, &g->rest, err) < 0)
-        return -1;
-    *ret = steal_ptr(&g);
-    return 0;
+    return rest_open(&options, &g->rest, err);
 }
 
 /* --- secrets ----------------------------------------------------------------------------- */
@@ -254,7 +257,7 @@ static int await(struct grafana *g, struct err *err)
 int grafana_await(struct grafana *g, struct session *s, bool *ret_there, struct err *err)
 {
     g->session = s;
-    if (grafana_secret_value(g, &g->password, err) < 0)
+    if (open_rest(g, err) < 0 || grafana_secret_value(g, &g->password, err) < 0)
         return -1;
     if (!g->request->plan) {
         if (await(g, err) < 0)

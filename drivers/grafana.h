@@ -9,8 +9,8 @@
  *
  * A user that is there keeps name, e-mail and password. A viewer sees the folder of its company;
  * the folder "main" is kept for Editors and Admins. Of a folder that the spec implies the whole
- * list of permissions is the spec's: what else it holds goes. One that it no longer implies is left
- * as it is, with whoever could see it.
+ * list of permissions is the spec's: what else it holds goes. One of berth's making that it no
+ * longer implies loses the users that the spec has elsewhere; all else of it is left as it is.
  *
  * A user who cannot be made as wanted stops none of the others. Passwords are read only of those
  * who are to be created, and are known to the redactor before they are sent.
@@ -55,7 +55,7 @@ struct grafana_user {
 struct grafana {
     const struct grafana_request *request;
     struct session *session; /* the caller's */
-    struct rest *rest;
+    struct rest *rest; /* NULL before grafana_await() */
     char *url;
     double timeout; /* seconds that Grafana has to answer */
     char *login;    /* the administrator's */
@@ -81,7 +81,7 @@ static inline void grafana_freep(struct grafana **g)
     grafana_free(*g);
 }
 /*
- * Reads the administrator's password and waits until Grafana answers, which it says every 30
+ * Once: reads the administrator's password and waits until Grafana answers, which it says every 30
  * seconds. A plan looks once: *ret_there says whether Grafana was there.
  */
 int grafana_await(struct grafana *g, struct session *s, bool *ret_there, struct err *err);

@@ -6,14 +6,17 @@
  */
 #include <inttypes.h>
 
+#include "drivers/aws/digest.h"
 #include "drivers/grafana.h"
+#include "executor/base/log.h"
 
 /* "The uid can have a maximum length of 40 characters"; letters, digits, '-' and '_' alone. */
 #define UID_MAX   40
 #define UID_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 /* "the default is 1000" for the most folders that one page has. */
-#define PAGE      1000
-#define PAGES_MAX 10
+#define PAGE       1000
+#define PAGES_MAX  10
+#define HASH_BYTES 16
 
 enum permission_level { MAY_VIEW = 1, MAY_EDIT = 2 };
 
@@ -44,31 +47,47 @@ static int read_folders(struct grafana *g, cJSON **ret, struct err *err)
             return err_set(err, ERR_FAILED, "Grafana's list of folders is none");
         size_t n = json_count(answer.body);
         keep(answer.body, all);
-        if (n < PAGE)
-            break;
+        if (n < PAGE) {
+            *ret = steal_ptr(&all);
+            return 0;
+        }
     }
-    *ret = steal_ptr(&all);
-    return 0;
+    return err_set(err, ERR_USER,
+                   "Grafana has %d folders at its root, or more: berth reads no more of them, and "
+                   "cannot tell which are missing; delete what nobody needs",
+                   PAGE * PAGES_MAX);
 }
 
-/* A folder is the one of that title; else of that uid, whose title somebody has changed. */
+/*
+ * The uid of a folder that berth makes: its title, where that can be one. Of our own choice, so
+ * that two jobs do not make two folders of one title, which later versions of Grafana allow, and so
+ * that it is known again: those that people make get one from Grafana. The caller frees it.
+ */
+static char *uid_of(const char *title)
+{
+    if (strlen(title) <= UID_MAX && strspn(title, UID_CHARS) == strlen(title))
+        return xstrdup(title);
+    _cleanup_free_ char *hash = digest_text(title, HASH_BYTES);
+    return xasprintf("berth-%s", hash);
+}
+
+/* A folder is the one of that title; else of its uid, whose title somebody has changed. */
 static const char *find_uid(const cJSON *folders, const char *name)
 {
+    _cleanup_free_ char *uid = uid_of(name);
     const cJSON *folder = json_find(folders, "title", name);
     if (folder == NULL)
-        folder = json_find(folders, "uid", name);
+        folder = json_find(folders, "uid", uid);
     return json_str(folder, "uid");
 }
 
-/* A uid of our own choice keeps two jobs from making two folders of one title, which later versions
- * of Grafana allow. */
 static int create_folder(struct grafana *g, const char *name, char **ret_uid, struct err *err)
 {
     _cleanup_rest_answer_ struct rest_answer answer = REST_ANSWER_INIT;
     _cleanup_json_ cJSON *body = cJSON_CreateObject();
+    _cleanup_free_ char *chosen = uid_of(name);
     json_put_str(body, "title", name);
-    if (strlen(name) <= UID_MAX && strspn(name, UID_CHARS) == strlen(name))
-        json_put_str(body, "uid", name);
+    json_put_str(body, "uid", chosen);
     if (grafana_call(g, "POST", "/api/folders", body, &answer, err) < 0)
         return -1;
     int status = answer.response.status;
@@ -143,21 +162,31 @@ static bool sees(const struct grafana_user *u, const char *folder)
     return str_eq(u->folder, folder);
 }
 
-/* What POST /api/folders/:uid/permissions takes: Editors edit, the company's viewers view. The
- * caller owns it. */
-static cJSON *wanted_permissions(const struct grafana *g, const char *folder)
+static void add_viewer(cJSON *items, int64_t id)
+{
+    cJSON *viewer = json_push(items, cJSON_CreateObject());
+    json_put_int(viewer, "userId", id);
+    json_put_int(viewer, "permission", MAY_VIEW);
+}
+
+/* The beginning of what POST /api/folders/:uid/permissions takes; the caller owns it. */
+static cJSON *for_editors(void)
 {
     cJSON *items = cJSON_CreateArray();
     cJSON *editors = json_push(items, cJSON_CreateObject());
     json_put_str(editors, "role", "Editor");
     json_put_int(editors, "permission", MAY_EDIT);
+    return items;
+}
+
+/* Editors edit, the company's viewers view; the caller owns it. */
+static cJSON *wanted_permissions(const struct grafana *g, const char *folder)
+{
+    cJSON *items = for_editors();
     for (size_t i = 0; i < g->n_users; i++) {
         const struct grafana_user *u = &g->users[i];
-        if (!sees(u, folder) || u->id == 0)
-            continue;
-        cJSON *viewer = json_push(items, cJSON_CreateObject());
-        json_put_int(viewer, "userId", u->id);
-        json_put_int(viewer, "permission", MAY_VIEW);
+        if (sees(u, folder) && u->id != 0)
+            add_viewer(items, u->id);
     }
     return items;
 }
@@ -169,6 +198,16 @@ static bool lacks_ids(const struct grafana *g, const char *folder)
         if (sees(&g->users[i], folder) && g->users[i].id == 0)
             return g->request->plan;
     return false;
+}
+
+/* The caller frees it. */
+static char *permissions_path(const char *uid)
+{
+    struct strbuf path = STRBUF_INIT;
+    strbuf_adds(&path, "/api/folders/");
+    strbuf_add_percent(&path, uid, strlen(uid));
+    strbuf_adds(&path, "/permissions");
+    return strbuf_detach(&path);
 }
 
 static int read_permissions(struct grafana *g, const char *path, cJSON **ret, struct err *err)
@@ -206,16 +245,13 @@ static void say_permissions(struct grafana *g, const char *folder)
 
 static int set_permissions(struct grafana *g, const char *folder, const char *uid, struct err *err)
 {
-    _cleanup_strbuf_ struct strbuf path = STRBUF_INIT;
-    strbuf_adds(&path, "/api/folders/");
-    strbuf_add_percent(&path, uid, strlen(uid));
-    strbuf_adds(&path, "/permissions");
+    _cleanup_free_ char *path = permissions_path(uid);
     _cleanup_json_ cJSON *wanted = wanted_permissions(g, folder), *have = NULL;
-    if (read_permissions(g, path.buf, &have, err) < 0)
+    if (read_permissions(g, path, &have, err) < 0)
         return -1;
     if (are_equal(wanted, have) && !lacks_ids(g, folder))
         return 0;
-    if (!g->request->plan && write_permissions(g, path.buf, wanted, err) < 0)
+    if (!g->request->plan && write_permissions(g, path, wanted, err) < 0)
         return -1;
     say_permissions(g, folder);
     return 0;
@@ -235,6 +271,97 @@ static int make_folder(struct grafana *g, const cJSON *folders, const char *name
     return set_permissions(g, name, uid, err);
 }
 
+/* --- folders of companies that no viewer has any more ------------------------------------- */
+
+static const char *login_of(const struct grafana *g, int64_t id)
+{
+    for (size_t i = 0; id != 0 && i < g->n_users; i++)
+        if (g->users[i].id == id)
+            return g->users[i].login;
+    return NULL;
+}
+
+/* The list, which is_as_written(), without the users that the spec has elsewhere, whose logins are
+ * added to *gone: those it knows, and no others. The caller owns it. */
+static cJSON *without_gone(const struct grafana *g, const cJSON *list, struct strbuf *gone)
+{
+    cJSON *items = for_editors();
+    const cJSON *item;
+    cJSON_ArrayForEach (item, list) {
+        int64_t user = json_int(item, "userId", 0);
+        const char *login = login_of(g, user);
+        if (user == 0 || json_bool(item, "inherited", false))
+            continue;
+        if (login == NULL)
+            add_viewer(items, user);
+        else
+            strbuf_addf(gone, "%s'%s'", gone->len > 0 ? ", " : "", login);
+    }
+    return items;
+}
+
+/* Whether all that the list says is what berth writes: Editors edit, users view. */
+static bool is_as_written(const cJSON *list)
+{
+    bool editors = false;
+    _cleanup_strlist_ struct strlist texts = STRLIST_INIT;
+    grafana_permission_texts(list, &texts);
+    for (size_t i = 0; i < texts.n; i++) {
+        const char *colon = strchr(texts.v[i], ':');
+        if (str_eq(texts.v[i], "role Editor: 2"))
+            editors = true;
+        else if (!str_starts(texts.v[i], "user ") || !str_eq(colon, ": 1"))
+            return false;
+    }
+    return editors;
+}
+
+/* Who has moved to another company may see the old one's folder no longer. */
+static int close_folder(struct grafana *g, const char *title, const char *uid, struct err *err)
+{
+    _cleanup_free_ char *path = permissions_path(uid);
+    _cleanup_json_ cJSON *have = NULL, *items = NULL;
+    _cleanup_strbuf_ struct strbuf gone = STRBUF_INIT;
+    if (read_permissions(g, path, &have, err) < 0)
+        return -1;
+    items = without_gone(g, have, &gone);
+    if (gone.len == 0)
+        return 0;
+    if (!is_as_written(have)) {
+        log_warn("the folder '%s' can be seen by %s, whom the spec has elsewhere: somebody has "
+                 "changed its permissions, so it is left as it is; see to it in Grafana",
+                 title, gone.buf);
+        return 0;
+    }
+    if (!g->request->plan && write_permissions(g, path, items, err) < 0)
+        return -1;
+    grafana_say_change(g, "closed", "the folder '%s' to %s, whom the spec has elsewhere", title,
+                       gone.buf);
+    return 0;
+}
+
+/* Only what berth has made. */
+static int close_if_left(struct grafana *g, const cJSON *folder, const struct strlist *wanted,
+                         struct err *err)
+{
+    const char *title = json_str(folder, "title"), *uid = json_str(folder, "uid");
+    if (title == NULL || uid == NULL || strlist_has(wanted, title))
+        return 0;
+    _cleanup_free_ char *own = uid_of(title);
+    return str_eq(uid, own) ? close_folder(g, title, uid, err) : 0;
+}
+
+/* --- all of them ------------------------------------------------------------------------- */
+
+/* A failure of one folder is its own, unless all would fail of it. */
+static int note(struct grafana *g, const char *folder, struct err *failure, struct err *err)
+{
+    if (grafana_is_fatal(g, failure))
+        return err_move(err, failure);
+    grafana_fail(g, failure, "the folder '%s': %s", folder, failure->message);
+    return 0;
+}
+
 int grafana_make_folders(struct grafana *g, struct err *err)
 {
     _cleanup_strlist_ struct strlist names = STRLIST_INIT;
@@ -247,11 +374,16 @@ int grafana_make_folders(struct grafana *g, struct err *err)
         return -1;
     for (size_t i = 0; i < names.n; i++) {
         _cleanup_err_ struct err failure = ERR_INIT;
-        if (make_folder(g, folders, names.v[i], &failure) == 0)
-            continue;
-        if (grafana_is_fatal(g, &failure))
-            return err_move(err, &failure);
-        grafana_fail(g, &failure, "the folder '%s': %s", names.v[i], failure.message);
+        if (make_folder(g, folders, names.v[i], &failure) < 0 &&
+            note(g, names.v[i], &failure, err) < 0)
+            return -1;
+    }
+    const cJSON *folder;
+    cJSON_ArrayForEach (folder, folders) {
+        _cleanup_err_ struct err failure = ERR_INIT;
+        if (close_if_left(g, folder, &names, &failure) < 0 &&
+            note(g, json_str(folder, "title"), &failure, err) < 0)
+            return -1;
     }
     return 0;
 }
