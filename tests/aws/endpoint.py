@@ -38,7 +38,7 @@ SESSIONS = threading.Lock()
 
 @functools.lru_cache(16)
 def session_of(access_key: str, secret_key: str, token: str | None) -> boto3.session.Session:
-    """One session for all clients of a key: to make one takes thrice as long as to make a client."""
+    """One session for all clients of a key: making one takes three times as long as a client."""
     session = boto3.session.Session(aws_access_key_id=access_key, region_name=REGION,
                                     aws_secret_access_key=secret_key, aws_session_token=token)
     session._session.register_component("data_loader", LOADER)

@@ -1,7 +1,7 @@
 """Requests into (service, action, input) and answers into bytes, by botocore's service models.
 
 Protocols: https://smithy.io/2.0/aws/protocols/ (awsJson1_0, awsJson1_1, awsQuery, ec2Query,
-restXml). moto's own parsers and serializers do the XML ones.
+restXml). moto's own parsers read the XML ones.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from xml.sax.saxutils import escape
 import botocore.loaders
 from moto.core.model import ServiceModel
 from moto.core.parse import EC2QueryParser, QueryParser, RequestParserError, RestXMLParser
-from moto.core.serialize import (EC2Serializer, QuerySerializer, RestXMLSerializer,
-                                 SerializationContext)
 
 from .errors import AwsError
 from .registry import MODEL_NAMES, MODULES
+from .xmlanswer import answer_write
 
 SCOPE = re.compile(r"Credential=([^/,\s]*)/[^/,]*/([^/,]+)/([^/,]+)/")
 UNSIGNED = {"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"}
@@ -212,13 +211,8 @@ def result_write(request: Request, output: dict[str, Any], request_id: str,
         version = model.metadata.get("jsonVersion", "1.1")
         return 200, [("Content-Type", f"application/x-amz-json-{version}")], json.dumps(
             output).encode()
-    kind: Any = {"ec2": EC2Serializer, "rest-xml": RestXMLSerializer}.get(protocol,
-                                                                          QuerySerializer)
-    answer = kind(model.operation_model(request.action),
-                  SerializationContext(request_id)).serialize(output)
-    body = answer["body"]
-    return 200, [("Content-Type", "text/xml;charset=UTF-8")], (
-        body.encode() if isinstance(body, str) else body)
+    body = answer_write(model.operation_model(request.action), protocol, output, request_id)
+    return 200, [("Content-Type", "text/xml;charset=UTF-8")], body.encode()
 
 
 def error_write(request: Request, error: AwsError, request_id: str,
