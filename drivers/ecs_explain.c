@@ -215,7 +215,7 @@ static void explain_alarms(struct session *s, const struct resource *r, cJSON *e
 
 /* Where a container of a task writes to. */
 struct log_source {
-    const char *task, *container, *group, *prefix;
+    const char *task, *container, *group, *prefix, *region;
 };
 
 /* The settings of the container's log, in the revision that this run has wanted. */
@@ -278,8 +278,23 @@ static void add_events(cJSON *lines, const cJSON *events)
 }
 
 /* Whether there is anything in it. */
+/* Where a session of the environment's region does not look. */
+static void explain_log_elsewhere(const struct log_source *from, cJSON *explanation)
+{
+    explanation_line(
+        explanation_section(explanation, "the log of container '%s' (task %s)", from->container,
+                            from->task),
+        "it is in region '%s', another than the environment's: aws logs get-log-events --region %s "
+        "--log-group-name '%s' --log-stream-name '%s/%s/%s'",
+        from->region, from->region, from->group, from->prefix, from->container, from->task);
+}
+
 static bool explain_log(struct session *s, const struct log_source *from, cJSON *explanation)
 {
+    if (from->region != NULL && !str_eq(from->region, session_region(s))) {
+        explain_log_elsewhere(from, explanation);
+        return false;
+    }
     cJSON *lines = explanation_section(explanation, "the last %d lines of container '%s' (task %s)",
                                        LOG_LINES, from->container, from->task);
     _cleanup_err_ struct err err = ERR_INIT;
@@ -325,6 +340,7 @@ static bool explain_logs(struct session *s, const struct resource *r, const cJSO
         .container = json_str(container, "name"),
         .group = json_str(options, "awslogs-group"),
         .prefix = json_str(options, "awslogs-stream-prefix"),
+        .region = json_str(options, "awslogs-region"),
     };
     if (from.task == NULL || from.container == NULL)
         return false;

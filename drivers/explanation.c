@@ -32,23 +32,9 @@ cJSON *explanation_section(cJSON *explanation, const char *fmt, ...)
     return json_put_array(section, "lines");
 }
 
-/* Not within a character: half of one would be shown as bytes. */
-static size_t cut_of(const char *line, size_t len)
-{
-    size_t cut = 0, n;
-    while (cut < EXPLANATION_LINE_MAX && cut < len) {
-        n = utf8_char(line + cut, len - cut);
-        n = n > 0 ? n : 1;
-        if (cut + n > EXPLANATION_LINE_MAX)
-            break;
-        cut += n;
-    }
-    return cut;
-}
-
 static void push_line(cJSON *lines, const char *line, size_t len)
 {
-    size_t cut = cut_of(line, len);
+    size_t cut = utf8_cut(line, len, EXPLANATION_LINE_MAX);
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
     strbuf_add(&text, line, cut);
     if (cut < len)

@@ -14,7 +14,7 @@
 
 #include "executor/base/json.h"
 
-/* Bytes of a line; what is longer is cut, and says so. */
+/* Bytes of a line as it is shown; what is longer is cut, and says so. */
 #define EXPLANATION_LINE_MAX ((size_t)2000)
 
 cJSON *explanation_new(const char *cause);

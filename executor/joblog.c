@@ -4,6 +4,10 @@
 #include "executor/base/log.h"
 #include "executor/exitcode.h"
 
+/* Lines of an error that are said, beside its last one: GitLab Runner takes so much of a log and no
+ * more (log.h). */
+#define ERRORS_MAX ((size_t)100)
+
 static bool is_set(const char *variable)
 {
     const char *value = getenv(variable);
@@ -19,6 +23,7 @@ void joblog_init(int fd)
 {
     log_init(fd, is_set("BERTH_DEBUG") ? LOG_DEBUG : LOG_INFO, wants_colour());
     log_folds(true);
+    log_bound();
 }
 
 /* What follows `mark` in a text, up to a blank; the caller frees it. NULL where there is none. */
@@ -56,10 +61,14 @@ int joblog_failure(const struct err *err)
         return exitcode_of(err);
     /* Several problems stand in one message, a line each. */
     const char *line = err->message != NULL ? err->message : err_class_words(err->class);
+    size_t n = 0;
     do {
         size_t len = strcspn(line, "\n");
         bool last = line[len] == '\0' || line[len + 1] == '\0';
-        log_error("%.*s%s", (int)len, line, last ? cure : "");
+        if (last && n > ERRORS_MAX)
+            log_error("%zu more, which are left out", n - ERRORS_MAX);
+        if (last || n++ < ERRORS_MAX)
+            log_error("%.*s%s", (int)len, line, last ? cure : "");
         line += len + (line[len] == '\n');
     } while (*line != '\0');
     return exitcode_of(err);

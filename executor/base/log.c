@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,11 +14,20 @@
 /* What a terminal gets that does not tell its size. */
 #define COLUMNS 80
 #define ROWS    24
+/* Bytes of a line, of which the last ones are its end: an error's has what to do. */
+#define LINE_MAX_SHOWN ((size_t)8 << 10)
+#define LINE_END       ((size_t)2 << 10)
+/* Bytes of plain lines, and of warnings. GitLab Runner takes 4 MiB of a job, whoever writes them,
+ * and nothing more (output_limit in
+ * https://docs.gitlab.com/runner/configuration/advanced-configuration/#the-runners-section): errors
+ * and the verdict find room in what is left. */
+#define PLAIN_MAX    ((size_t)2 << 20)
+#define WARNINGS_MAX ((size_t)512 << 10)
 
 static struct {
     int fd;
     enum log_level least;
-    bool colour, folds, live;
+    bool colour, folds, live, bounded;
 } state = { .fd = STDERR_FILENO, .least = LOG_INFO };
 
 /* Which sections there are, and what is open at the end of what has been written; guarded by the
@@ -28,6 +38,14 @@ static struct {
     struct strbuf footer; /* as it is drawn, */
     size_t rows;          /* and how many lines that are */
 } tail = { .names = STRLIST_INIT, .footer = STRBUF_INIT };
+
+/* What may not fill the log, and how many bytes of it were written, or would have been. */
+static struct share {
+    const char *what;
+    size_t most;
+    atomic_size_t used;
+} plain = { .what = "plain lines", .most = PLAIN_MAX },
+  warnings = { .what = "warnings", .most = WARNINGS_MAX };
 
 static const char *const styles[] = {
     [LOG_PLAIN] = NULL,
@@ -51,6 +69,13 @@ void log_init(int fd, enum log_level least, bool colour)
     state.colour = colour;
     state.folds = false;
     state.live = false;
+    state.bounded = false;
+    plain.used = warnings.used = 0;
+}
+
+void log_bound(void)
+{
+    state.bounded = true;
 }
 
 void log_folds(bool folds)
@@ -136,10 +161,51 @@ static void put(const struct strbuf *lines, bool is_aside, const char *opens)
     uv_mutex_unlock(&mutex);
 }
 
+/* Leaves out the middle of a line that is too long for any reader; it is all UTF-8. */
+static void shorten(struct strbuf *line)
+{
+    if (line->len <= LINE_MAX_SHOWN)
+        return;
+    size_t begin = utf8_cut(line->buf, line->len, LINE_MAX_SHOWN - LINE_END);
+    size_t end = line->len - LINE_END;
+    while (utf8_char(line->buf + end, line->len - end) == 0)
+        end++;
+    struct strbuf out = STRBUF_INIT;
+    strbuf_add(&out, line->buf, begin);
+    strbuf_addf(&out, " ... (%zu bytes left out) ... ", end - begin);
+    strbuf_add(&out, line->buf + end, line->len - end);
+    strbuf_release(line);
+    *line = out;
+}
+
 static void make_safe(struct strbuf *line)
 {
     redact(line);
     utf8_make_visible(line);
+    shorten(line);
+}
+
+/* Whether there is room for a line; the first one for which there is none is replaced. */
+static bool has_room(struct share *share, struct strbuf *line)
+{
+    if (!state.bounded)
+        return true;
+    size_t before = atomic_fetch_add(&share->used, line->len);
+    if (before + line->len <= share->most)
+        return true;
+    if (before > share->most)
+        return false;
+    strbuf_reset(line);
+    strbuf_addf(line, "(this log gets too long: from here on %s are left out)\n", share->what);
+    return true;
+}
+
+/* What a line counts for; NULL: it is said whatever else is. */
+static struct share *share_of(enum log_level level, const char *colour)
+{
+    if (level == LOG_WARN)
+        return &warnings;
+    return level < LOG_WARN && colour == NULL ? &plain : NULL;
 }
 
 static void paint(struct strbuf *line, const char *colour)
@@ -162,9 +228,11 @@ static void log_line(enum log_level level, const char *colour, const char *label
     strbuf_adds(&line, label);
     strbuf_vaddf(&line, fmt, ap);
     make_safe(&line);
+    struct share *share = share_of(level, colour);
     paint(&line, colour);
     strbuf_addc(&line, '\n');
-    put(&line, false, NULL);
+    if (share == NULL || has_room(share, &line))
+        put(&line, false, NULL);
 }
 
 /* GitLab tells a job's sections apart by their names: the second of a name is "NAME_2", until the
@@ -246,7 +314,8 @@ void log_aside(const char *fmt, ...)
     va_end(ap);
     make_safe(&line);
     strbuf_addc(&line, '\n');
-    put(&line, true, NULL);
+    if (has_room(&plain, &line))
+        put(&line, true, NULL);
 }
 
 bool log_aside_is_open(void)

@@ -5,7 +5,8 @@
 /*
  * What people read. Every line of every program goes through here, and through the redactor, which
  * replaces each known secret, plain or encoded, by [MASKED]; what a terminal would act on, names of
- * branches and jobs may hold it, is shown as an escape (utf8.h). Lines are whole: one write each,
+ * branches and jobs may hold it, is shown as an escape (utf8.h). Of a line of more than 8 KiB the
+ * middle is left out. Lines are whole: one write each,
  * so that threads and children do not mix within a line. Any thread may say something; what
  * log_init(), log_folds() and log_live() set is set before there are others.
  *
@@ -22,6 +23,10 @@ enum log_style { LOG_PLAIN, LOG_HEADING, LOG_GOOD, LOG_BAD }; /* bold, green, re
 
 /* fd: where lines go. colour: whether ANSI colours may be used. Not thread-safe; called once. */
 void log_init(int fd, enum log_level least, bool colour);
+/* From now on plain lines may fill 2 MiB, half of what GitLab Runner takes of a job's log, and
+ * warnings 512 KiB; further ones are left out, which is said once. Errors and styled lines are
+ * not. */
+void log_bound(void);
 void log_debug(const char *fmt, ...) _printf_(1, 2);
 void log_info(const char *fmt, ...) _printf_(1, 2);
 void log_warn(const char *fmt, ...) _printf_(1, 2);  /* "WARNING: ..." in yellow */

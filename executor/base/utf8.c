@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "executor/base/utf8.h"
 
+#include <stdio.h>
+
 size_t utf8_char(const char *s, size_t len)
 {
     const unsigned char *u = (const unsigned char *)s;
@@ -54,6 +56,30 @@ static bool is_harmless(uint32_t code)
     return true;
 }
 
+/* What is written for the character, or the byte that is none, at s[0]: "" stands for itself. */
+static size_t escape(const char *s, size_t len, char ret[16])
+{
+    size_t n = utf8_char(s, len);
+    uint32_t code = n > 0 ? code_point(s, n) : (unsigned char)*s;
+    *ret = '\0';
+    if (n == 0 || !is_harmless(code))
+        snprintf(ret, 16, n <= 1 ? "\\x%02x" : code > 0xffff ? "\\U%08x" : "\\u%04x", code);
+    return n > 0 ? n : 1;
+}
+
+size_t utf8_cut(const char *s, size_t len, size_t most)
+{
+    size_t i = 0, n, shown = 0;
+    for (; i < len; i += n) {
+        char written[16];
+        n = escape(s + i, len - i, written);
+        shown += *written != '\0' ? strlen(written) : n;
+        if (shown > most)
+            break;
+    }
+    return i;
+}
+
 void utf8_make_visible(struct strbuf *text)
 {
     size_t i = 0, n = 0;
@@ -67,13 +93,12 @@ void utf8_make_visible(struct strbuf *text)
     struct strbuf out = STRBUF_INIT;
     strbuf_add(&out, text->buf, i);
     for (; i < text->len; i += n) {
-        n = utf8_char(text->buf + i, text->len - i);
-        uint32_t code = n > 0 ? code_point(text->buf + i, n) : (unsigned char)text->buf[i];
-        if (n > 0 && is_harmless(code))
+        char written[16];
+        n = escape(text->buf + i, text->len - i, written);
+        if (*written == '\0')
             strbuf_add(&out, text->buf + i, n);
         else
-            strbuf_addf(&out, n <= 1 ? "\\x%02x" : code > 0xffff ? "\\U%08x" : "\\u%04x", code);
-        n += n == 0;
+            strbuf_adds(&out, written);
     }
     strbuf_release(text);
     *text = out;

@@ -20,5 +20,8 @@ size_t utf8_valid(const char *s, size_t len);
  * bytes that are not UTF-8.
  */
 void utf8_make_visible(struct strbuf *text);
+/* How many of the first bytes, in whole characters, take at most `most` bytes when they are shown
+ * that way. */
+size_t utf8_cut(const char *s, size_t len, size_t most);
 
 #endif

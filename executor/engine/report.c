@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "executor/base/log.h"
+#include "executor/base/utf8.h"
 #include "executor/engine/live.h"
 
 static const char *const done_words[] = {
@@ -375,22 +376,66 @@ static void say_skipped(const struct graph *g)
     }
 }
 
-/* What a driver has found out of why it failed, a section each; *n counts them. */
-static void say_explanation(const struct resource *r, unsigned *n)
+static size_t count_sections(const struct graph *g)
 {
-    const cJSON *section, *line;
+    size_t n = 0;
+    for (size_t i = 0; i < g->n; i++)
+        n += json_count(json_get(g->v[i]->explanation, "sections"));
+    return n;
+}
+
+/* How many bytes a line takes in the log. */
+static size_t shown_size(const cJSON *line)
+{
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    strbuf_adds(&text, cJSON_GetStringValue(line));
+    utf8_make_visible(&text);
+    return text.len + 1;
+}
+
+/* The last lines that there is room for, one at least: an end tells more than a beginning. */
+static void say_last_lines(const cJSON *lines, size_t room)
+{
+    const cJSON *line, *last = lines->child != NULL ? lines->child->prev : NULL, *first = last;
+    if (last == NULL)
+        return;
+    size_t n = json_count(lines), shown = 1;
+    for (size_t used = shown_size(last); first != lines->child; first = first->prev, shown++) {
+        used += shown_size(first->prev);
+        if (used > room)
+            break;
+    }
+    if (shown < n)
+        log_info("(%zu line%s before the following left out, for this log must not get too long; "
+                 "berth-report.html has %s)",
+                 n - shown, n - shown == 1 ? "" : "s", n - shown == 1 ? "it" : "them");
+    for (line = first; line != NULL; line = line->next)
+        log_info("%s", cJSON_GetStringValue(line));
+}
+
+/* What a driver has found out of why it failed, a section each; *n counts them. */
+static void say_explanation(const struct resource *r, size_t room, unsigned *n)
+{
+    const cJSON *section;
     cJSON_ArrayForEach (section, json_get(r->explanation, "sections")) {
         _cleanup_free_ char *name = xasprintf("berth_why_%u", ++*n);
         log_section_start(name, true, json_str(section, "title"));
-        cJSON_ArrayForEach (line, json_get(section, "lines"))
-            log_info("%s", cJSON_GetStringValue(line));
+        say_last_lines(json_get(section, "lines"), room);
         log_section_end(name);
     }
 }
 
+/* Each section has the same share of what all together may take. */
+static void say_explanations(const struct graph *g)
+{
+    unsigned n = 0;
+    size_t room = REPORT_WHY / (count_sections(g) + 1);
+    for (size_t i = 0; i < g->n; i++)
+        say_explanation(g->v[i], room < REPORT_WHY_ONE ? room : REPORT_WHY_ONE, &n);
+}
+
 void report_failures(const struct graph *g)
 {
-    unsigned sections = 0;
     _cleanup_strbuf_ struct strbuf done = STRBUF_INIT;
     report_done(g, &done);
     log_info("done: %s", done.buf);
@@ -398,8 +443,7 @@ void report_failures(const struct graph *g)
         if (g->v[i]->progress == PROGRESS_FAILED)
             say_failed(g->v[i]);
     say_skipped(g);
-    for (size_t i = 0; i < g->n; i++)
-        say_explanation(g->v[i], &sections);
+    say_explanations(g);
 }
 
 struct call_counts {

@@ -12,6 +12,11 @@
 #define REPORT_PHASES 8
 #define REPORT_PAUSE  30.0 /* seconds between two lines that say what is awaited */
 
+/* Bytes of the log that tell why things have failed: all together, and a section at most. GitLab
+ * Runner takes 4 MiB of a job (output_limit), of which the last line is the most important. */
+#define REPORT_WHY     ((size_t)1 << 20)
+#define REPORT_WHY_ONE ((size_t)48 << 10)
+
 struct report {
     struct {
         const char *name;
@@ -51,7 +56,8 @@ void report_phase(struct report *r, const char *name);
  */
 void report_progress(void *context, const struct graph *g, const struct resource *changed);
 
-/* What was done, what failed and why, what was not tried: after an apply that failed. */
+/* What was done, what failed and why, what was not tried: after an apply that failed. Of lines for
+ * which there is no room the last are said, and how many are not. */
 void report_failures(const struct graph *g);
 /* " [the credentials do not allow it; AWS: AccessDeniedException, request 8d2f...]", less what the
  * message says itself. */

@@ -37,7 +37,7 @@ static int tear_down(void **state)
 
 static const char *logged(void)
 {
-    static char text[1024];
+    static char text[4096];
     ssize_t n = read(pipe_out, text, sizeof(text) - 1);
     text[n > 0 ? n : 0] = '\0';
     return text;
@@ -98,6 +98,21 @@ static void failures_have_codes(void **state)
     assert_int_equal(exitcode_system_failure(), 2);
     unsetenv("BUILD_FAILURE_EXIT_CODE");
     unsetenv("SYSTEM_FAILURE_EXIT_CODE");
+}
+
+/* However many problems there are, the last one is told, and how many are not. */
+static void many_problems_are_counted(void **state)
+{
+    (void)state;
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    for (size_t i = 0; i < 150; i++)
+        strbuf_addf(&text, "p%zu\n", i);
+    _cleanup_err_ struct err err = ERR_INIT;
+    err_set(&err, ERR_USER, "%s", text.buf);
+    assert_int_equal(joblog_failure(&err), 1);
+    const char *said = logged();
+    assert_non_null(strstr(said, "ERROR: p99\nERROR: 49 more, which are left out\n"
+                                 "ERROR: p149\n"));
 }
 
 /* In AWS's words, whichever the protocol; a call that we denied ourselves has no policy. */
@@ -194,6 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(facts_and_sections),
         cmocka_unit_test(failures_have_codes),
+        cmocka_unit_test(many_problems_are_counted),
         cmocka_unit_test(denials_say_what_to_allow),
         cmocka_unit_test(colours_unless_somebody_minds),
         cmocka_unit_test(the_code_file),

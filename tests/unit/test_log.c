@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -191,6 +192,70 @@ static void the_footer_fits(void **state)
     assert_int_equal(rows, 22);
 }
 
+/* What the runner would make room for at the cost of the last line; the caller frees it. */
+static char *long_text(size_t len, char c)
+{
+    char *text = xmalloc(len + 1);
+    memset(text, c, len);
+    text[len] = '\0';
+    return text;
+}
+
+static void a_long_line_keeps_both_ends(void **state)
+{
+    (void)state;
+    log_init(fds[1], LOG_INFO, false);
+    _cleanup_free_ char *middle = long_text((size_t)1 << 18, '\x1b');
+    log_error("cannot do it: %s; do that instead", middle);
+    char got[16384];
+    ssize_t n = read(fds[0], got, sizeof(got) - 1);
+    assert_in_range(n, 4096, 8500);
+    got[n] = '\0';
+    assert_true(str_starts(got, "ERROR: cannot do it: \\x1b\\x1b"));
+    assert_non_null(strstr(got, " bytes left out) ... "));
+    assert_true(strcmp(got + n - strlen("\\x1b; do that instead\n"), "\\x1b; do that instead\n") ==
+                0);
+}
+
+/* How much a file holds. */
+static size_t size_of(FILE *file)
+{
+    return (size_t)lseek(fileno(file), 0, SEEK_END);
+}
+
+static void a_log_keeps_room_for_its_end(void **state)
+{
+    (void)state;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    log_init(fileno(file), LOG_INFO, false);
+    log_bound();
+    _cleanup_free_ char *line = long_text(1000, 'x');
+    for (size_t i = 0; i < 5000; i++)
+        log_info("%s", line);
+    for (size_t i = 0; i < 5000; i++)
+        log_warn("%s", line);
+    size_t filled = size_of(file);
+    assert_in_range(filled, (size_t)2 << 20, (size_t)3 << 20);
+    log_info("in vain");
+    log_warn("in vain");
+    assert_int_equal(size_of(file), filled);
+    log_error("the cause");
+    char end[300] = "";
+    assert_true(pread(fileno(file), end, sizeof(end) - 1, (off_t)filled) > 0);
+    assert_string_equal(end, "ERROR: the cause\n");
+    static char all[3 << 20];
+    ssize_t n = pread(fileno(file), all, sizeof(all) - 1, 0);
+    all[n > 0 ? n : 0] = '\0';
+    assert_non_null(strstr(all,
+                           "\n(this log gets too long: from here on plain lines are left out)\n"
+                           "WARNING: xxx"));
+    assert_non_null(
+        strstr(all, "\n(this log gets too long: from here on warnings are left out)\n"));
+    log_init(STDERR_FILENO, LOG_INFO, false);
+    fclose(file);
+}
+
 static void no_secret_gets_out(void **state)
 {
     (void)state;
@@ -263,6 +328,8 @@ int main(void)
         cmocka_unit_test(there_is_no_footer_but_on_a_terminal),
         cmocka_unit_test(the_footer_is_redrawn),
         cmocka_unit_test(the_footer_fits),
+        cmocka_unit_test(a_long_line_keeps_both_ends),
+        cmocka_unit_test(a_log_keeps_room_for_its_end),
         cmocka_unit_test(no_secret_gets_out),
         cmocka_unit_test(lines_of_threads_do_not_mix),
         cmocka_unit_test(nothing_is_lost_in_a_full_pipe),

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "drivers/explanation.h"
 #include "executor/base/log.h"
 #include "executor/engine/report.h"
 
@@ -23,7 +24,7 @@ static FILE *lines;
 /* What has been logged since the last time; the caller frees it. */
 static char *logged(void)
 {
-    static char text[1 << 20];
+    static char text[4 << 20];
     rewind(lines);
     size_t n = fread(text, 1, sizeof(text) - 1, lines);
     text[n] = '\0';
@@ -207,6 +208,64 @@ static void test_failures(void **state)
     graph_free(g);
 }
 
+static size_t count_of(const char *text, const char *word)
+{
+    size_t n = 0;
+    for (const char *at = text; (at = strstr(at, word)) != NULL; at++)
+        n++;
+    return n;
+}
+
+/* What a container may write: nothing of it can be shown as it is. */
+static void explain_at_length(struct resource *r, size_t n_lines)
+{
+    char line[1800];
+    memset(line, '\x1b', sizeof(line) - 1);
+    line[sizeof(line) - 1] = '\0';
+    r->progress = PROGRESS_FAILED;
+    err_set(&r->error, ERR_UNHEALTHY, "its tasks end");
+    r->explanation = explanation_new("its tasks end");
+    cJSON *section = explanation_section(r->explanation, "the log of %s", r->label);
+    for (size_t i = 0; i < n_lines; i++)
+        explanation_line(section, "%zu%s", i, line);
+    explanation_line(section, "the end of %s", r->label);
+}
+
+/* All of it together finds room in what the runner takes, each with its end. */
+static void test_reasons_do_not_fill_the_log(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t resources, lines;
+    } cases[] = { { 1, 50 }, { 14, 50 }, { 200, 20 } };
+    for (size_t n = 0; n < ARRAY_SIZE(cases); n++) {
+        struct graph *g = graph_new(&(struct context){ .environment = "e" });
+        for (size_t i = 0; i < cases[n].resources; i++) {
+            _cleanup_free_ char *label = xasprintf("x%zu.", i);
+            explain_at_length(add(g, &service, label), cases[n].lines);
+        }
+        report_failures(g);
+        _cleanup_free_ char *said = logged();
+        assert_in_range(strlen(said), REPORT_WHY_ONE / 2, 5 * REPORT_WHY / 4);
+        assert_int_equal(count_of(said, "\nthe end of x"), cases[n].resources);
+        assert_int_equal(count_of(said, " lines before the following left out, "),
+                         cases[n].resources);
+        graph_free(g);
+    }
+}
+
+static void test_all_reasons_are_said_where_there_is_room(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(&(struct context){ .environment = "e" });
+    explain_at_length(add(g, &service, "x"), 5);
+    report_failures(g);
+    _cleanup_free_ char *said = logged();
+    assert_int_equal(count_of(said, "\\x1b\n") + count_of(said, "bytes more)\n"), 5);
+    assert_null(strstr(said, "left out"));
+    graph_free(g);
+}
+
 static int answer(void *context, const char *name, const char *action, const cJSON *input,
                   cJSON **ret_output, struct err *err)
 {
@@ -240,14 +299,6 @@ static size_t count_seen(const char *text)
         within = within || starts;
     }
     return seen;
-}
-
-static size_t count_of(const char *text, const char *word)
-{
-    size_t n = 0;
-    for (const char *at = text; (at = strstr(at, word)) != NULL; at++)
-        n++;
-    return n;
 }
 
 /* An hour's waiting is 120 lines, under six titles; a day's under eleven. */
@@ -513,6 +564,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_progress, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_keeps_from_going, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reasons_do_not_fill_the_log, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_all_reasons_are_said_where_there_is_room, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_a_long_wait_is_folded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_good_deploy_is_short, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_held_back_is_said_later, setup, teardown),

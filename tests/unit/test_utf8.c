@@ -40,6 +40,33 @@ static void shows_what_steers_a_terminal(void **state)
     }
 }
 
+/* As much as fits when it is shown, and no half of a character or an escape. */
+static void cuts_what_is_shown(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t most, used;
+    } cases[] = {
+        { "", 5, 0 },
+        { "abcdef", 6, 6 },
+        { "abcdef", 5, 5 },
+        { "\x1b\x1b", 8, 2 },
+        { "\x1b\x1b", 7, 1 },
+        { "\u00e9\u00e9", 3, 2 },
+        { "\xff\xff", 3, 0 },
+        { "a\u202e"
+          "b",
+          7, 4 },
+        { "a\u202e"
+          "b",
+          6, 1 },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        assert_int_equal(utf8_cut(cases[i].text, strlen(cases[i].text), cases[i].most),
+                         cases[i].used);
+}
+
 static void knows_utf8(void **state)
 {
     (void)state;
@@ -86,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shows_what_steers_a_terminal),
         cmocka_unit_test(knows_utf8),
+        cmocka_unit_test(cuts_what_is_shown),
         cmocka_unit_test(finds_what_was_added_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
