@@ -55,7 +55,7 @@ struct grafana_user {
 struct grafana {
     const struct grafana_request *request;
     struct session *session; /* the caller's */
-    struct rest *rest; /* NULL before grafana_await() */
+    struct rest *rest;       /* NULL before grafana_await() */
     char *url;
     double timeout; /* seconds that Grafana has to answer */
     char *login;    /* the administrator's */
