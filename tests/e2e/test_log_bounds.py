@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import re
 
+import boto3
+
+from aws.identity import ACCESS_KEY, SECRET_KEY
 from contract.trace import LIMIT
 from test_verdict import last, section, sections
-from world import World
+from world import ENVIRONMENT, World
 
 NAMES = ("notifier", "t7-bridge", "sites-monitor")
 ELSEWHERE = "eu-west-1"
@@ -22,6 +25,9 @@ def fail_with_long_logs(world: World) -> None:
     spec["services"]["t7-bridge"]["taskDefinition"] = {"containerDefinitions": [{
         "name": "t7-bridge", "logConfiguration": {"options": {"awslogs-region": ELSEWHERE}}}]}
     world.write_spec(spec)
+    elsewhere = boto3.client("logs", region_name=ELSEWHERE, endpoint_url=world.aws.url,
+                             aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY)
+    elsewhere.create_log_group(logGroupName=ENVIRONMENT)
     binary = "\x1b" * 15000
     lines = [f"line {n} {binary}" for n in range(60)] + ["the end of it"]
     world.aws.fault(service="ecs", fault="crash", code=3)
