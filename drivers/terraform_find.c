@@ -2,6 +2,7 @@
 #include "drivers/terraform.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "executor/base/file.h"
@@ -43,7 +44,9 @@ static void look_at(struct search *s, int dir, const char *path, const char *nam
 
 static void look_beneath(struct search *s, int dir, const char *path, unsigned depth)
 {
-    DIR *directory = fdopendir(dup(dir));
+    /* Not dup(2), which would leave the caller's at its end for who reads it next. */
+    int own = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = own >= 0 ? fdopendir(own) : NULL;
     const struct dirent *entry;
     while (directory != NULL && s->entries < ENTRIES_MAX && (entry = readdir(directory)) != NULL) {
         s->entries++;

@@ -121,17 +121,17 @@ int usernamespace_make(const struct process_user *user, const char *name, int *r
     pid_t pid = process_fork();
     if (pid == 0)
         hold(user, report[1]);
-    int failure = pid < 0 ? errno : 0, fd = -1;
+    int refused = pid < 0 ? errno : 0, fd = -1;
     close(report[1]);
-    if (failure == 0)
-        failure = read_report(report[0]);
+    int failure = pid > 0 ? read_report(report[0]) : 0;
     close(report[0]);
+    if (pid < 0)
+        return err_set_errno(err, ERR_HOST, refused,
+                             "cannot start a process that holds a user namespace");
     if (failure == 0 && (fd = take(pid, user, name)) < 0)
         failure = errno;
-    if (pid > 0) {
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
-    }
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
     if (failure != 0)
         return err_set_errno(
             err, ERR_HOST, failure,

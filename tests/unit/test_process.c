@@ -10,11 +10,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "executor/base/clock.h"
 #include "executor/base/process.h"
+#include "executor/base/spawn.h"
+#include "executor/base/usernamespace.h"
 
 static struct process_end run(const char *command, char *const *env, bool forward)
 {
@@ -319,6 +322,60 @@ static void a_user_that_kills_is_killed(void **state)
     assert_int_equal(left.n, 0);
 }
 
+static int next_descriptor(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    close(fd);
+    return fd;
+}
+
+static bool is_refused(int r, struct err *err, const char *words)
+{
+    bool refused = r == -1 && err->class == ERR_HOST && strstr(err->message, words) != NULL &&
+                   strstr(err->message, strerror(EAGAIN)) != NULL;
+    if (!refused)
+        fprintf(stderr, "%d, not \"%s\": %s\n", r, words, err->message);
+    err_release(err);
+    return refused;
+}
+
+/* As a user that may have no process more, which root cannot be: RLIMIT_NPROC in setrlimit(2). */
+_Noreturn static void without_processes(void)
+{
+    static const struct process_user user = { .uid = 54320, .gid = 54320 };
+    const struct rlimit none = { .rlim_cur = 0, .rlim_max = 0 };
+    char *const argv[] = { (char *)"true", NULL };
+    const struct process p = { .file = "true", .argv = argv };
+    struct process_end end;
+    sigset_t before, after;
+    _cleanup_err_ struct err err = ERR_INIT;
+    if (setrlimit(RLIMIT_NPROC, &none) < 0 ||
+        (geteuid() == 0 && setresuid(user.uid, user.uid, user.uid) < 0))
+        _exit(2);
+    int next = next_descriptor(), namespace = -1;
+    sigprocmask(SIG_SETMASK, NULL, &before);
+    bool held = process_fork() == -1 && errno == EAGAIN &&
+                is_refused(process_run(&p, &end, &err), &err, "cannot start 'true': ") &&
+                is_refused(usernamespace_make(&user, "x", &namespace, &err), &err,
+                           "cannot start a process that holds a user namespace: ");
+    sigprocmask(SIG_SETMASK, NULL, &after);
+    for (int signum = 1; signum < SIGRTMIN; signum++)
+        held = held && sigismember(&before, signum) == sigismember(&after, signum);
+    _exit(held && next_descriptor() == next ? 0 : 1);
+}
+
+static void a_process_that_is_refused(void **state)
+{
+    (void)state;
+    int status = -1;
+    pid_t pid = fork();
+    if (pid == 0)
+        without_processes();
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void finds_programs(void **state)
 {
     (void)state;
@@ -357,6 +414,7 @@ int main(void)
         cmocka_unit_test(what_is_spared_is_waited_for),
         cmocka_unit_test(who_is_above_stays),
         cmocka_unit_test(a_user_that_kills_is_killed),
+        cmocka_unit_test(a_process_that_is_refused),
         cmocka_unit_test(finds_programs),
         cmocka_unit_test(knows_where_it_lies),
     };
