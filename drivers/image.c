@@ -22,6 +22,7 @@ void image_release(struct image *im)
     free(im->local);
     strlist_release(&im->words);
     free(im->runroot);
+    image_layers_release(&im->layers);
     free(im->hash);
     *im = (struct image)IMAGE_INIT;
 }
@@ -144,14 +145,37 @@ static void say_pushed(const struct image *im, const cJSON *image, double began,
              clock_span(clock_now() - built, second, sizeof(second)));
 }
 
+static int pull_and_build(const struct image *im, int *ret_code, struct err *err)
+{
+    return image_pull_bases(im, err) < 0 || image_build(im, ret_code, err) < 0 ? -1 : 0;
+}
+
+/* By layers of earlier builds, where there are any, and once more without where that was too much.
+ * What a step of the Dockerfile's own has failed after is as good for the next build. */
+static int build(struct image *im, struct err *err)
+{
+    int code = -1;
+    if (image_cache_take(im, err) < 0)
+        return -1;
+    int r = pull_and_build(im, &code, err);
+    if (r < 0 && code > 0 && image_cache_yields(im, code)) {
+        err_release(err);
+        code = -1;
+        r = pull_and_build(im, &code, err);
+    }
+    if (r < 0 && code > 0)
+        image_cache_keep(im);
+    return r;
+}
+
 /* Pushed under one tag of this pipeline's own, by which it is found again. */
-static int build_and_push(const struct image *im, struct err *err)
+static int build_and_push(struct image *im, struct err *err)
 {
     _cleanup_json_ cJSON *image = NULL;
     _cleanup_strlist_ struct strlist tags = STRLIST_INIT;
     _cleanup_free_ char *tag = image_tag_built(im->job->context);
     double began = clock_now();
-    if (image_pull_bases(im, err) < 0 || image_build(im, err) < 0)
+    if (build(im, err) < 0)
         return -1;
     double built = clock_now();
     strlist_add(&tags, tag);
@@ -162,7 +186,9 @@ static int build_and_push(const struct image *im, struct err *err)
                        "modules.%s: the image was pushed, but repository '%s' has no tag '%s'",
                        im->module, im->repository, tag);
     say_pushed(im, image, began, built);
-    return image_tag_all(im, image, err);
+    int r = image_tag_all(im, image, err);
+    image_cache_keep(im);
+    return r;
 }
 
 static int make(struct image *im, struct err *err)

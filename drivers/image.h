@@ -16,6 +16,7 @@
  *   image_registry what a registry says of a public image
  *   image_base     what the image is built on: what that is now, and how the build gets it
  *   image_build    the build
+ *   image_cache    layers of earlier builds, and image_store.h where they lie
  *   image_login    the login to the account's registry
  *   image_push     the push
  *   image_refusal  what a builder's words mean where it could not push or pull
@@ -33,6 +34,16 @@ struct image_file {
 };
 #define _cleanup_image_file_ _cleanup_(image_file_release)
 
+/* The storage of layers that a build has from earlier ones, and leaves to later ones. */
+struct image_layers {
+    char *storage; /* its name in the job's TMPDIR; NULL: it is not kept, and neither are layers */
+    char *slot, *stamp; /* struct image_slot's, as are: */
+    unsigned uid;
+    int64_t made;
+    bool warm; /* an earlier build's */
+};
+void image_layers_release(struct image_layers *l);
+
 /* One job's image. The strings are its own, but for what is const. */
 struct image {
     const struct tool_job *job;
@@ -46,6 +57,7 @@ struct image {
     enum image_program program; /* set by image_builder_find(), with: */
     struct strlist words;       /* what each call of the builder begins with */
     char *runroot;              /* where its storage keeps what lasts as long as a call */
+    struct image_layers layers; /* set by image_cache_take() */
     char *hash;                 /* of its content, as hexadecimal digits; NULL: it is not known */
 };
 #define IMAGE_INIT                                                                                 \
@@ -81,6 +93,9 @@ int image_builder_find(struct image *im, struct err *err);
  */
 int image_builder_run(const struct image *im, const struct strlist *arguments, int handed,
                       unsigned seconds, struct tool_end *ret, struct err *err);
+/* Whether it works with its storage, as the job's user; *ret_said, the caller's, is what it says.
+ * ERR_CANCELLED. */
+int image_builder_try(const struct image *im, bool *ret, char **ret_said, struct err *err);
 /* How long it may take to build, to pull and to push: the host config's "buildSeconds". */
 unsigned image_seconds(const struct image *im);
 /* struct tool_driver's: builds an image of one file. */
@@ -115,8 +130,25 @@ int image_pull_bases(const struct image *im, struct err *err);
 
 /* --- image_build.c ---------------------------------------------------------------------------- */
 
-/* Builds im->local. ERR_USER where the builder says no. */
-int image_build(const struct image *im, struct err *err);
+/* Builds im->local. ERR_USER where the builder says no, and what it has ended with in *ret_code. */
+int image_build(const struct image *im, int *ret_code, struct err *err);
+
+/* --- image_cache.c ---------------------------------------------------------------------------- */
+
+/*
+ * Has the image built by layers, on a storage of an earlier build's if there is one, where the host
+ * config has "images.cache". What keeps it from that is said, and no error; ERR_CANCELLED.
+ */
+int image_cache_take(struct image *im, struct err *err);
+/* Leaves the storage to the next build; why not is said. Only when the builder has ended by itself:
+ * after a signal nobody knows what is in it. */
+void image_cache_keep(struct image *im);
+/*
+ * After a build that has ended with `code`: whether to build once more, now on an empty storage.
+ * That is so where the disk is full, and all layers make room, and where what the builder has ended
+ * for may be the storage. Says which.
+ */
+bool image_cache_yields(struct image *im, int code);
 
 /* --- image_login.c ---------------------------------------------------------------------------- */
 

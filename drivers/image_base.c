@@ -151,6 +151,9 @@ static int pull(const struct image *im, const char *base, int handed, struct err
     _cleanup_strlist_ struct strlist arguments = STRLIST_INIT;
     const char *platform = json_str(im->job->module, "platform");
     strlist_add(&arguments, "pull");
+    if (im->program == IMAGE_BUILDAH)
+        strlist_add(&arguments,
+                    "--policy=always"); /* what podman and docker do (buildah-pull(1)) */
     image_add_login(im, &arguments);
     image_add_certificates(im, &arguments);
     if (platform != NULL)
@@ -163,10 +166,12 @@ static int pull(const struct image *im, const char *base, int handed, struct err
     return end.code == 0 ? 0 : judge(im, base, end.errors.buf, err);
 }
 
-/* docker's build would ask a registry again for each base, or for none: then it is for us to. */
+/* A build is told to ask a registry again for each base that is there, or for none: then it is for
+ * us to, where one may be there. */
 static bool is_to_be_pulled(const struct image *im, const char *base)
 {
-    return im->program == IMAGE_DOCKER || in_own_registry(im, base) != NULL;
+    return im->program == IMAGE_DOCKER || im->layers.storage != NULL ||
+           in_own_registry(im, base) != NULL;
 }
 
 bool image_has_own_bases(const struct image *im)

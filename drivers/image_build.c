@@ -33,15 +33,25 @@ static void add_labels(const struct image *im, struct strlist *arguments)
 /*
  * The daemon of docker may have an older base than was looked at. What image_pull_bases() has
  * fetched, the build has no login to ask for again: "--pull=false" fetches what is not there
- * (buildah-build(1), podman-build(1)), which is what docker does by itself.
+ * (buildah-build(1), podman-build(1)), which is what docker does by itself. Where an earlier
+ * build's bases are there, buildah asks for newer ones by itself, and podman if it is told.
  */
 static void add_pull(const struct image *im, struct strlist *arguments)
 {
     bool fetched = image_has_own_bases(im);
-    if (im->program == IMAGE_DOCKER && !fetched)
+    if (!fetched && (im->program == IMAGE_DOCKER ||
+                     (im->program == IMAGE_PODMAN && im->layers.storage != NULL)))
         strlist_add(arguments, "--pull");
     if (im->program != IMAGE_DOCKER && fetched)
         strlist_add(arguments, "--pull=false");
+}
+
+/* podman keeps layers if it is not told, each of them a copy of the whole where none are kept
+ * (podman-build(1), --layers). */
+static void add_layers(const struct image *im, struct strlist *arguments)
+{
+    if (im->program != IMAGE_DOCKER)
+        strlist_addf(arguments, "--layers=%s", im->layers.storage != NULL ? "true" : "false");
 }
 
 static void build_arguments(const struct image *im, struct strlist *arguments)
@@ -53,6 +63,7 @@ static void build_arguments(const struct image *im, struct strlist *arguments)
     strlist_addf(arguments, "--file=%s", im->file);
     strlist_addf(arguments, "--tag=%s", im->local);
     add_pull(im, arguments);
+    add_layers(im, arguments);
     image_add_certificates(im, arguments);
     cJSON_ArrayForEach (arg, json_get(module, "args"))
         strlist_addf(arguments, "--build-arg=%s=%s", arg->string, arg->valuestring);
@@ -64,7 +75,7 @@ static void build_arguments(const struct image *im, struct strlist *arguments)
     strlist_add(arguments, ".");
 }
 
-int image_build(const struct image *im, struct err *err)
+int image_build(const struct image *im, int *ret_code, struct err *err)
 {
     _cleanup_strlist_ struct strlist arguments = STRLIST_INIT;
     build_arguments(im, &arguments);
@@ -72,6 +83,7 @@ int image_build(const struct image *im, struct err *err)
     int code = image_builder_run(im, &arguments, 0, image_seconds(im), NULL, err);
     if (code < 0)
         return err_wrap(err, "modules.%s: the image was not built", im->module);
+    *ret_code = code;
     if (code > 0)
         return err_set(err, ERR_USER,
                        "modules.%s: the image was not built: '%s build' of '%s' ended with %d; its "

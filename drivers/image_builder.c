@@ -7,7 +7,8 @@
  * neither a kernel's help nor privileges, and `ignore_chown_errors` has it keep files of ids that
  * the job's user has not got as the user's own (containers-storage.conf(5)). They run as root of a
  * user namespace (tool.h), and with `--isolation chroot`, which needs no cgroup, no runtime and no
- * network of its own (buildah-build(1)).
+ * network of its own (buildah-build(1)). Where layers are kept it is another storage
+ * (image_cache.c).
  *
  * docker builds in a daemon, which keeps its images: the job's is removed from there.
  */
@@ -29,7 +30,6 @@
 struct program {
     const char *name;
     enum image_program program;
-    bool own_storage;
 };
 
 static const struct program programs[];
@@ -59,14 +59,32 @@ static char *runroot_new(const struct image *im)
     return xasprintf("/tmp/berth-run-%016llx", (unsigned long long)number);
 }
 
-static void add_storage(struct image *im, struct strlist *words)
+static char *storage_path(const struct image *im)
 {
-    free(im->runroot);
-    im->runroot = runroot_new(im);
-    strlist_addf(words, "--root=%s/images", im->job->tmp);
+    const char *layers = im->layers.storage;
+    return xasprintf("%s/%s", im->job->tmp, layers != NULL ? layers : "images");
+}
+
+static void add_storage(const struct image *im, struct strlist *words)
+{
+    const char *driver = im->layers.storage != NULL ? "overlay" : "vfs";
+    _cleanup_free_ char *path = storage_path(im);
+    strlist_addf(words, "--root=%s", path);
     strlist_addf(words, "--runroot=%s", im->runroot);
-    strlist_add(words, "--storage-driver=vfs");
-    strlist_add(words, "--storage-opt=vfs.ignore_chown_errors=true");
+    strlist_addf(words, "--storage-driver=%s", driver);
+    strlist_addf(words, "--storage-opt=%s.ignore_chown_errors=true", driver);
+}
+
+/* "overlay" is mounted, which takes a mount namespace of the user namespace's. */
+static void add_program(const struct image *im, struct strlist *words)
+{
+    static const char *const own_mounts[] = { "unshare", "--mount", "--" };
+    for (size_t i = 0; im->layers.storage != NULL && i < ARRAY_SIZE(own_mounts); i++)
+        strlist_add(words, own_mounts[i]);
+    for (size_t i = 0; i < im->words.n; i++)
+        strlist_add(words, im->words.v[i]);
+    if (im->program != IMAGE_DOCKER)
+        add_storage(im, words);
 }
 
 static void set_program(struct image *im, const struct program *p, const cJSON *words)
@@ -78,8 +96,8 @@ static void set_program(struct image *im, const struct program *p, const cJSON *
         strlist_add(&im->words, word->valuestring);
     if (words == NULL)
         strlist_add(&im->words, p->name);
-    if (p->own_storage)
-        add_storage(im, &im->words);
+    free(im->runroot);
+    im->runroot = runroot_new(im);
 }
 
 unsigned image_seconds(const struct image *im)
@@ -92,8 +110,7 @@ int image_builder_run(const struct image *im, const struct strlist *arguments, i
 {
     _cleanup_tool_end_ struct tool_end ignored = TOOL_END_INIT;
     _cleanup_strlist_ struct strlist words = STRLIST_INIT, env = STRLIST_INIT;
-    for (size_t i = 0; i < im->words.n; i++)
-        strlist_add(&words, im->words.v[i]);
+    add_program(im, &words);
     for (size_t i = 0; i < arguments->n; i++)
         strlist_add(&words, arguments->v[i]);
     if (im->program == IMAGE_DOCKER && handed != 0)
@@ -112,8 +129,7 @@ int image_builder_run(const struct image *im, const struct strlist *arguments, i
     return ret != NULL ? 0 : ignored.code;
 }
 
-/* Whether the program that is set works, as the job's user; `why` tells why not. */
-static int probe(struct image *im, struct strbuf *why, bool *ret, struct err *err)
+int image_builder_try(const struct image *im, bool *ret, char **ret_said, struct err *err)
 {
     _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
     _cleanup_strlist_ struct strlist arguments = STRLIST_INIT;
@@ -122,11 +138,19 @@ static int probe(struct image *im, struct strbuf *why, bool *ret, struct err *er
     int r = image_builder_run(im, &arguments, 0, PROBE_SECONDS, &end, &failure);
     if (r < 0 && failure.class == ERR_CANCELLED)
         return err_move(err, &failure);
-    _cleanup_free_ char *said = tool_last_line(&end);
     *ret = r == 0 && end.code == 0;
+    *ret_said = r < 0 ? xstrdup(failure.message) : tool_last_line(&end);
+    return 0;
+}
+
+/* Whether the program that is set works; `why` tells why not. */
+static int probe(const struct image *im, struct strbuf *why, bool *ret, struct err *err)
+{
+    _cleanup_free_ char *said = NULL;
+    if (image_builder_try(im, ret, &said, err) < 0)
+        return -1;
     if (!*ret)
-        strbuf_addf(why, "%s%s: %s", why->len > 0 ? "; " : "", im->words.v[0],
-                    r < 0 ? failure.message : said);
+        strbuf_addf(why, "%s%s: %s", why->len > 0 ? "; " : "", im->words.v[0], said);
     return 0;
 }
 
@@ -188,6 +212,8 @@ static void add_removal(const struct image *im, struct strlist *words)
     strlist_add(words, "rm");
     strlist_add(words, "-rf");
     strlist_addf(words, "%s/images", im->job->tmp);
+    if (im->layers.storage != NULL)
+        strlist_addf(words, "%s/%s", im->job->tmp, im->layers.storage);
     strlist_add(words, im->runroot);
 }
 
@@ -251,8 +277,8 @@ int image_attempt(const struct tool_job *job, char **ret, struct err *err)
 /* The first that works builds. docker comes last: whoever reaches its daemon is root on the host.
  */
 static const struct program programs[] = {
-    { "buildah", IMAGE_BUILDAH, true },
-    { "podman", IMAGE_PODMAN, true },
-    { "docker", IMAGE_DOCKER, false },
+    { "buildah", IMAGE_BUILDAH },
+    { "podman", IMAGE_PODMAN },
+    { "docker", IMAGE_DOCKER },
 };
 static const size_t n_programs = ARRAY_SIZE(programs);

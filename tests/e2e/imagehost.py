@@ -10,15 +10,16 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import policed
-from jobhost import JobHost, make_users, processes_of, remove_users
+from jobhost import JobHost, make_users, processes, processes_of, remove_users
 from registry import Registry
-from runner import Result
+from runner import Result, RunningJob, make_options
 from world import BRANCH, Endpoint
 
 USER, SYSTEM = 1, 2
@@ -48,6 +49,8 @@ int main(int argc, char **argv)
     return 0;
 }
 """
+# On a host without systemd, as this one may be.
+PODMAN = ["podman", "--cgroup-manager=cgroupfs"]
 PLAIN = "FROM scratch\nCOPY api/ /srv/\nENTRYPOINT [\"/srv/program\"]\n"
 
 
@@ -117,6 +120,21 @@ class ImageHost(JobHost):
             {"network": {"vpc": "vpc-1", "privateSubnets": ["subnet-1"]}, "services": {},
              "modules": {"api": module, **others}}, indent=2))
 
+    def shared(self) -> Path:
+        """A directory in which jobs' users and the test can write."""
+        directory = self.directory / "shared"
+        directory.mkdir(exist_ok=True)
+        directory.chmod(0o777)
+        return directory
+
+    def build_with(self, script: str, name: str = "buildah") -> Path:
+        """From now on a shell script builds, in the name of the builder that it calls, or plays."""
+        builder = self.shared() / name
+        builder.write_text("#!/bin/sh\n" + script)
+        builder.chmod(0o755)
+        self.config["builder"] = [str(builder)]
+        return builder
+
     def options(self, job: str = "api-build", **more: Any) -> dict[str, Any]:
         self.pipeline += 1
         given = {"ref": BRANCH, "pipeline": self.pipeline, "timeout": 600, **more}
@@ -144,10 +162,10 @@ class ImageHost(JobHost):
 
     def left(self) -> list[str]:
         """What is on the host of the jobs that have ended."""
-        user = self.config["user"][0]
-        found = [str(p) for p in (self.builds / user / "tmp").glob("*")]
+        users = self.config["user"]
+        found = [str(p) for user in users for p in (self.builds / user / "tmp").glob("*")]
         found += [str(p) for p in (self.directory / "cache").rglob("*images*")]
-        return found + [name for _, name in processes_of([user])]
+        return found + [name for _, name in processes_of(users)]
 
 
 @pytest.fixture
@@ -162,3 +180,25 @@ def host(users: list[str], endpoint: Endpoint, registry: Registry, compiled: Pat
 def error_of(result: Result) -> str:
     errors = re.findall(r"(?m)^ERROR: (.*)$", result.log)
     return str([e for e in errors if not e.startswith("Job failed")][-1])
+
+
+@contextmanager
+def running(host: ImageHost) -> Iterator[RunningJob]:
+    """A build that goes on while the test looks on."""
+    with RunningJob(make_options(**host.options(graceful_kill_timeout=120.0))) as job:
+        yield job
+
+
+def drive_of(host: ImageHost) -> int | None:
+    """The program of berth's that builds."""
+    config = f"BERTH_CONFIG={host.config_path}".encode()
+    return next((pid for pid, name in processes()
+                 if name == "drive" and config in environ_of(pid)), None)
+
+
+def environ_of(pid: int) -> bytes:
+    """Empty where the process has ended."""
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""

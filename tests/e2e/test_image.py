@@ -11,34 +11,23 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from imagehost import (  # noqa: F401
-    PLAIN, SYSTEM, USER, ImageHost, compiled, error_of, host, registry, users)
-from jobhost import command_of, processes, processes_of, run_account_tool
-from runner import RunningJob, make_options
+    PLAIN, SYSTEM, USER, ImageHost, compiled, drive_of, error_of, host, registry, running, users)
+from jobhost import command_of, processes_of, run_account_tool
 from waiting import until
 from world import ENVIRONMENT
 
 # A builder that writes down, when it is to push, whether the count goes on.
-WATCHER = """#!/bin/sh
-case " $* " in *" push "*)
+WATCHER = """case " $* " in *" push "*)
     before=$(od -An -tu8 {count}); sleep 0.5
     echo $before $(od -An -tu8 {count}) > {seen};;
 esac
 exec buildah "$@"
 """
-
-
-@contextmanager
-def job(host: ImageHost) -> Iterator[RunningJob]:
-    with RunningJob(make_options(**host.options(graceful_kill_timeout=120.0))) as running:
-        yield running
 
 
 def test_an_image_is_built_once_for_its_content(host: ImageHost) -> None:
@@ -157,10 +146,10 @@ def test_a_build_that_fails(host: ImageHost) -> None:
 
 def test_a_build_that_hangs_and_one_that_is_cancelled(host: ImageHost) -> None:
     host.put("api/Dockerfile", PLAIN + 'RUN ["/srv/hang"]\n')
-    with job(host) as running:
+    with running(host) as job:
         until(lambda: "hang" in host.left())
-        running.cancel()
-        result = running.wait(240)
+        job.cancel()
+        result = job.wait(240)
     assert result.status == "canceled", result.log
     assert host.images() == {} and host.left() == []
     host.config["buildSeconds"] = 1
@@ -198,18 +187,17 @@ def test_pushes_that_go_wrong(host: ImageHost) -> None:
 
 def test_a_push_that_is_cancelled(host: ImageHost) -> None:
     host.aws.fault(service="ecr", action="UploadLayerPart", fault="slow", seconds=600)
-    with job(host) as running:
+    with running(host) as job:
         until(lambda: host.aws.calls("ecr", "GetAuthorizationToken"))
-        running.cancel()
-        result = running.wait(240)
+        job.cancel()
+        result = job.wait(240)
     assert result.status == "canceled", result.log
     assert host.images() == {} and host.left() == []
     assert "eyJ" not in result.log and "Basic " not in result.log
 
 
 # A builder whose build leaves files of an id that is subordinate to the job's user.
-LEAVES = """#!/bin/sh
-case " $* " in *" build "*)
+LEAVES = """case " $* " in *" build "*)
     mkdir left; touch left/file {shm} {shm}-own; chown 5:5 left left/file {shm}; chmod 700 left
     chown 7 {shm}-own;;
 esac
@@ -229,10 +217,7 @@ def test_what_a_build_leaves_of_subordinate_ids(host: ImageHost) -> None:
     shm = Path(f"/dev/shm/{host.directory.name}")
     own = Path(f"{shm}-own")
     try:
-        builder = host.directory / "buildah"
-        builder.write_text(LEAVES.format(shm=shm))
-        builder.chmod(0o755)
-        host.config["builder"] = [str(builder)]
+        host.build_with(LEAVES.format(shm=shm))
         seen = host.build(keep=True)
         assert seen.exit_code == 0, seen.log
         assert not shm.exists() and list(host.builds.rglob("left")) == []
@@ -247,20 +232,14 @@ def test_what_a_build_leaves_of_subordinate_ids(host: ImageHost) -> None:
 
 
 # docker's command line without its daemon: what it is called with, a line each.
-DOCKER = """#!/bin/sh
-echo "$@" >> {called}
+DOCKER = """echo "$@" >> {called}
 """
 
 
 @pytest.mark.skipif(shutil.which("docker") is None, reason="there is no docker to ask")
 def test_docker_has_the_options_that_it_is_called_with(host: ImageHost) -> None:
-    shared = host.directory / "shared"
-    shared.mkdir()
-    shared.chmod(0o777)
-    called, docker = shared / "called", shared / "docker"
-    docker.write_text(DOCKER.format(called=called))
-    docker.chmod(0o755)
-    host.config["builder"] = [str(docker)]
+    called = host.shared() / "called"
+    host.build_with(DOCKER.format(called=called), "docker")
     host.module({"args": {"A": "1"}, "target": "x", "platform": "linux/amd64"})
     assert "was pushed, but repository 'automation-api' has no tag" in error_of(host.build())
     commands = [line.split() for line in called.read_text().splitlines()]
@@ -271,29 +250,16 @@ def test_docker_has_the_options_that_it_is_called_with(host: ImageHost) -> None:
         assert options <= set(re.findall(r"--[a-z-]+", known)), command
 
 
-def drive_of(host: ImageHost) -> int | None:
-    """The process that pushes, once its builder has begun to."""
-    user = host.config["user"][0]
-    if not any(" push " in command_of(pid) for pid, _ in processes_of([user])):
-        return None
-    config = f"BERTH_CONFIG={host.config_path}".encode()
-    return next((pid for pid, name in processes()
-                 if name == "drive" and config in environ_of(pid)), None)
-
-
-def environ_of(pid: int) -> bytes:
-    """Empty where the process has ended."""
-    try:
-        return Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return b""
+def is_pushing(host: ImageHost) -> bool:
+    """Whether a builder has begun to."""
+    return any(" push " in command_of(pid) for pid, _ in processes_of(host.config["user"]))
 
 
 def test_a_push_that_is_killed_and_tried_again(host: ImageHost) -> None:
     host.aws.fault(service="ecr", action="UploadLayerPart", fault="slow", seconds=600)
-    with job(host) as running:
-        os.kill(until(lambda: drive_of(host)), signal.SIGKILL)
-        result = running.wait(240)
+    with running(host) as job:
+        os.kill(until(lambda: is_pushing(host) and drive_of(host)), signal.SIGKILL)
+        result = job.wait(240)
     assert result.exit_code == SYSTEM, result.log
     assert host.images() == {} and host.left() == []
     host.aws.clear_faults()
@@ -304,8 +270,7 @@ def test_a_push_that_is_killed_and_tried_again(host: ImageHost) -> None:
 
 
 # A builder that builds nothing, and pushes so.
-PUSHES = """#!/bin/sh
-case " $* " in *" push "*) {};; esac
+PUSHES = """case " $* " in *" push "*) {};; esac
 """
 # What buildah says, after tries of its own that take as long again.
 REFUSED = """echo 'Error: trying to reuse blob sha256:0 at destination: pinging container registry \
@@ -322,16 +287,14 @@ def test_a_registry_that_is_not_there(host: ImageHost) -> None:
     assert untrusted.exit_code == SYSTEM, untrusted.log
     assert "not pushed: the registry's certificate is not trusted" in error_of(untrusted)
     assert "trying again" not in untrusted.log
-    builder = host.directory / "buildah"
-    host.config |= {"builder": [str(builder)], "registry": trusted}
-    builder.write_text(PUSHES.format(REFUSED))
-    builder.chmod(0o755)
+    host.config["registry"] = trusted
+    host.build_with(PUSHES.format(REFUSED))
     refused = host.build()
     assert refused.exit_code == SYSTEM, refused.log
     assert "the push failed; trying again in 8 s (4 of 4)" in refused.log
     assert "modules.api: the image was built, but not pushed: the registry " \
         f"'{host.registry.host}' cannot be reached from this host" in error_of(refused)
-    builder.write_text(PUSHES.format("exec sleep 600"))
+    builder = host.build_with(PUSHES.format("exec sleep 600"))
     host.config["buildSeconds"] = 5
     silent = host.build()
     assert silent.exit_code == SYSTEM, silent.log
@@ -341,15 +304,9 @@ def test_a_registry_that_is_not_there(host: ImageHost) -> None:
 
 def test_nothing_of_the_users_runs_beside_the_login(host: ImageHost, compiled: Path) -> None:
     """Else what a script has left could read it from the builder's descriptors."""
-    shared = host.directory / "shared"
-    shared.mkdir()
-    shared.chmod(0o777)
-    count, seen = shared / "count", shared / "seen"
-    chain, builder = shared / "chain", shared / "buildah"
+    count, seen, chain = (host.shared() / name for name in ("count", "seen", "chain"))
     shutil.copy(compiled / "chain", chain)
-    builder.write_text(WATCHER.format(count=count, seen=seen))
-    builder.chmod(0o755)
-    host.config["builder"] = [str(builder)]
+    host.build_with(WATCHER.format(count=count, seen=seen))
     result = host.build(script=f"{chain} {count} & sleep 0.5")
     assert result.exit_code == 0, result.log
     before, after = seen.read_text().split()

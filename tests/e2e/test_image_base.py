@@ -17,8 +17,7 @@ from world import ENVIRONMENT
 
 ON = "FROM {}\nCOPY api/program /srv/\n"
 # A builder that writes down what it was called with, and whether a build finds a login.
-WATCHER = """#!/bin/sh
-login=none; test -e /dev/fd/9 && login=9
+WATCHER = """login=none; test -e /dev/fd/9 && login=9
 for word; do case $word in build|pull|push) echo $word $login >> {seen};; esac; done
 exec buildah "$@"
 """
@@ -90,13 +89,8 @@ def test_a_base_of_the_accounts_own(host: ImageHost) -> None:  # noqa: F811
     assert f"there is no '{own}', on which 'api/Dockerfile' builds" in error_of(early)
     assert host.build("base-build").exit_code == 0
 
-    shared = host.directory / "shared"
-    shared.mkdir()
-    shared.chmod(0o777)
-    seen, builder = shared / "seen", shared / "buildah"
-    builder.write_text(WATCHER.format(seen=seen))
-    builder.chmod(0o755)
-    host.config["builder"] = [str(builder)]
+    seen = host.shared() / "seen"
+    host.build_with(WATCHER.format(seen=seen))
     built = host.build()
     assert built.exit_code == 0, built.log
     assert seen.read_text().split("\n") == ["pull 9", "build none", "push 9", ""]

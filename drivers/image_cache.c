@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Layers of earlier builds, where the host config's "images.cache" names a directory for them: a
+ * step whose instruction and files are what they were is not run again (buildah-build(1),
+ * --layers).
+ *
+ * Whoever writes what a build believes decides what is in its image. So a storage is kept for one
+ * project, kind of environment, module and job's user, in a directory that is root's: production
+ * reads what production's own builds have made, and nothing of a branch's. It is in the job's reach
+ * only once the job's script is over, under a name that the script could not know, and only where
+ * no other job runs as the same user. It is moved, not copied, so that a build that is killed
+ * leaves none, rather than half of one.
+ *
+ * The storage has the driver "overlay", which keeps of each step what it has changed; "vfs" would
+ * copy the whole image for each. The kernel lets the root of a user namespace mount it, in a mount
+ * namespace of its own, since Linux 5.11 (https://kernelnewbies.org/Linux_5.11, "overlayfs").
+ */
+#include "drivers/image.h"
+
+#include <inttypes.h>
+#include <pwd.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "drivers/image_store.h"
+#include "executor/base/file.h"
+#include "executor/base/log.h"
+#include "executor/base/process.h"
+#include "executor/base/usernamespace.h"
+
+/* Raised when a storage that is there must not be used any more. */
+#define STAMP_VERSION 1
+/* Where "images.cache" does not say. */
+#define GIGABYTES 20
+#define DAYS      7
+#define DAY       86400
+/* With less than that left, or than that part of all, whatever goes wrong does so for want of
+ * room: what the builder had of it, it has given back by then. */
+#define ROOM_MIN  ((uint64_t)32 << 20)
+#define ROOM_PART 20
+/* What buildah and podman end with when it is not a RUN that has failed (podman(1), "Exit Codes").
+ */
+#define CODE_OF_BUILDER 125
+
+static const cJSON *cache_config(const struct image *im)
+{
+    return json_get(json_get(im->job->host, "images"), "cache");
+}
+
+static struct image_store store_of(const struct image *im)
+{
+    const cJSON *config = cache_config(im);
+    return (struct image_store){
+        .directory = json_str(config, "directory"),
+        .bytes = json_int(config, "gigabytes", GIGABYTES) * 1000000000,
+        .seconds = json_int(config, "days", DAYS) * DAY,
+    };
+}
+
+void image_layers_release(struct image_layers *l)
+{
+    free(l->storage);
+    free(l->slot);
+    free(l->stamp);
+    *l = (struct image_layers){ .storage = NULL };
+}
+
+/* A name that nobody knows beforehand. */
+static void name_storage(struct image_layers *l)
+{
+    uint64_t number = 0;
+    if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+        number = (uint64_t)time(NULL);
+    free(l->storage);
+    l->storage = xasprintf("layers-%016llx", (unsigned long long)number);
+}
+
+/* --- which one ---------------------------------------------------------------------------------
+ */
+
+/* The builder is known by its file: another one may keep things otherwise. */
+static void add_builder(const struct image *im, struct strbuf *stamp)
+{
+    const char *word = im->words.v[0];
+    _cleanup_free_ char *path =
+        strchr(word, '/') != NULL ? xstrdup(word) : process_find_program(word);
+    struct stat st = { .st_size = 0 };
+    if (path != NULL)
+        (void)stat(path, &st);
+    strbuf_addf(stamp, "%s %lld %lld\n", path != NULL ? path : word, (long long)st.st_size,
+                (long long)st.st_mtime);
+}
+
+/* The ids that files in the storage belong to: with others the builder could not read them. */
+static void add_ids(const struct stat *tmp, struct strbuf *stamp)
+{
+    const struct passwd *pw = getpwuid(tmp->st_uid);
+    int64_t first = 0, count = 0;
+    if (pw != NULL)
+        usernamespace_subordinates(pw->pw_name, tmp->st_uid, &first, &count);
+    strbuf_addf(stamp, "%u %u %" PRId64 " %" PRId64 "\n", (unsigned)tmp->st_uid,
+                (unsigned)tmp->st_gid, first, count);
+}
+
+static void name_slot(struct image *im, const struct stat *tmp)
+{
+    const struct context *c = im->job->context;
+    _cleanup_strbuf_ struct strbuf stamp = STRBUF_INIT;
+    strbuf_addf(&stamp, "berth %d\n", STAMP_VERSION);
+    add_builder(im, &stamp);
+    add_ids(tmp, &stamp);
+    im->layers.uid = tmp->st_uid;
+    im->layers.stamp = strbuf_detach(&stamp);
+    im->layers.slot =
+        xasprintf("%u.%" PRId64 ".%s.%s", (unsigned)tmp->st_uid, c->project, c->kind, im->module);
+}
+
+static struct image_slot slot_of(const struct image *im)
+{
+    return (struct image_slot){ .name = im->layers.slot,
+                                .stamp = im->layers.stamp,
+                                .uid = im->layers.uid,
+                                .made = im->layers.made };
+}
+
+/* Whether there can be layers of earlier builds here; else says why not, where one is asked for. */
+static bool can_keep(const struct image *im)
+{
+    if (cache_config(im) == NULL || im->program == IMAGE_DOCKER)
+        return false; /* docker's daemon keeps its own */
+    if (geteuid() != 0 || !cJSON_IsArray(json_get(im->job->host, "user"))) {
+        log_warn("built without layers of earlier builds: 'images.cache' takes a list of users as "
+                 "the host config's 'user', for what several jobs can write at a time none can "
+                 "believe");
+        return false;
+    }
+    if (im->from.unknown != NULL && image_has_own_bases(im)) {
+        log_info("built without layers of earlier builds: a base that is there already would not "
+                 "be asked for again, and berth does not know %s",
+                 im->from.unknown);
+        return false;
+    }
+    return true;
+}
+
+/* --- the storage -------------------------------------------------------------------------------
+ */
+
+/* An empty one instead, under another name. */
+static void drop(struct image *im)
+{
+    image_builder_clean(im);
+    name_storage(&im->layers);
+    im->layers.warm = false;
+    im->layers.made = time(NULL);
+}
+
+static int open_storage(struct image *im, struct err *err)
+{
+    _cleanup_free_ char *said = NULL, *again = NULL;
+    bool works = false;
+    if (image_builder_try(im, &works, &said, err) < 0)
+        return -1;
+    if (!works && im->layers.warm) {
+        log_warn("the layers of earlier builds cannot be used, and are dropped: %s", said);
+        drop(im);
+        if (image_builder_try(im, &works, &again, err) < 0)
+            return -1;
+    }
+    if (works)
+        return 0;
+    log_warn("built without layers of earlier builds: '%s' does not work with the storage driver "
+             "'overlay' here, which takes Linux 5.11: %s",
+             im->words.v[0], again != NULL ? again : said);
+    image_builder_clean(im);
+    image_layers_release(&im->layers);
+    return 0;
+}
+
+static int take(struct image *im, char **ret_why, struct err *err)
+{
+    const struct image_store store = store_of(im);
+    _cleanup_close_ int tmp = -1;
+    struct stat st;
+    if (file_open_dir(im->job->tmp, &tmp, err) < 0)
+        return -1;
+    if (fstat(tmp, &st) < 0)
+        return err_set(err, ERR_HOST, "cannot look at '%s'", im->job->tmp);
+    name_slot(im, &st);
+    name_storage(&im->layers);
+    struct image_slot slot = slot_of(im);
+    if (image_store_take(&store, &slot, tmp, im->layers.storage, ret_why, err) < 0)
+        return -1;
+    im->layers.made = slot.made;
+    im->layers.warm = *ret_why == NULL;
+    return 0;
+}
+
+int image_cache_take(struct image *im, struct err *err)
+{
+    _cleanup_err_ struct err failure = ERR_INIT;
+    _cleanup_free_ char *why = NULL;
+    char age[32];
+    if (!can_keep(im))
+        return 0;
+    if (take(im, &why, &failure) < 0) {
+        image_layers_release(&im->layers);
+        log_warn("built without layers of earlier builds: %s", failure.message);
+        return 0;
+    }
+    if (open_storage(im, err) < 0)
+        return -1;
+    if (im->layers.warm)
+        log_info("with layers of earlier builds, the first made %s ago",
+                 clock_age((double)(time(NULL) - im->layers.made), age, sizeof(age)));
+    else if (why != NULL && im->layers.storage != NULL)
+        log_info("no layers of earlier builds: %s", why);
+    return 0;
+}
+
+void image_cache_keep(struct image *im)
+{
+    const struct image_store store = store_of(im);
+    _cleanup_err_ struct err failure = ERR_INIT;
+    _cleanup_close_ int tmp = -1;
+    int64_t bytes = 0;
+    if (im->layers.storage == NULL || cancel_is_set(im->job->cancel))
+        return;
+    const struct image_slot slot = slot_of(im);
+    if (file_open_dir(im->job->tmp, &tmp, &failure) < 0 ||
+        image_store_put(&store, &slot, tmp, im->layers.storage, &bytes, &failure) < 0)
+        log_warn("the layers are not kept for the next build: %s", failure.message);
+    else
+        log_info("the layers are kept for the next build: %.1f MB", (double)bytes / 1e6);
+}
+
+/* --- when a build has failed -------------------------------------------------------------------
+ */
+
+static bool disk_is_full(const struct image *im)
+{
+    struct statvfs st;
+    return statvfs(im->job->tmp, &st) == 0 &&
+           ((uint64_t)st.f_bavail * st.f_frsize < ROOM_MIN || (st.f_files > 0 && st.f_favail == 0));
+}
+
+/* Builds come before what they may once need again. */
+static bool make_room(const struct image *im)
+{
+    const struct image_store store = store_of(im);
+    _cleanup_err_ struct err failure = ERR_INIT;
+    bool removed = false;
+    if (image_store_clear(&store, &removed, &failure) < 0)
+        log_warn("%s", failure.message);
+    return removed;
+}
+
+bool image_cache_yields(struct image *im, int code)
+{
+    if (im->layers.storage == NULL || cancel_is_set(im->job->cancel))
+        return false;
+    if (disk_is_full(im)) {
+        bool removed = make_room(im);
+        if (!removed && !im->layers.warm)
+            return false;
+        log_warn("the disk of '%s' is full: all layers of earlier builds are removed, and the "
+                 "image is built once more without",
+                 im->job->tmp);
+    } else if (im->layers.warm && code == CODE_OF_BUILDER) {
+        log_warn("it may be for the layers of earlier builds that this has failed: they are "
+                 "dropped, and the image is built once more without");
+    } else {
+        return false;
+    }
+    drop(im);
+    return true;
+}

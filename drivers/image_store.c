@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All that is slow, such as removing, is done to a name that nobody else looks for, without the
+ * lock; all that others may see is one rename(2) or a few, with it.
+ */
+#include "drivers/image_store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "executor/base/file.h"
+#include "executor/base/json.h"
+#include "executor/base/process.h"
+
+#define NOTE_MAX ((size_t)64 << 10)
+/* What was on its way longer than that has been left there by somebody who was killed. */
+#define LEFT_SECONDS 86400
+#define BLOCK        512 /* what st_blocks counts, stat(2) */
+/* That part of the file system stays free, whatever else is in it. */
+#define FREE_PART 10
+
+/* --- the directory -----------------------------------------------------------------------------
+ */
+
+/* Who could write here could have the next build take what it likes. */
+static int check_directory(const struct image_store *s, int fd, struct err *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return err_set_errno(err, ERR_HOST, errno, "cannot look at '%s'", s->directory);
+    if (st.st_uid != geteuid() || (st.st_mode & 077) != 0)
+        return err_set(err, ERR_HOST,
+                       "'%s' is user %u's, with mode %04o: make it root's, with mode 0700",
+                       s->directory, (unsigned)st.st_uid, (unsigned)st.st_mode & 07777);
+    return file_check_parents(s->directory, err);
+}
+
+static int open_directory(const struct image_store *s, int *ret, struct err *err)
+{
+    if (file_make_directories(s->directory, 0755, 0700, err) < 0)
+        return -1;
+    _cleanup_close_ int fd = open(s->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return err_set_errno(err, ERR_HOST, errno, "cannot open '%s'", s->directory);
+    if (check_directory(s, fd, err) < 0)
+        return -1;
+    *ret = fd;
+    fd = -1;
+    return 0;
+}
+
+/* Until the descriptor is unlocked or closed. Nothing slow is done meanwhile, so it is not long
+ * awaited. */
+static int lock(const struct image_store *s, int fd, struct err *err)
+{
+    while (flock(fd, LOCK_EX) < 0)
+        if (errno != EINTR)
+            return err_set_errno(err, ERR_HOST, errno, "cannot lock '%s'", s->directory);
+    return 0;
+}
+
+/* A name on the way in or out; the caller frees it. */
+static char *passing_name(void)
+{
+    uint64_t number = 0;
+    if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+        number = (uint64_t)getpid();
+    return xasprintf(".%016llx", (unsigned long long)number);
+}
+
+/* rm(1) walks a hostile tree as it must be walked, by descriptors and without following links. What
+ * stays is hidden, and tried again by a later job. */
+static void remove_tree(const struct image_store *s, const char *name)
+{
+    _cleanup_free_ char *path = xasprintf("%s/%s", s->directory, name);
+    _cleanup_err_ struct err stays = ERR_INIT;
+    char *const argv[] = { (char *)"rm", (char *)"-rf", (char *)"--one-file-system",
+                           (char *)"--", path,          NULL };
+    char *const env[] = { (char *)"PATH=/usr/bin:/bin", (char *)"LC_ALL=C", NULL };
+    const struct process rm = { .file = argv[0], .argv = argv, .env = env };
+    struct process_end end;
+    (void)process_run(&rm, &end, &stays);
+}
+
+static void remove_all(const struct image_store *s, const struct strlist *names)
+{
+    for (size_t i = 0; i < names->n; i++)
+        remove_tree(s, names->v[i]);
+}
+
+/* Takes an entry out of sight, to be removed: its name is then in *gone. With the lock. */
+static void hide(int fd, const char *name, struct strlist *gone)
+{
+    _cleanup_free_ char *passing = passing_name();
+    if (renameat(fd, name, fd, passing) == 0)
+        strlist_add(gone, passing);
+}
+
+/* --- what is known of a slot -------------------------------------------------------------------
+ */
+
+/* NULL: there is none that can be read. */
+static cJSON *read_note(int fd, const char *name)
+{
+    _cleanup_free_ char *path = xasprintf("%s/note", name);
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    _cleanup_err_ struct err absent = ERR_INIT;
+    cJSON *note = NULL;
+    if (file_read_beneath(fd, path, NOTE_MAX, &text, &absent) < 0 ||
+        json_parse(text.buf, text.len, JSON_PLAIN, &note, &absent) < 0)
+        return NULL;
+    return note;
+}
+
+static int write_note(int fd, const char *name, const struct image_slot *slot, int64_t bytes,
+                      struct err *err)
+{
+    _cleanup_free_ char *path = xasprintf("%s/note", name);
+    _cleanup_json_ cJSON *note = cJSON_CreateObject();
+    json_put_str(note, "stamp", slot->stamp);
+    json_put_int(note, "made", slot->made);
+    json_put_int(note, "bytes", bytes);
+    _cleanup_free_ char *text = json_print(note);
+    return file_write_beneath(fd, path, text, strlen(text), 0600, err);
+}
+
+/* A directory of the user's, and no link to one. */
+static bool is_storage(int fd, const char *path, unsigned uid)
+{
+    struct stat st;
+    return fstatat(fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+           st.st_uid == uid;
+}
+
+/* Why a slot that is there is of no use; NULL: it is. The caller frees it. */
+static char *useless(const struct image_store *s, const struct image_slot *slot, const cJSON *note,
+                     int64_t now)
+{
+    int64_t age = now - json_int(note, "made", 0);
+    if (!str_eq(json_str(note, "stamp"), slot->stamp))
+        return xstrdup("what is there was made by another version of the builder or of berth");
+    if (age < 0 || age > s->seconds)
+        return xasprintf("what is there is more than %lld days old",
+                         (long long)(s->seconds / 86400));
+    return NULL;
+}
+
+/* --- out ---------------------------------------------------------------------------------------
+ */
+
+/* With the lock. What is left of the slot is of no use to anybody. */
+static int take(const struct image_store *s, int fd, struct image_slot *slot, int to,
+                const char *as, char **ret_why, struct strlist *gone, struct err *err)
+{
+    _cleanup_free_ char *storage = xasprintf("%s/storage", slot->name);
+    _cleanup_json_ cJSON *note = read_note(fd, slot->name);
+    _cleanup_free_ char *why = NULL;
+    if (note == NULL || !is_storage(fd, storage, slot->uid))
+        why = xstrdup("none is there");
+    else
+        why = useless(s, slot, note, time(NULL));
+    if (why == NULL && renameat2(fd, storage, to, as, RENAME_NOREPLACE) < 0) {
+        if (errno != EXDEV)
+            return err_set_errno(err, ERR_HOST, errno, "cannot move '%s/%s'", s->directory,
+                                 storage);
+        why = xasprintf("'%s' is in another file system than 'buildsDir'", s->directory);
+    }
+    if (why == NULL)
+        slot->made = json_int(note, "made", 0);
+    hide(fd, slot->name, gone);
+    *ret_why = steal_ptr(&why);
+    return 0;
+}
+
+int image_store_take(const struct image_store *s, struct image_slot *slot, int to, const char *as,
+                     char **ret_why, struct err *err)
+{
+    _cleanup_strlist_ struct strlist gone = STRLIST_INIT;
+    _cleanup_close_ int fd = -1;
+    slot->made = time(NULL);
+    if (open_directory(s, &fd, err) < 0 || lock(s, fd, err) < 0)
+        return -1;
+    int r = take(s, fd, slot, to, as, ret_why, &gone, err);
+    flock(fd, LOCK_UN);
+    remove_all(s, &gone);
+    return r;
+}
+
+/* --- in ----------------------------------------------------------------------------------------
+ */
+
+/* By what the file system has given each file; one of several names counts once for each. -1: it
+ * cannot be told. */
+static int64_t measure(const struct image_store *s, const char *name)
+{
+    _cleanup_free_ char *path = xasprintf("%s/%s", s->directory, name);
+    char *const paths[] = { path, NULL };
+    FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
+    const FTSENT *entry;
+    int64_t bytes = 0;
+    while (walk != NULL && bytes >= 0 && (entry = fts_read(walk)) != NULL) {
+        if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS)
+            bytes = -1;
+        else if (entry->fts_info != FTS_DP)
+            bytes += (int64_t)entry->fts_statp->st_blocks * BLOCK;
+    }
+    if (walk != NULL)
+        fts_close(walk);
+    return walk != NULL ? bytes : -1;
+}
+
+/* Brings it beneath the directory, where its user cannot reach it any more, and looks at it there.
+ */
+static int bring_in(const struct image_store *s, int fd, const char *name,
+                    const struct image_slot *slot, int from, const char *as, int64_t *ret_bytes,
+                    struct err *err)
+{
+    _cleanup_free_ char *storage = xasprintf("%s/storage", name);
+    /* podman's database, which holds for one path alone, and nothing that a build needs. */
+    _cleanup_free_ char *database = xasprintf("%s/libpod", storage);
+    if (mkdirat(fd, name, 0700) < 0 || renameat2(from, as, fd, storage, RENAME_NOREPLACE) < 0)
+        return err_set_errno(err, ERR_HOST, errno, "cannot move it to '%s'%s", s->directory,
+                             errno == EXDEV ? ", which must be in the file system of 'buildsDir'"
+                                            : "");
+    if (!is_storage(fd, storage, slot->uid))
+        return err_set(err, ERR_HOST, "it is no directory of the job's user's");
+    remove_tree(s, database);
+    int64_t bytes = measure(s, storage);
+    if (bytes < 0)
+        return err_set(err, ERR_HOST, "how much it takes cannot be told");
+    if (bytes > s->bytes)
+        return err_set(err, ERR_HOST, "it takes %.1f GB, and all may take %.1f GB",
+                       (double)bytes / 1e9, (double)s->bytes / 1e9);
+    *ret_bytes = bytes;
+    return write_note(fd, name, slot, bytes, err);
+}
+
+struct entry {
+    char *name;
+    int64_t used, bytes;
+};
+
+static int compare_use(const void *a, const void *b)
+{
+    const struct entry *one = a, *two = b;
+    return (one->used > two->used) - (one->used < two->used);
+}
+
+/* The time of an entry's last use; 0: it is gone, or nothing that we have made. */
+static int64_t used_at(int fd, const char *name)
+{
+    _cleanup_free_ char *path = xasprintf("%s%s", name, *name == '.' ? "" : "/note");
+    struct stat st;
+    return fstatat(fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (int64_t)st.st_mtime : 0;
+}
+
+/* One entry: what somebody has left on its way is added to *gone, a slot to the array, which the
+ * caller frees with its names. What else somebody has put here stays. */
+static void add_entry(int fd, const char *name, int64_t now, struct entry **ret, size_t *n,
+                      struct strlist *gone)
+{
+    int64_t used = used_at(fd, name);
+    if (str_eq(name, ".") || str_eq(name, "..") || used == 0)
+        return;
+    if (*name == '.') {
+        if (now - used > LEFT_SECONDS)
+            strlist_add(gone, name);
+        return;
+    }
+    _cleanup_json_ cJSON *note = read_note(fd, name);
+    *ret = xrealloc_array(*ret, *n + 1, sizeof(**ret));
+    (*ret)[(*n)++] = (struct entry){ xstrdup(name), used, json_int(note, "bytes", 0) };
+}
+
+/* How much `all` must shrink by for others to find room in the file system. */
+static int64_t lacking(int fd)
+{
+    struct statvfs st;
+    if (fstatvfs(fd, &st) < 0 || st.f_bavail >= st.f_blocks / FREE_PART)
+        return 0;
+    return (int64_t)((st.f_blocks / FREE_PART - st.f_bavail) * st.f_frsize);
+}
+
+/* Hides what was used longest ago, and what is too old to be used, until the rest fits. With the
+ * lock. */
+static void make_room(int fd, int64_t bytes, int64_t oldest, struct strlist *gone)
+{
+    int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* a copy shares its position */
+    DIR *directory = own >= 0 ? fdopendir(own) : NULL;
+    const struct dirent *found;
+    struct entry *entries = NULL;
+    size_t n = 0;
+    int64_t all = 0;
+    if (directory == NULL) {
+        closep(&own);
+        return;
+    }
+    while ((found = readdir(directory)) != NULL)
+        add_entry(fd, found->d_name, time(NULL), &entries, &n, gone);
+    closedir(directory);
+    for (size_t i = 0; i < n; i++)
+        all += entries[i].bytes;
+    if (all - lacking(fd) < bytes)
+        bytes = all - lacking(fd);
+    if (n > 0)
+        qsort(entries, n, sizeof(*entries), compare_use);
+    for (size_t i = 0; i < n; i++) {
+        if (all > bytes || entries[i].used < oldest) {
+            hide(fd, entries[i].name, gone);
+            all -= entries[i].bytes;
+        }
+        free(entries[i].name);
+    }
+    free(entries);
+}
+
+static int show(const struct image_store *s, int fd, const char *name,
+                const struct image_slot *slot, struct strlist *gone, struct err *err)
+{
+    if (lock(s, fd, err) < 0)
+        return -1;
+    hide(fd, slot->name, gone);
+    int r = renameat2(fd, name, fd, slot->name, RENAME_NOREPLACE);
+    if (r < 0)
+        err_set_errno(err, ERR_HOST, errno, "cannot make '%s/%s'", s->directory, slot->name);
+    make_room(fd, s->bytes, time(NULL) - s->seconds, gone);
+    flock(fd, LOCK_UN);
+    return r;
+}
+
+int image_store_put(const struct image_store *s, const struct image_slot *slot, int from,
+                    const char *as, int64_t *ret_bytes, struct err *err)
+{
+    _cleanup_strlist_ struct strlist gone = STRLIST_INIT;
+    _cleanup_free_ char *name = passing_name();
+    _cleanup_close_ int fd = -1;
+    if (open_directory(s, &fd, err) < 0)
+        return -1;
+    int r = bring_in(s, fd, name, slot, from, as, ret_bytes, err);
+    if (r == 0)
+        r = show(s, fd, name, slot, &gone, err);
+    if (r < 0)
+        strlist_add(&gone, name);
+    remove_all(s, &gone);
+    return r;
+}
+
+int image_store_clear(const struct image_store *s, bool *ret, struct err *err)
+{
+    _cleanup_strlist_ struct strlist gone = STRLIST_INIT;
+    _cleanup_close_ int fd = -1;
+    if (open_directory(s, &fd, err) < 0 || lock(s, fd, err) < 0)
+        return -1;
+    make_room(fd, -1, 0, &gone);
+    flock(fd, LOCK_UN);
+    remove_all(s, &gone);
+    *ret = gone.n > 0;
+    return 0;
+}

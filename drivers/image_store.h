@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BERTH_DRIVERS_IMAGE_STORE_H
+#define BERTH_DRIVERS_IMAGE_STORE_H
+
+/*
+ * A directory of the host's in which storages of builders lie from one job to the next. It is
+ * root's and closed to all others; what is in a storage is a job's user's, and whatever that has
+ * made of it: berth moves it, measures it and removes it, and never reads what it holds.
+ *
+ *     <directory>/<slot>/storage   the builder's
+ *     <directory>/<slot>/note      what berth must know of it, and by its date when it was last
+ * used <directory>/.<anything>      on its way in or out
+ *
+ * A storage is in one place at a time: taken out for a job, it is no other's; where that job is
+ * killed, it goes with the job, and the next begins without.
+ */
+
+#include "executor/base/err.h"
+
+struct image_store {
+    const char *directory; /* absolute */
+    int64_t bytes;         /* that all together may take */
+    int64_t seconds;       /* how old one may be, since it was made of nothing */
+};
+
+/* One storage. The strings are the caller's. */
+struct image_slot {
+    const char *name;  /* a file's */
+    const char *stamp; /* what it must have been made by; another one is of no use */
+    unsigned uid;      /* whose it must be */
+    int64_t made; /* when, by the clock's seconds: set where it is taken, read where it is put */
+};
+
+/*
+ * Moves the slot's storage to the name `as` in the directory `to`, which must be in the same file
+ * system. *ret_why, the caller's to free, says why there is none; NULL: it is there. What is of no
+ * use any more is removed. ERR_HOST where the directory cannot be used.
+ */
+int image_store_take(const struct image_store *s, struct image_slot *slot, int to, const char *as,
+                     char **ret_why, struct err *err);
+/*
+ * Moves `as` in `from` into the slot, instead of what is there, and removes what was used longest
+ * ago until all fit, and a tenth of the file system is free. *ret_bytes is how much it takes.
+ * ERR_HOST: it is not kept.
+ */
+int image_store_put(const struct image_store *s, const struct image_slot *slot, int from,
+                    const char *as, int64_t *ret_bytes, struct err *err);
+/* Removes all that is in it; *ret: there was something. */
+int image_store_clear(const struct image_store *s, bool *ret, struct err *err);
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "drivers/image_store.h"
+
+#define KILO 1024
+
+/* A job's directory, and the store beside it. */
+struct place {
+    char path[64];
+    char *directory;
+    int job;
+    struct image_store store;
+};
+
+static int place_make(void **state)
+{
+    struct place *p = xcalloc(1, sizeof(*p));
+    strcpy(p->path, "/tmp/berth-test-store-XXXXXX");
+    assert_non_null(mkdtemp(p->path));
+    _cleanup_free_ char *job = xasprintf("%s/job", p->path);
+    p->directory = xasprintf("%s/layers", p->path);
+    assert_int_equal(mkdir(job, 0700), 0);
+    p->job = open(job, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    p->store = (struct image_store){ .directory = p->directory,
+                                     .bytes = 1000 * KILO,
+                                     .seconds = 7 * 86400 };
+    *state = p;
+    return 0;
+}
+
+static int place_remove(void **state)
+{
+    struct place *p = *state;
+    _cleanup_free_ char *command = xasprintf("rm -rf '%s'", p->path);
+    assert_int_equal(system(command), 0);
+    close(p->job);
+    free(p->directory);
+    free(p);
+    return 0;
+}
+
+static void shell(const struct place *p, const char *command)
+{
+    _cleanup_free_ char *all = xasprintf("cd '%s' && %s", p->path, command);
+    assert_int_equal(system(all), 0);
+}
+
+static struct image_slot slot(const char *name, int64_t made)
+{
+    return (
+        struct image_slot){ .name = name, .stamp = "buildah 1", .uid = geteuid(), .made = made };
+}
+
+/* A storage of the job's with a file of that many kilobytes. */
+static int put(struct place *p, const char *name, unsigned kilobytes, int64_t made, struct err *err)
+{
+    _cleanup_free_ char *make = xasprintf(
+        "rm -rf job/s && mkdir job/s && head -c %u /dev/zero >job/s/file", kilobytes * KILO);
+    const struct image_slot s = slot(name, made);
+    int64_t bytes = 0;
+    shell(p, make);
+    if (image_store_put(&p->store, &s, p->job, "s", &bytes, err) < 0)
+        return -1;
+    assert_true(bytes >= kilobytes * KILO);
+    return 0;
+}
+
+static void put_well(struct place *p, const char *name, unsigned kilobytes)
+{
+    _cleanup_err_ struct err err = ERR_INIT;
+    assert_int_equal(put(p, name, kilobytes, time(NULL), &err), 0);
+}
+
+/* Takes what is there as "s"; "": it is there, else why not. The caller frees it. */
+static char *take(struct place *p, const char *name, const char *stamp)
+{
+    _cleanup_err_ struct err err = ERR_INIT;
+    struct image_slot s = slot(name, 0);
+    char *why = NULL;
+    s.stamp = stamp;
+    shell(p, "rm -rf job/s");
+    if (image_store_take(&p->store, &s, p->job, "s", &why, &err) < 0)
+        return xstrdup(err.message);
+    return why != NULL ? why : xstrdup("");
+}
+
+static void check_take(struct place *p, const char *name, const char *why)
+{
+    _cleanup_free_ char *found = take(p, name, "buildah 1");
+    assert_non_null(strstr(found, why));
+    if (*why == '\0')
+        assert_string_equal(found, "");
+    assert_int_equal(faccessat(p->job, "s/file", F_OK, 0), *why == '\0' ? 0 : -1);
+}
+
+/* The names in the store, hidden ones too, are these. */
+static void check_names(const struct place *p, const char *names)
+{
+    _cleanup_free_ char *command =
+        xasprintf("test \"$(ls -A layers | tr '\\n' ' ')\" = '%s'", names);
+    shell(p, command);
+}
+
+static void one_at_a_time_has_it(void **state)
+{
+    struct place *p = *state;
+    check_take(p, "a", "none is there");
+    put_well(p, "a", 8);
+    put_well(p, "b", 8);
+    check_take(p, "a", "");
+    check_names(p, "b ");
+    check_take(p, "a", "none is there");
+    put_well(p, "b", 16); /* instead of what is there */
+    check_take(p, "b", "");
+    shell(p, "test $(stat -c %s job/s/file) = 16384");
+}
+
+static void another_builders_is_of_no_use(void **state)
+{
+    struct place *p = *state;
+    put_well(p, "a", 8);
+    _cleanup_free_ char *why = take(p, "a", "buildah 2");
+    assert_non_null(strstr(why, "another version"));
+    check_names(p, "");
+}
+
+static void an_old_one_is_of_no_use(void **state)
+{
+    struct place *p = *state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    assert_int_equal(put(p, "a", 8, time(NULL) - 7 * 86400 - 1000, &err), 0);
+    check_take(p, "a", "more than 7 days old");
+    assert_int_equal(put(p, "a", 8, time(NULL) - 7 * 86400 + 1000, &err), 0);
+    check_take(p, "a", "");
+    assert_int_equal(put(p, "a", 8, time(NULL) + 86400, &err), 0); /* the clock was wrong */
+    check_take(p, "a", "days old");
+}
+
+static void the_least_used_makes_room(void **state)
+{
+    struct place *p = *state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    put_well(p, "a", 300);
+    put_well(p, "b", 300);
+    put_well(p, "c", 300);
+    shell(p, "touch -d '1 hour ago' layers/b/note");
+    put_well(p, "d", 300);
+    check_names(p, "a c d ");
+    shell(p, "touch -d '8 days ago' layers/c/note");
+    put_well(p, "d", 8);
+    check_names(p, "a d ");
+    assert_int_equal(put(p, "a", 1001, time(NULL), &err), -1);
+    assert_non_null(strstr(err.message, "it takes 0.0 GB, and all may take 0.0 GB"));
+    check_names(p, "a d ");
+}
+
+static void what_was_left_on_its_way_goes(void **state)
+{
+    struct place *p = *state;
+    put_well(p, "a", 8);
+    shell(p, "mkdir layers/.new layers/.old && touch -d '2 days ago' layers/.old");
+    put_well(p, "b", 8);
+    check_names(p, ".new a b ");
+}
+
+static void all_of_it_goes(void **state)
+{
+    struct place *p = *state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    bool removed = true;
+    assert_int_equal(image_store_clear(&p->store, &removed, &err), 0);
+    assert_false(removed);
+    put_well(p, "a", 8);
+    put_well(p, "b", 8);
+    assert_int_equal(image_store_clear(&p->store, &removed, &err), 0);
+    assert_true(removed);
+    check_names(p, "");
+}
+
+/* Nothing is followed, read or removed that a link leads to. */
+static void no_link_is_followed(void **state)
+{
+    struct place *p = *state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    const struct image_slot s = slot("a", time(NULL));
+    int64_t bytes;
+    shell(p, "mkdir other && touch other/kept");
+    shell(p, "ln -s ../other job/s");
+    assert_int_equal(image_store_put(&p->store, &s, p->job, "s", &bytes, &err), -1);
+    assert_non_null(strstr(err.message, "it is no directory of the job's user's"));
+    check_names(p, "");
+    put_well(p, "a", 8);
+    shell(p, "rm -rf layers/a/storage && ln -s ../../other layers/a/storage");
+    check_take(p, "a", "none is there");
+    put_well(p, "a", 8);
+    shell(p, "mv layers/a other/a && ln -s ../other/a layers/a");
+    check_take(p, "a", "none is there");
+    put_well(p, "a", 8);
+    shell(p, "ln -sf ../../other/kept layers/a/note");
+    check_take(p, "a", "none is there");
+    put_well(p, "a", 8);
+    shell(p, "ln -s ../../../other layers/a/storage/link && rm layers/a/note");
+    check_take(p, "a", "none is there");
+    shell(p, "test -e other/kept && test -d other/a/storage");
+}
+
+static void what_is_not_the_users_is_not_taken(void **state)
+{
+    struct place *p = *state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    struct image_slot s = slot("a", time(NULL));
+    char *why = NULL;
+    put_well(p, "a", 8);
+    s.uid++;
+    assert_int_equal(image_store_take(&p->store, &s, p->job, "s", &why, &err), 0);
+    assert_string_equal(why, "none is there");
+    free(why);
+    shell(p, "mkdir job/t");
+    int64_t bytes;
+    assert_int_equal(image_store_put(&p->store, &s, p->job, "t", &bytes, &err), -1);
+}
+
+static void a_directory_that_others_write_is_refused(void **state)
+{
+    struct place *p = *state;
+    put_well(p, "a", 8);
+    shell(p, "chmod 0755 layers");
+    check_take(p, "a", "with mode 0755: make it root's, with mode 0700");
+    shell(p, "chmod 0700 layers && mv layers real && ln -s real layers");
+    check_take(p, "a", "cannot open");
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, place_make, place_remove)
+    const struct CMUnitTest tests[] = {
+        TEST(one_at_a_time_has_it),
+        TEST(another_builders_is_of_no_use),
+        TEST(an_old_one_is_of_no_use),
+        TEST(the_least_used_makes_room),
+        TEST(what_was_left_on_its_way_goes),
+        TEST(all_of_it_goes),
+        TEST(no_link_is_followed),
+        TEST(what_is_not_the_users_is_not_taken),
+        TEST(a_directory_that_others_write_is_refused),
+    };
+    return cmocka_run_group_tests_name("image store", tests, NULL, NULL);
+}
