@@ -110,9 +110,11 @@ TREES = Trees()
 
 
 def write_object(bare: Path, name: str, content: bytes) -> None:
-    path = bare / "objects" / name[:2] / name[2:]
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(content)
+    directory = f"{bare}/objects/{name[:2]}"
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(directory)
+    with open(f"{directory}/{name[2:]}", "wb", buffering=0) as file:
+        file.write(content)
 
 
 def write_tree(bare: Path, project: Path) -> str:

@@ -21,6 +21,7 @@ URL_PARAMETERS = (
     b"x-amz-security-token", b"x-amz-credential",
 )
 URL_PREFIXES = tuple(mark + name + b"=" for name in URL_PARAMETERS for mark in (b"?", b"&"))
+PREFIX_FIRSTS = b"".join(p[:1].lower() + p[:1].upper() for p in TOKEN_PREFIXES + URL_PREFIXES)
 PREFIX = rb"(?P<prefix>(?i:" + b"|".join(
     re.escape(p) for p in TOKEN_PREFIXES + URL_PREFIXES) + rb"))"
 TOKEN_BYTES = re.compile(rb"[A-Za-z0-9_.\-]*")
@@ -40,6 +41,7 @@ class Masker:
         self._output = output
         self._kept = b""
         self._eating: re.Pattern[bytes] | None = None
+        self._firsts = {p[0] for p in self._phrases} | set(PREFIX_FIRSTS)
         alternatives = [re.escape(p) for p in self._phrases]
         alternatives.append(PREFIX)
         self._pattern = re.compile(b"|".join(alternatives))
@@ -80,6 +82,8 @@ class Masker:
         wanted = [(p, False) for p in self._phrases] + [(p, True) for p in self._prefixes]
         longest = max(len(p) for p, _ in wanted) - 1
         for start in range(max(0, len(data) - longest), len(data)):
+            if data[start] not in self._firsts:
+                continue
             tail = data[start:]
             lower = tail.lower()
             for phrase, fold in wanted:
