@@ -83,7 +83,7 @@ class Dispatcher:
         newborns: Newborns = call.store(Newborns)
         newborns.refuse(call)
         if is_write(request.action):
-            call.store(Index).note_before(request.action)
+            call.store(Index).note_before(request.service, request.action)
         output = function(call) if function else call.forward()
         output = newborns.answer(call, {} if output is None else output) \
             if not isinstance(output, Raw) else self._forwarded(call, newborns, output)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from .world import World
 
@@ -10,21 +10,23 @@ Tagged = tuple[str, dict[str, str]]
 
 
 def all_resources(world: World, account: str, region: str) -> Iterator[Tagged]:
-    for source in (_ecs, _ec2, _cloudmap, _ecr, _logs, _iam, _elasticache, _elb, _acm,
-                   _cloudformation, _sns, _cloudwatch):
+    for source in SOURCES.values():
         yield from source(world, account, region)
+
+
+def resources_of(world: World, account: str, region: str, *services: str) -> Iterator[Tagged]:
+    """Those of some services, by the names that these have in ARNs."""
+    for service in services:
+        if service in SOURCES:
+            yield from SOURCES[service](world, account, region)
 
 
 def tags_of(world: World, account: str, region: str, arn: str) -> dict[str, str]:
     """The tags of one resource; none if it is not there."""
     service = arn.split(":")[2] if arn.count(":") >= 5 else ""
-    source = {"ecs": _ecs, "ec2": _ec2, "servicediscovery": _cloudmap, "ecr": _ecr,
-              "logs": _logs, "iam": _iam, "elasticache": _elasticache,
-              "elasticloadbalancing": _elb, "acm": _acm, "cloudformation": _cloudformation,
-              "sns": _sns, "cloudwatch": _cloudwatch}.get(service)
     if service == "logs":  # actions on a group are checked against its streams
         arn = arn.partition(":log-stream:")[0]
-    found = source(world, account, region) if source else iter(())
+    found = resources_of(world, account, region, service)
     return next((tags for name, tags in found if name == arn), {})
 
 
@@ -123,3 +125,9 @@ def _cloudwatch(world: World, account: str, region: str) -> Iterator[Tagged]:
         yield alarm.arn, alarm.tags
     for dashboard in world.store(Dashboards, account, "aws").by_name.values():
         yield dashboard.arn, dashboard.tags
+
+
+SOURCES: dict[str, Callable[[World, str, str], Iterator[Tagged]]] = {
+    "ecs": _ecs, "ec2": _ec2, "servicediscovery": _cloudmap, "ecr": _ecr, "logs": _logs,
+    "iam": _iam, "elasticache": _elasticache, "elasticloadbalancing": _elb, "acm": _acm,
+    "cloudformation": _cloudformation, "sns": _sns, "cloudwatch": _cloudwatch}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import AwsError
 from .registry import Call, Service, paged
-from .resources import Tagged, all_resources
+from .resources import Tagged, all_resources, resources_of
 
 if TYPE_CHECKING:
     from .world import World
@@ -22,6 +22,8 @@ ACTIONS = Service("tagging", exclusive=True, throttle=("ThrottledException", 400
 # https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html
 # https://github.com/cloud-custodian/cloud-custodian/issues/11029
 UNKNOWN = (":iam:", ":cloudwatch::")
+# Whose resources go by a service's actions, by the names in ARNs, where not its own alone.
+TAKEN = {"monitoring": ("cloudwatch",), "cloudformation": ("cloudformation", "sns")}
 # Actions that take away neither a resource nor a tag begin so.
 GIVING = ("Create", "Put", "Register", "Run", "Authorize", "Update")
 
@@ -38,10 +40,15 @@ class Index:
         self.seen: list[Tagged] = []
         self.once: dict[str, None] = {}  # every ARN that ever had a tag
 
-    def note_before(self, action: str) -> None:
-        """Note what an action may take away."""
-        if self._lag() == 0 and not action.startswith(GIVING):
+    def note_before(self, service: str, action: str) -> None:
+        """Note what an action may take away, or take tags from."""
+        if self._lag() > 0 or action.startswith(GIVING):
+            return
+        if service == "tagging":
             self._view()
+            return
+        of = resources_of(self.world, self.account, self.region, *TAKEN.get(service, (service,)))
+        self.once.update({arn: None for arn, tags in of if tags and _is_known(arn)})
 
     def note(self) -> None:
         """Note what an action has made of it."""
@@ -54,7 +61,7 @@ class Index:
     def _view(self) -> None:
         now, lag = self.world.clock.now(), self._lag()
         view = [(arn, tags) for arn, tags in all_resources(self.world, self.account, self.region)
-                if not any(kind in arn for kind in UNKNOWN)]
+                if _is_known(arn)]
         self.views.append((now + lag, view))
         self.resources()  # so that the queue stays short
 
@@ -66,6 +73,10 @@ class Index:
         return [(arn, there.get(arn, {})) for arn in self.once]
 
 
+def _is_known(arn: str) -> bool:
+    return not any(kind in arn for kind in UNKNOWN)
+
+
 def refuse(message: str) -> AwsError:
     return AwsError("InvalidParameterException", message)
 
@@ -74,7 +85,7 @@ def refuse(message: str) -> AwsError:
 def get_resources(call: Call) -> dict[str, Any]:
     given = call.input
     index: Index = call.store(Index)
-    index.note_before(call.action)
+    index.note_before(call.service, call.action)
     found = index.resources()
     if given.get("ResourceARNList"):
         found = [r for r in found if r[0] in given["ResourceARNList"]]
