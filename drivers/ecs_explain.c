@@ -262,15 +262,20 @@ static int log_read(struct session *s, const struct log_source *from, cJSON **re
     return 0;
 }
 
-/* The last lines: an event may hold several. */
+/* The last lines: an event may hold several. They are looked at together, since a secret may begin
+ * in one event and end in the next: a line that is longer than the log driver takes is several
+ * events (https://github.com/moby/moby/issues/34887). */
 static void add_events(cJSON *lines, const cJSON *events)
 {
     _cleanup_json_ cJSON *all = cJSON_CreateArray();
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
     const cJSON *event;
     cJSON_ArrayForEach (event, events) {
         const char *message = json_str(event, "message");
-        explanation_line(all, "%s", message != NULL ? message : "");
+        strbuf_addf(&text, "%s%s", text.len > 0 && !str_ends(text.buf, "\n") ? "\n" : "",
+                    message != NULL ? message : "");
     }
+    explanation_line(all, "%s", text.buf);
     for (size_t n = json_count(all); n > LOG_LINES; n--)
         cJSON_DeleteItemFromArray(all, 0);
     while (all->child != NULL)

@@ -139,6 +139,27 @@ static void insert_encoded(const char *bytes, size_t len)
         insert_base64(bytes, len, before);
 }
 
+/* As somebody writes it who ends a quotation for the quotation mark in it: a shell, which bash's
+ * trace shows (Quoting in bash(1)), SQL and CSV (RFC 4180, 2.7). */
+static void insert_quoted(const char *bytes, size_t len)
+{
+    static const struct {
+        char mark;
+        const char *instead;
+    } manners[] = { { '\'', "'\\''" }, { '\'', "'\"'\"'" }, { '\'', "''" }, { '"', "\"\"" } };
+    for (size_t i = 0; i < ARRAY_SIZE(manners); i++) {
+        _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+        if (memchr(bytes, manners[i].mark, len) == NULL)
+            continue;
+        for (size_t k = 0; k < len; k++)
+            if (bytes[k] == manners[i].mark)
+                strbuf_adds(&text, manners[i].instead);
+            else
+                strbuf_addc(&text, bytes[k]);
+        insert_bytes(text.buf, text.len);
+    }
+}
+
 /* What is encoded as a whole may have been escaped before, as a member of a JSON text in base64. */
 static void insert_all(const char *bytes, size_t len)
 {
@@ -148,6 +169,7 @@ static void insert_all(const char *bytes, size_t len)
     _cleanup_strbuf_ struct strbuf percent = STRBUF_INIT;
     strbuf_add_percent(&percent, bytes, len);
     insert_bytes(bytes, len);
+    insert_quoted(bytes, len);
     insert_encoded(bytes, len);
     insert_encoded(json + 1, strlen(json) - 2);
     insert_encoded(percent.buf, percent.len);

@@ -21,6 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "runner")]
 
+import canary  # noqa: E402
 from runner import Result, make_options, play_job  # noqa: E402
 
 PROGRAMS = ROOT / os.environ.get("BERTH_BUILD", "build") / "libexec" / "berth"
@@ -73,6 +74,7 @@ class JobHost:
         self.project.mkdir()
         (self.project / "README").write_text("a project\n")
         self.programs = PROGRAMS
+        self.found = self.directory / "found"
         self.mode = 0o600
         kind = {"region": "us-east-1"}
         self.config: dict[str, Any] = {
@@ -91,6 +93,9 @@ class JobHost:
         }
 
     def remove(self) -> None:
+        """What a program of its own has found is told by whoever looks at all."""
+        if self.found.exists():
+            canary.WATCH.found += self.found.read_text().splitlines()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def claims(self) -> list[Path]:
@@ -114,12 +119,16 @@ class JobHost:
         return play_job(make_options(**self.options(job, **more)))
 
     def program(self, job: str, script: str) -> str:
-        """A Python program that plays a job: a runner that can be killed."""
+        """A Python program that plays a job: a runner that can be killed. It prints the log, and
+        leaves what it finds of secrets in it where `remove` looks."""
         self.write_config()
-        return (f"import sys; sys.path.insert(0, {str(ROOT / 'tests' / 'runner')!r})\n"
-                "from pathlib import Path\nfrom runner import run_job\n"
-                f"run_job(job={job!r}, ref={BRANCH!r}, project={str(self.project)!r}, "
-                f"executors={str(self.programs)!r}, environ={self.environ!r}, script={script!r})\n")
+        options = {"job": job, "ref": BRANCH, "project": str(self.project), "script": script,
+                   "executors": str(self.programs), "environ": self.environ}
+        return (f"import sys\nfrom pathlib import Path\n"
+                f"sys.path[:0] = [{str(ROOT / 'tests' / 'e2e')!r}]\n"
+                "import canary\ncanary.install()\nimport runner\n"
+                f"print(runner.run_job(**{options!r}).log)\n"
+                f"Path({str(self.found)!r}).write_text('\\n'.join(canary.WATCH.take()))\n")
 
     # One stage, called as the runner calls it.
 
@@ -132,7 +141,8 @@ class JobHost:
     def response(self, directory: Path) -> Path:
         path = self.directory / "response.json"
         path.write_text(json.dumps({
-            "id": 5001, "token": "t", "variables": [], "steps": [],
+            "id": 5001, "token": "t", "steps": [],
+            "variables": [{"key": canary.VARIABLE, "value": canary.VALUE, "masked": True}],
             "job_info": {"name": "plain", "stage": "test", "pipeline_id": 1001, "project_id": 77,
                          "project_full_path": "mettel/automation"},
             "git_info": {"ref": BRANCH, "sha": "0" * 40, "ref_type": "branch", "protected": False,
@@ -142,7 +152,8 @@ class JobHost:
 
     def stage_environ(self, directory: Path) -> dict[str, str]:
         return {
-            **self.environ, "TMPDIR": str(directory),
+            **self.environ, f"CUSTOM_ENV_{canary.VARIABLE}": canary.VALUE,
+            "TMPDIR": str(directory),
             "BUILD_FAILURE_EXIT_CODE": "1", "SYSTEM_FAILURE_EXIT_CODE": "2",
             "BUILD_EXIT_CODE_FILE": str(directory / "build_exit_code"),
             "JOB_RESPONSE_FILE": str(directory / "response.json"),

@@ -82,12 +82,14 @@ def test_what_aws_says_of_a_masked_variable(ready: World) -> None:
     service = {"match": {"serviceName": f"{ENVIRONMENT}-notifier"}}
     line = re.sub(r"\n *", "", every_way(VALUE))  # each of the log's lines stands alone
     world.aws.record_clear()
-    world.aws.fault(fault="writes", message=f"the environment: {line}", **service)
+    parted = f"half of it is {VALUE[:20]}\n{VALUE[20:]} in the next event"
+    world.aws.fault(fault="writes", message=f"the environment: {line}\n{parted}", **service)
     world.aws.fault(fault="crash", code=1, **service)
     crashed = world.job(**debug)
     assert crashed.exit_code == 1
     assert re.search(r"the environment: Value '\[MASKED\]'(.*\[MASKED\]){12}", crashed.log), \
         crashed.log
+    assert "half of it is [MASKED] in the next event" in crashed.log
     world.aws.clear_faults()
     world.deploy(**debug)
     sent = {c["action"] for c in world.aws.record() if CANARY in json.dumps(c["input"])}

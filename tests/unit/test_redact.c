@@ -89,6 +89,21 @@ static void every_form_of_a_secret(void **state)
 
 /* The same twelve bytes at the three possible offsets of a base64 text; what is beside them in the
  * same digit goes, too. */
+/* As bash's trace, SQL and CSV have it. */
+static void quoted_for_others(void **state)
+{
+    (void)state;
+    static const struct form forms[] = {
+        { "'it'\\''s \"7\" o'\\''clock'", "'[MASKED]'" },
+        { "'it'\"'\"'s \"7\" o'\"'\"'clock'", "'[MASKED]'" },
+        { "'it''s \"7\" o''clock'", "'[MASKED]'" },
+        { "\"it's \"\"7\"\" o'clock\"", "\"[MASKED]\"" },
+    };
+    redact_add("it's \"7\" o'clock");
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++)
+        becomes(forms[i].text, forms[i].left);
+}
+
 static void base64_at_any_offset(void **state)
 {
     (void)state;
@@ -305,6 +320,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(every_form_of_a_secret, tear_down),
+        cmocka_unit_test_teardown(quoted_for_others, tear_down),
         cmocka_unit_test_teardown(base64_at_any_offset, tear_down),
         cmocka_unit_test_teardown(both_alphabets_of_base64, tear_down),
         cmocka_unit_test_teardown(encoded_after_it_was_escaped, tear_down),

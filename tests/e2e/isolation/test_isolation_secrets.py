@@ -12,6 +12,7 @@ import sys
 
 import pytest
 
+import canary
 from jobhost import ROOT, SECRET, JobHost, output
 from runner import start_job
 from waiting import until
@@ -218,7 +219,7 @@ def rules(users: list[str]) -> str:
 def play_beside_a_metadata_service(host: JobHost, firewall: str) -> str:
     """In a network of its own, where there is such a service: what root gets of it, then the job."""
     script = "curl -s -m 5 http://169.254.169.254/latest/meta-data/iam/ || echo re''fused"
-    program = METADATA + host.program("look", script).replace("run_job(", "print(run_job(")[:-1] + ".log)\n"
+    program = METADATA + host.program("look", script)
     done = subprocess.run(["unshare", "--net", sys.executable, "-c", program, firewall],
                           env={**os.environ, **host.environ}, capture_output=True, text=True, timeout=60)
     if done.returncode != 0 and not firewall:
@@ -236,3 +237,12 @@ def test_the_metadata_service(host: JobHost, users: list[str]) -> None:
     assert "of-the-instance" in play_beside_a_metadata_service(host, "")
     log = play_beside_a_metadata_service(host, rules(users))
     assert "of-the-instance" not in log and "\nrefused\n" in log
+
+
+def test_what_leaks_in_a_process_of_its_own_is_found(host: JobHost) -> None:
+    """The watch (canary.py), where the runner is a program that a test can kill."""
+    program = host.program("leaks", f'printf "%s\\n" "${canary.VARIABLE}"')
+    subprocess.run([sys.executable, "-c", program], env={**os.environ, **host.environ},
+                   capture_output=True, check=True, timeout=60)
+    host.remove()
+    assert canary.WATCH.take()
