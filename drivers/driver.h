@@ -23,8 +23,8 @@ struct driver {
      * ("services.notifier.cpu: ...").
      */
     int (*want)(struct graph *g, const cJSON *spec, struct err *err);
-    /* Called once before the first write of a run that will change something, but not of a
-     * teardown; or NULL. */
+    /* Called once before the first write of a run that will change or await something, but not of
+     * a teardown; or NULL. */
     int (*begin)(struct session *s, struct graph *g, struct err *err);
     /*
      * Looks before the first write, on a worker, for what would go wrong with what is planned to be
@@ -38,6 +38,13 @@ struct driver {
      * was to do it costs nothing, but for what an earlier job of the same pipeline has left.
      */
     void (*end)(struct session *s, struct graph *g, struct strlist *ret_done);
+    /*
+     * Called before and after the types' take_back() of a run that was cancelled, once each; or
+     * NULL. By `until` (clock_now()'s) all of that is over. What recall() fails at is for
+     * take_back() to say.
+     */
+    void (*recall)(struct session *s, struct graph *g, double until);
+    void (*recalled)(struct session *s, struct graph *g);
 };
 
 /* Every driver, NULL-ended; of several problems those of the first come first. */

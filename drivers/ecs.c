@@ -58,4 +58,6 @@ const struct driver ecs_driver = {
     .begin = ecs_begin,
     .preflight = ecs_secrets_preflight,
     .end = ecs_end,
+    .recall = ecs_recall,
+    .recalled = ecs_run_end,
 };

@@ -12,7 +12,8 @@
  * (ecs_stopped.c), again and again (ecs_loop.c), what else tells why (ecs_explain.c), how a service
  * is taken back to what it was (ecs_service_back.c), many at once (ecs_describe.c), old revisions
  * (ecs_revision.c), and families that nothing wants (ecs_family.c); and what a teardown stops
- * first, tasks that no service has started (ecs_task.c).
+ * first, tasks that no service has started (ecs_task.c); and which runs work on the environment
+ * (ecs_run.c).
  */
 
 #include "drivers/resource.h"
@@ -32,12 +33,27 @@ int ecs_task_definition_want(struct graph *g, const cJSON *spec, const cJSON *se
                              struct err *err);
 int ecs_service_want(struct graph *g, const cJSON *spec, const cJSON *service, struct err *err);
 
-/* Marks the cluster with this run's pipeline, before anything else of the environment changes. */
+/* Which runs work on the environment (ecs_run.c). Marks the cluster with this run's pipeline before
+ * anything else of the environment changes, and with the run where that matters to another. */
 int ecs_begin(struct session *s, struct graph *g, struct err *err);
 /* Of a cluster's tags: the pipeline that it is marked with; 0 if none. */
 int64_t ecs_pipeline_read(const cJSON *tags);
 /* The pipeline that the cluster is marked with now; 0 if none. */
 int ecs_cluster_pipeline(struct session *s, const struct graph *g, int64_t *ret, struct err *err);
+
+/* The same for a cluster that is about to be created. */
+void ecs_run_put(struct resource *cluster, cJSON *tags);
+/* Another run that had not ended when the cluster was read, or takes back what it has written;
+ * NULL: there is none. */
+const char *ecs_run_other(const struct graph *g);
+/* This run has ended, or has asked for all that is taken back: takes its marks off again. */
+void ecs_run_end(struct session *s, struct graph *g);
+/* struct driver's recall: from now on ecs_run_overtaken() tells why no service is taken back, or is
+ * NULL. */
+void ecs_recall(struct session *s, struct graph *g, double until);
+const char *ecs_run_overtaken(const struct graph *g);
+/* DescribeClusters of one, with its tags; the caller owns *ret. */
+int ecs_cluster_read(struct session *s, const char *name, cJSON **ret, struct err *err);
 
 /* The cluster's remove(), which names what it holds, and leaving() (ecs_cluster_remove.c). */
 int ecs_cluster_remove(struct session *s, struct resource *r, struct err *err);
@@ -179,6 +195,8 @@ int ecs_clusters_describe(struct session *s, cJSON *arns, cJSON **ret, struct er
 void ecs_service_note_creation(struct resource *r);
 void ecs_service_note_no_creation(struct resource *r);
 void ecs_service_note_change(struct resource *r, const char *member);
+/* Whether this run has written what can be taken back. */
+bool ecs_service_has_written(const struct resource *r);
 int ecs_service_take_back(struct session *s, struct resource *r, struct strbuf *what,
                           bool *ret_done, struct err *err);
 /* DescribeServices of as many as one call takes, with their tags; the caller owns *ret. */

@@ -5,17 +5,6 @@
 #include "drivers/ecs.h"
 #include "drivers/logs.h"
 
-#define PIPELINE_TAG "berth:pipeline"
-
-int64_t ecs_pipeline_read(const cJSON *tags)
-{
-    int64_t pipeline = 0;
-    const char *text = json_str(tags, PIPELINE_TAG);
-    if (text == NULL || str_to_int64(text, 0, INT64_MAX, &pipeline) < 0)
-        return 0;
-    return pipeline;
-}
-
 /* The settings that are wanted, by name; AWS may have more. */
 static cJSON *settings_as_wanted(const cJSON *there, const cJSON *wanted)
 {
@@ -60,7 +49,7 @@ static void cluster_take(struct resource *r, const cJSON *cluster)
                    newer, r->name, c->pipeline);
 }
 
-static int cluster_read(struct session *s, const char *name, cJSON **ret, struct err *err)
+int ecs_cluster_read(struct session *s, const char *name, cJSON **ret, struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_push_str(json_put_array(input, "clusters"), name);
@@ -74,7 +63,7 @@ static int cluster_discover(struct session *s, struct graph *g, struct err *err)
 {
     resources_mark_observed(g, &ecs_cluster_type);
     _cleanup_json_ cJSON *output = NULL;
-    if (cluster_read(s, g->context.environment, &output, err) < 0)
+    if (ecs_cluster_read(s, g->context.environment, &output, err) < 0)
         return -1;
     const cJSON *cluster = json_at(output, "clusters/0");
     if (cluster != NULL)
@@ -86,7 +75,7 @@ static int cluster_observe(struct session *s, struct resource *const *r, size_t 
 {
     for (size_t i = 0; i < n; i++) {
         _cleanup_json_ cJSON *output = NULL;
-        if (cluster_read(s, r[i]->name, &output, err) < 0)
+        if (ecs_cluster_read(s, r[i]->name, &output, err) < 0)
             return -1;
         cluster_take(r[i], json_at(output, "clusters/0"));
     }
@@ -119,8 +108,7 @@ static int cluster_create(struct session *s, struct resource *r, struct err *err
     const struct context *c = &r->graph->context;
     _cleanup_json_ cJSON *input = json_dup(r->target);
     _cleanup_json_ cJSON *tags = tags_wanted(r->graph, r->label);
-    if (c->pipeline > 0)
-        json_put_strf(tags, PIPELINE_TAG, "%" PRId64, c->pipeline);
+    ecs_run_put(r, tags);
     ecs_expiry_put(tags, c);
     json_put(input, "tags", tags_to_list(tags, "key", "value"));
     _cleanup_json_ cJSON *output = NULL;
@@ -167,50 +155,6 @@ int ecs_cluster_want(struct graph *g, const cJSON *spec, struct err *err)
     if (graph_add(g, &ecs_cluster_type, "cluster", name, "cluster", want, NULL, err) < 0)
         return -1;
     graph_alias(g, "cluster", ECS_CLUSTER);
-    return 0;
-}
-
-/* Whether the run changes anything of the environment's own; shared resources are not. */
-static bool environment_changes(const struct graph *g)
-{
-    for (size_t i = 0; i < g->n; i++) {
-        const struct resource *r = g->v[i];
-        const char *kind = r->type->parent ? r->type->parent : r->type->name;
-        if (r->action != ACTION_NONE && r->type->scope != SCOPE_ACCOUNT &&
-            !str_starts(kind, "iam."))
-            return true;
-    }
-    return false;
-}
-
-int ecs_begin(struct session *s, struct graph *g, struct err *err)
-{
-    struct resource *r = graph_find(g, ECS_CLUSTER);
-    if (r == NULL || r->have == NULL || g->context.pipeline <= 0 ||
-        ecs_pipeline_read(r->tags) == g->context.pipeline || !environment_changes(g))
-        return 0;
-    _cleanup_json_ cJSON *tags = cJSON_CreateObject();
-    json_put_strf(tags, PIPELINE_TAG, "%" PRId64, g->context.pipeline);
-    _cleanup_json_ cJSON *input = cJSON_CreateObject();
-    json_put_str(input, "resourceArn", json_str(r->outputs, "Arn"));
-    json_put(input, "tags", tags_to_list(tags, "key", "value"));
-    return aws_call(s, "ecs", "TagResource", input, NULL, err);
-}
-
-bool ecs_cluster_is_retried(const struct graph *g)
-{
-    const struct resource *r = graph_find(g, ECS_CLUSTER);
-    return r != NULL && g->context.pipeline > 0 &&
-           ecs_pipeline_read(r->tags) == g->context.pipeline;
-}
-
-int ecs_cluster_pipeline(struct session *s, const struct graph *g, int64_t *ret, struct err *err)
-{
-    _cleanup_json_ cJSON *output = NULL;
-    if (cluster_read(s, g->context.environment, &output, err) < 0)
-        return -1;
-    _cleanup_json_ cJSON *tags = tags_from_list(json_at(output, "clusters/0/tags"), "key", "value");
-    *ret = ecs_pipeline_read(tags);
     return 0;
 }
 

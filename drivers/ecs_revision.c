@@ -245,7 +245,7 @@ static void deregister_all(struct session *s, struct graph *g, const struct cand
         err_release(&all[i].failure);
 }
 
-void ecs_end(struct session *s, struct graph *g, struct strlist *ret_done)
+static void deregister_old(struct session *s, struct graph *g, struct strlist *ret_done)
 {
     _cleanup_(candidates_release) struct candidates found = CANDIDATES_INIT, old = CANDIDATES_INIT;
     _cleanup_strlist_ struct strlist used = STRLIST_INIT;
@@ -267,4 +267,10 @@ void ecs_end(struct session *s, struct graph *g, struct strlist *ret_done)
             candidates_add(&old, found.names.v[i], found.stays.v[i]);
     if (old.names.n > 0)
         deregister_all(s, g, &old, ret_done);
+}
+
+void ecs_end(struct session *s, struct graph *g, struct strlist *ret_done)
+{
+    deregister_old(s, g, ret_done);
+    ecs_run_end(s, g);
 }

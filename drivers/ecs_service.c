@@ -90,6 +90,15 @@ static void mark_loop(struct resource *r)
         json_put_str(r->have, "rolloutState", "FAILED");
 }
 
+/* What another run has written, and may take back. */
+static void mark_unsettled(struct resource *r)
+{
+    const char *other = r->want != NULL ? ecs_run_other(r->graph) : NULL;
+    if (other != NULL)
+        json_put_strf(r->memo, RESOURCE_UNSETTLED,
+                      "another job, '%s', has begun to deploy and not ended", other);
+}
+
 static int service_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
 {
     _cleanup_json_ cJSON *services = NULL;
@@ -110,6 +119,7 @@ static int service_observe(struct session *s, struct resource *const *r, size_t 
         ecs_stops_look(s, r[i]);
         ecs_service_blame(r[i]);
         mark_loop(r[i]);
+        mark_unsettled(r[i]);
         cJSON_Delete(r[i]->tags);
         r[i]->tags = tags_from_list(json_get(service, "tags"), "key", "value");
         if (r[i]->want == NULL)

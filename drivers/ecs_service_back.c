@@ -68,16 +68,6 @@ static bool is_still_ours(const struct resource *r, const cJSON *service)
            str_eq(json_str(primary, "taskDefinition"), json_str(r->target, "taskDefinition"));
 }
 
-/* Whether a later pipeline has begun to deploy: it may have found this service as it wants it. */
-static int find_later(struct session *s, const struct resource *r, int64_t *ret, struct err *err)
-{
-    int64_t pipeline = 0;
-    if (r->graph->context.pipeline != 0 && ecs_cluster_pipeline(s, r->graph, &pipeline, err) < 0)
-        return -1;
-    *ret = pipeline > r->graph->context.pipeline ? pipeline : 0;
-    return 0;
-}
-
 static cJSON *input_of(const struct resource *r)
 {
     cJSON *input = cJSON_CreateObject();
@@ -86,20 +76,19 @@ static cJSON *input_of(const struct resource *r)
     return input;
 }
 
-static int delete_it(struct session *s, const struct resource *r, struct strbuf *what,
-                     struct err *err)
+static int delete_it(struct session *s, struct resource *r, struct strbuf *what, struct err *err)
 {
     _cleanup_json_ cJSON *input = input_of(r);
     json_put_bool(input, "force", true);
     if (aws_call(s, "ecs", "DeleteService", input, NULL, err) < 0 && err->class != ERR_NOT_FOUND)
         return -1;
     err_release(err);
+    json_put_bool(r->memo, "removing", true);
     strbuf_adds(what, "deleted, since this job has created it");
     return 0;
 }
 
-static int restore(struct session *s, const struct resource *r, struct strbuf *what,
-                   struct err *err)
+static int restore(struct session *s, struct resource *r, struct strbuf *what, struct err *err)
 {
     const cJSON *before = json_get(r->memo, "before"), *member;
     const char *revision = json_str(before, "taskDefinition");
@@ -107,8 +96,11 @@ static int restore(struct session *s, const struct resource *r, struct strbuf *w
     cJSON_ArrayForEach (member, before)
         if (strcmp(member->string, "rolloutState") != 0) /* no member of a service's */
             json_put(input, member->string, json_dup(member));
-    if (aws_call(s, "ecs", "UpdateService", input, NULL, err) < 0)
+    _cleanup_json_ cJSON *output = NULL;
+    if (aws_call(s, "ecs", "UpdateService", input, &output, err) < 0)
         return -1;
+    ecs_service_begun(r, json_get(output, "service"));
+    ecs_service_remember(r, json_get(output, "service"));
     if (revision != NULL)
         strbuf_addf(what, "it goes back to '%s'", revision_in(revision));
     else
@@ -116,9 +108,8 @@ static int restore(struct session *s, const struct resource *r, struct strbuf *w
     return 0;
 }
 
-/* Whether this run has written what can be taken back; a failed deployment that it has begun anew
- * is not. */
-static bool has_written(const struct resource *r)
+/* A failed deployment that it has begun anew is not such. */
+bool ecs_service_has_written(const struct resource *r)
 {
     const cJSON *before = json_get(r->memo, "before");
     size_t members = json_count(before) - (json_get(before, "rolloutState") != NULL);
@@ -126,35 +117,29 @@ static bool has_written(const struct resource *r)
 }
 
 /* Says why the service stays as it is, if it has to. */
-static int say_obstacle(struct session *s, struct resource *r, const cJSON *service,
-                        struct strbuf *what, struct err *err)
+static void say_obstacle(struct resource *r, const cJSON *service, struct strbuf *what)
 {
-    int64_t later;
+    const char *overtaken = ecs_run_overtaken(r->graph);
     if (service == NULL || !str_eq(json_str(service, "status"), "ACTIVE")) {
         strbuf_adds(what, "it is not there any more");
-        return 0;
+        return;
     }
     if (r->action == ACTION_REPLACE) {
         strbuf_adds(what, "it was replaced, and what was there before is gone");
-        return 0;
+        return;
     }
     ecs_service_remember(r, service);
-    if (!is_still_ours(r, service)) {
+    if (!is_still_ours(r, service))
         strbuf_addf(what, "another deployment, of '%s', has taken over",
                     revision_in(json_str(primary_of(service), "taskDefinition")));
-        return 0;
-    }
-    if (find_later(s, r, &later, err) < 0)
-        return -1;
-    if (later > 0)
-        strbuf_addf(what, "pipeline %" PRId64 " has begun to deploy", later);
-    return 0;
+    else if (overtaken != NULL)
+        strbuf_adds(what, overtaken);
 }
 
 int ecs_service_take_back(struct session *s, struct resource *r, struct strbuf *what,
                           bool *ret_done, struct err *err)
 {
-    if (!has_written(r))
+    if (!ecs_service_has_written(r))
         return 0;
     _cleanup_json_ cJSON *services = NULL;
     if (ecs_services_read(s, &r, 1, &services, err) < 0)
@@ -163,8 +148,9 @@ int ecs_service_take_back(struct session *s, struct resource *r, struct strbuf *
     bool created = json_bool(r->memo, "new", false);
     if (created && service == NULL)
         return 0; /* it was asked for in vain */
-    if (say_obstacle(s, r, service, what, err) < 0 || what->len > 0)
-        return err->class != ERR_NONE ? -1 : 0;
+    say_obstacle(r, service, what);
+    if (what->len > 0)
+        return 0;
     if ((created ? delete_it(s, r, what, err) : restore(s, r, what, err)) < 0)
         return -1;
     *ret_done = true;

@@ -170,10 +170,11 @@ struct resource_type {
     /*
      * After a run that was cancelled, where the host's administrator has it so (onCancel): brings
      * back what there was of r before this run's first write to it, unless somebody else has
-     * written since. Called for each that is wanted, whatever became of it; asks, and awaits
-     * nothing. Says in `what` what was done ("runs 'notifier:6' again"), or why it is left where
-     * *ret_done stays false ("..."); neither where this run has written nothing. NULL: what was
-     * done stays.
+     * written since. Called for each that is wanted, whatever became of it; asks, and leaves it to
+     * observe() and judge() to tell whether it has come about: absent, where it was not there
+     * before, or ready. Says in `what` what was done ("it goes back to 'notifier:6'"), or why it is
+     * left where *ret_done stays false ("..."); neither where this run has written nothing. NULL:
+     * what was done stays.
      */
     int (*take_back)(struct session *s, struct resource *r, struct strbuf *what, bool *ret_done,
                      struct err *err);
@@ -198,6 +199,8 @@ struct context {
     const char *account;
     int64_t project;      /* GitLab's project id */
     int64_t pipeline;     /* 0: none (the command line) */
+    const char *run;      /* what tells this run from all others; or NULL */
+    bool takes_back;      /* what it has written, if it is cancelled */
     int64_t time_to_live; /* seconds that the environment lives without a deploy; 0: no limit */
     bool update_account;  /* shared resources may be updated: basic-infra on production */
     bool teardown;        /* nothing is wanted: all that is ours goes; there may be no spec */
@@ -233,6 +236,8 @@ enum progress {
 /* In a resource's memo: true where it is AWS's affair, not the application's, that a resource with
  * TYPE_APPLICATION is not ready. */
 #define RESOURCE_BLAMELESS "blameless"
+/* In a resource's memo: why what is there, even if it is as wanted, may not be so for long. */
+#define RESOURCE_UNSETTLED "unsettled"
 /* In a resource's memo: since when it is there, in seconds since 1970, where its kind tells. */
 #define RESOURCE_CREATED "created"
 

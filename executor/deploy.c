@@ -216,6 +216,7 @@ static void take_back(struct deploy *d, const struct engine_options *options, st
 {
     struct taken_back taken;
     report_phase(&d->errand.report, "take back");
+    log_info("onCancel: rollback: what this job has changed of services is taken back");
     engine_take_back(d->errand.session, d->graph, options,
                      cancel_since(d->request->errand.cancel) + TAKE_BACK_SECONDS, &taken);
     report_phase(&d->errand.report, NULL);
@@ -227,6 +228,8 @@ static void take_back(struct deploy *d, const struct engine_options *options, st
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
     strbuf_addf(&text, "%s; %u service%s taken back", err->message, taken.done,
                 taken.done == 1 ? "" : "s");
+    if (taken.unready > 0)
+        strbuf_addf(&text, " (%u not seen to be ready)", taken.unready);
     if (taken.left + taken.failed > 0)
         strbuf_addf(&text, ", %u not", taken.left + taken.failed);
     free(err->message);

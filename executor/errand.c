@@ -18,12 +18,26 @@ static char *account_of_role(const struct environment *e)
     return xstrndup(at, strcspn(at, ":"));
 }
 
+/* A run's name in the session's, so that what stays behind of one tells which job's it was. */
+static char *name_run(const struct errand_request *q)
+{
+    unsigned char random[4];
+    _cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
+    if (uv_random(NULL, NULL, random, sizeof(random), 0, NULL) != 0)
+        return NULL;
+    strbuf_addf(&name, "%s-", q->session_name);
+    strbuf_add_hex(&name, random, sizeof(random));
+    return strbuf_detach(&name);
+}
+
 void errand_begin(struct errand *errand, const struct errand_request *request)
 {
     errand->request = request;
     free(errand->account);
     errand->account = request->account != NULL ? xstrdup(request->account)
                                                : account_of_role(request->environment);
+    if (errand->run == NULL)
+        errand->run = name_run(request);
 }
 
 int errand_lock(struct errand *errand, struct err *err)
@@ -73,6 +87,8 @@ struct context errand_context(const struct errand *errand)
         .account = errand->account,
         .project = q->project,
         .pipeline = q->pipeline,
+        .run = errand->run,
+        .takes_back = q->environment->takes_back,
         .time_to_live = q->environment->time_to_live,
         .limits = q->environment->limits,
         .spec_dir = -1,
@@ -151,6 +167,7 @@ void errand_release(struct errand *errand)
     history_release(&errand->history);
     session_free(errand->session);
     free(errand->account);
+    free(errand->run);
     lock_release(&errand->lock);
     *errand = (struct errand)ERRAND_INIT;
 }

@@ -31,6 +31,7 @@ struct errand {
     const struct errand_request *request;
     struct lock lock;
     char *account; /* a guess until there is a session */
+    char *run;     /* its name, which no other run has */
     struct session *session;
     struct report report;
     struct history history;

@@ -324,7 +324,7 @@ static bool prepare(struct apply *a)
         strbuf_init(&a->steps[i].outcome.why);
         bool idle = r->action == ACTION_NONE && !r->wait;
         r->progress = idle ? PROGRESS_DONE : PROGRESS_PENDING;
-        begins = begins || (r->action != ACTION_NONE && !g->context.teardown);
+        begins = begins || (!idle && !g->context.teardown);
     }
     const struct resource_type **types = NULL;
     a->n_looks = engine_types(g, &types);

@@ -92,16 +92,17 @@ int engine_apply(struct session *s, struct graph *g, const struct engine_options
 void engine_explain(struct session *s, struct graph *g, const struct engine_options *o,
                     struct err *err);
 
-/* What came of taking back; lines say each: "service 'x': runs 'x:6' again". */
+/* What came of taking back; lines say each: "service 'x' is taken back: it goes back to 'x:6'". */
 struct taken_back {
     unsigned done, left, failed;
+    unsigned unready; /* of those done: what was not seen to be ready again */
     struct strlist lines;
 };
 
 /*
  * After an engine_apply() that was cancelled: has every type that can take back what this run has
- * written. Calls of the session end no more with the run's cancel, but at `until` (clock_now()'s).
- * The caller releases ret->lines.
+ * written, and looks until then whether it has come about. Calls of the session end no more with
+ * the run's cancel, but at `until` (clock_now()'s). The caller releases ret->lines.
  */
 void engine_take_back(struct session *s, struct graph *g, const struct engine_options *o,
                       double until, struct taken_back *ret);

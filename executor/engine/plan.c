@@ -112,7 +112,8 @@ static void add_not_selected(const struct resource *r, const struct resource *ot
 }
 
 /* What stays as it is may not be ready, or may not be any more once something it needs is another
- * one: tasks behind a new load balancer, which are looked at in the end. */
+ * one (tasks behind a new load balancer), or once another run has gone on; which is looked at in
+ * the end. */
 static void decide_wait(struct resource *r)
 {
     _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
@@ -124,6 +125,9 @@ static void decide_wait(struct resource *r)
     } else if (replaced != NULL && (r->type->flags & TYPE_VERIFY_LAST) != 0) {
         r->wait = true;
         strbuf_addf(&why, "%s '%s' is replaced", replaced->type->singular, replaced->label);
+    } else if (json_str(r->memo, RESOURCE_UNSETTLED) != NULL) {
+        r->wait = true;
+        strbuf_adds(&why, json_str(r->memo, RESOURCE_UNSETTLED));
     }
     if (r->wait)
         r->waiting_for = strbuf_detach(&why);

@@ -2,11 +2,13 @@
 /*
  * Taking back, after a cancel, what a run has changed. Only types that know how take part (the
  * application's services); the rest is as the next run will want it anyway. All that take part do
- * so at the same time: what runs is AWS's to exchange, so nothing is awaited, and nothing has an
- * order.
+ * so at the same time, since nothing of it has an order. What AWS then exchanges is looked at as
+ * long as there is time; what has not come about by then is said, and goes on without berth.
  */
 #include "executor/engine/internal.h"
 #include "executor/engine/workers.h"
+
+#define PAUSE_GROWTH 1.5
 
 struct recall {
     struct job job; /* first: the workers hand this back */
@@ -15,6 +17,9 @@ struct recall {
     struct strbuf what;
     bool done;
     struct err err;
+    bool settled;             /* a look has told what came of it: */
+    enum readiness readiness; /* READY or FAILED */
+    struct strbuf why;        /* what the last look told, where it is not ready */
 };
 
 static void recall_work(struct job *job)
@@ -44,6 +49,22 @@ static const struct resource *first_removed(const struct graph *g)
     return NULL;
 }
 
+/* What was asked for, and what of it has been seen. */
+static void tell_done(const struct recall *recall, struct taken_back *ret)
+{
+    const struct resource *r = recall->r;
+    bool ready = recall->settled && recall->readiness == READY;
+    const char *seen = recall->settled ? "and has failed" : "and has not got there yet";
+    ret->done++;
+    ret->unready += !ready;
+    if (ready)
+        strlist_addf(&ret->lines, "%s '%s' is taken back: %s", r->type->singular, r->label,
+                     recall->what.buf);
+    else
+        strlist_addf(&ret->lines, "%s '%s' is taken back: %s, %s: %s", r->type->singular, r->label,
+                     recall->what.buf, seen, recall->why.len > 0 ? recall->why.buf : "not seen");
+}
+
 static void tell(const struct recall *recall, struct taken_back *ret)
 {
     const struct resource *r = recall->r;
@@ -52,10 +73,11 @@ static void tell(const struct recall *recall, struct taken_back *ret)
         ret->failed++;
         strlist_addf(&ret->lines, "%s '%s' could not be taken back: %s", singular, r->label,
                      recall->err.message);
+    } else if (recall->done) {
+        tell_done(recall, ret);
     } else if (recall->what.len > 0) {
-        *(recall->done ? &ret->done : &ret->left) += 1;
-        strlist_addf(&ret->lines, "%s '%s' %s: %s", singular, r->label,
-                     recall->done ? "is taken back" : "is left", recall->what.buf);
+        ret->left++;
+        strlist_addf(&ret->lines, "%s '%s' is left: %s", singular, r->label, recall->what.buf);
     }
 }
 
@@ -70,6 +92,66 @@ static void tell_removed(const struct graph *g, struct taken_back *ret)
     }
 }
 
+static void judge(struct recall *recall)
+{
+    strbuf_reset(&recall->why);
+    /* Absent is what was to be removed, and else what cannot be seen yet. */
+    if (recall->r->have == NULL)
+        recall->readiness = READY;
+    else
+        recall->readiness = resource_judge(recall->r, &recall->why);
+    recall->settled = recall->readiness != WAITING;
+}
+
+/* Looks at those of one type that are not settled, in batches. What cannot be seen now may be at
+ * the next look. */
+static void look_at_type(struct session *s, const struct resource_type *type,
+                         struct recall *recalls, size_t n)
+{
+    _cleanup_free_ struct recall **open = xcalloc(n + 1, sizeof(*open));
+    _cleanup_free_ struct resource **v = xcalloc(n + 1, sizeof(*v));
+    size_t n_open = 0, batch = type->batch ? type->batch : SIZE_MAX;
+    for (size_t i = 0; i < n; i++) {
+        if (recalls[i].r->type != type || !recalls[i].done || recalls[i].settled)
+            continue;
+        open[n_open] = &recalls[i];
+        v[n_open++] = recalls[i].r;
+    }
+    for (size_t i = 0; i < n_open; i += batch) {
+        _cleanup_err_ struct err err = ERR_INIT;
+        size_t share = n_open - i < batch ? n_open - i : batch;
+        if (type->observe(s, v + i, share, &err) < 0)
+            continue;
+        for (size_t j = i; j < i + share; j++)
+            judge(open[j]);
+    }
+}
+
+static bool is_open(const struct recall *recalls, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (recalls[i].done && !recalls[i].settled)
+            return true;
+    return false;
+}
+
+/* On the caller's thread, which has nothing else to do. */
+static void await_all(struct session *s, const struct graph *g, const struct engine_options *o,
+                      struct recall *recalls, size_t n, double until)
+{
+    const struct resource_type **types = NULL;
+    size_t n_types = engine_types(g, &types);
+    double pause = o->poll_first > 0 ? o->poll_first : 2, longest = o->poll_max;
+    while (is_open(recalls, n) && clock_now() + pause < until &&
+           cancel_sleep(session_cancel(s), pause) == 0) {
+        for (size_t i = 0; i < n_types; i++)
+            if (types[i]->take_back != NULL)
+                look_at_type(s, types[i], recalls, n);
+        pause = longest > 0 && pause * PAUSE_GROWTH > longest ? longest : pause * PAUSE_GROWTH;
+    }
+    free(types);
+}
+
 static size_t recalls_make(struct session *s, struct graph *g, struct recall *ret)
 {
     size_t n = 0;
@@ -79,9 +161,24 @@ static size_t recalls_make(struct session *s, struct graph *g, struct recall *re
         ret[n] = (struct recall){
             .job = { .work = recall_work }, .session = s, .r = g->v[i], .err = ERR_INIT
         };
+        strbuf_init(&ret[n].why);
         strbuf_init(&ret[n++].what);
     }
     return n;
+}
+
+/* With a session that outlives the cancel. */
+static void take_back_all(struct session *s, struct graph *g, const struct engine_options *o,
+                          struct recall *recalls, size_t n, double until, struct err *err)
+{
+    for (size_t i = 0; g->drivers[i] != NULL; i++)
+        if (g->drivers[i]->recall != NULL)
+            g->drivers[i]->recall(s, g, until);
+    workers_run(recalls, n, sizeof(*recalls), engine_workers(o), err);
+    for (size_t i = 0; g->drivers[i] != NULL; i++)
+        if (g->drivers[i]->recalled != NULL)
+            g->drivers[i]->recalled(s, g);
+    await_all(s, g, o, recalls, n, until);
 }
 
 void engine_take_back(struct session *s, struct graph *g, const struct engine_options *o,
@@ -101,7 +198,7 @@ void engine_take_back(struct session *s, struct graph *g, const struct engine_op
     cancel_init(&never);
     session_outlive(s, &never);
     session_limit(s, until);
-    workers_run(recalls, n, sizeof(*recalls), engine_workers(o), &err);
+    take_back_all(s, g, o, recalls, n, until, &err);
     session_limit(s, 0);
     session_outlive(s, cancel);
     cancel_release(&never);
@@ -110,6 +207,7 @@ void engine_take_back(struct session *s, struct graph *g, const struct engine_op
     for (size_t i = 0; i < n; i++) {
         tell(&recalls[i], ret);
         strbuf_release(&recalls[i].what);
+        strbuf_release(&recalls[i].why);
         err_release(&recalls[i].err);
     }
     tell_removed(g, ret);

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -62,20 +63,33 @@ def awaited(world: World) -> bool:
         made[made.index("UpdateService"):].count("DescribeServices") > 2
 
 
-def cancel(running: RunningJob, kind: str = "canceling") -> Result:
+def nothing() -> None:
+    pass
+
+
+def asked_back(world: World) -> None:
+    """Until it is asked for what was before, which is there at once then: the time that it has is
+    over late."""
+    until(lambda: asked(world, "UpdateService", NOTIFIER, 2) or world.aws.calls("ecs", "DeleteService"))
+    world.aws.speed("instant")
+
+
+def cancel(running: RunningJob, kind: str = "canceling",
+           then: Callable[[], None] = nothing) -> Result:
     began = time.monotonic()
     running.cancel(kind)
+    then()
     result = running.wait(2 * SECONDS)
     assert time.monotonic() - began < LIMIT, result.log
     return result
 
 
 def cancelled(world: World, seen: Callable[[], Any], kind: str = "canceling",
-              **options: Any) -> Result:
+              then: Callable[[], None] = nothing, **options: Any) -> Result:
     """A deploy that is cancelled as soon as something is so, and says that it was."""
     with world.start(**options) as running:
         until(seen)
-        result = cancel(running, kind)
+        result = cancel(running, kind, then)
     assert result.stage("build_script").returncode == SYSTEM, result.log
     assert "WARNING: SIGTERM: nothing more is started" in result.log
     return result
@@ -98,6 +112,19 @@ def words(result: Result) -> re.Match[str]:
 
 def revision(world: World, name: str) -> int:
     return int(world.service(name)["taskDefinition"].rpartition(":")[2])
+
+
+def mark(world: World, key: str = "berth:run") -> str | None:
+    """Which run has marked the cluster as its own."""
+    [cluster] = world.aws.client("ecs").describe_clusters(
+        clusters=[ENVIRONMENT], include=["TAGS"])["clusters"]
+    return {tag["key"]: tag["value"] for tag in cluster["tags"]}.get(key)
+
+
+def put_marks(world: World, *marks: tuple[str, str]) -> None:
+    world.aws.client("ecs").tag_resource(
+        resourceArn=world.service("notifier")["clusterArn"],
+        tags=[{"key": key, "value": value} for key, value in marks])
 
 
 def converges(world: World) -> None:
@@ -181,7 +208,8 @@ def test_a_call_that_is_under_way_is_taken_back(small: World) -> None:
     change(small)
     small.aws.fault(service="ecs", action="UpdateService", nth=1, fault="slow", seconds=2)
     with frozen(small):
-        result = cancelled(small, lambda: asked(small, "UpdateService", NOTIFIER))
+        result = cancelled(small, lambda: asked(small, "UpdateService", NOTIFIER),
+                           then=lambda: asked_back(small))
         assert words(result)[3] == "; 1 service taken back"
         assert (revision(small, "notifier"), revision(small, "t7-bridge")) == (1, 1)
     small.aws.clear_faults()
@@ -204,11 +232,12 @@ def test_what_the_job_has_created_goes(small: World) -> None:
     small.aws.advance(600)
     change(small)
     with frozen(small):
-        result = cancelled(small, lambda: asked(small, "CreateService", NOTIFIER))
+        result = cancelled(small, lambda: asked(small, "CreateService", NOTIFIER),
+                           then=lambda: asked_back(small))
         assert "service 'notifier' is taken back: deleted, since this job has created it" \
             in result.log
         assert words(result)[3] == "; 1 service taken back"
-        assert small.service("notifier")["status"] == "DRAINING"
+        assert small.service("notifier")["status"] == "INACTIVE"
     converges(small)
 
 
@@ -235,9 +264,7 @@ def test_a_later_pipeline_has_begun(small: World) -> None:
     with frozen(small):
         with small.start() as running:
             until(lambda: asked(small, "UpdateService", NOTIFIER))
-            arn = small.service("notifier")["clusterArn"]
-            small.aws.client("ecs").tag_resource(
-                resourceArn=arn, tags=[{"key": "berth:pipeline", "value": "999999"}])
+            put_marks(small, ("berth:pipeline", "999999"))
             result = cancel(running)
         assert "service 'notifier' is left: pipeline 999999 has begun to deploy" in result.log
         assert words(result)[3] == "; 0 services taken back, 1 not"
@@ -273,40 +300,40 @@ def test_what_cannot_be_taken_back_is_said(small: World) -> None:
         assert words(result)[3] == "; 0 services taken back, 1 not"
 
 
+@contextlib.contextmanager
+def taking_back(world: World, seconds: float) -> Iterator[tuple[RunningJob, int]]:
+    """A job that was cancelled, whose call that takes the notifier back is under way so long; and
+    its process group."""
+    take_back(world)
+    change(world)
+    with frozen(world), world.start() as running:
+        group = running.wait_stage("build_script").pid
+        until(lambda: asked(world, "UpdateService", NOTIFIER))
+        until(lambda: revision(world, "notifier") == 2)
+        world.aws.fault(service="ecs", action="UpdateService", fault="slow", seconds=seconds)
+        os.killpg(group, signal.SIGTERM)
+        until(lambda: asked(world, "UpdateService", NOTIFIER, 2))
+        yield running, group
+    world.aws.clear_faults()
+
+
 def test_killed_while_it_takes_back(small: World) -> None:
-    """The next deploy finds something of both, and goes on from there."""
-    take_back(small)
-    change(small)
-    with frozen(small):
-        with small.start() as running:
-            group = running.wait_stage("build_script").pid
-            until(lambda: asked(small, "UpdateService", NOTIFIER))
-            until(lambda: revision(small, "notifier") == 2)
-            small.aws.fault(service="ecs", action="UpdateService", fault="slow", seconds=5)
-            os.killpg(group, signal.SIGTERM)
-            until(lambda: asked(small, "UpdateService", NOTIFIER, 2))
-            os.killpg(group, signal.SIGKILL)
-            result = running.wait(SECONDS)
-        assert result.exit_code != 0
-    small.aws.clear_faults()
+    """The next deploy finds something of both, goes on from there, and leaves no mark of a run."""
+    with taking_back(small, 5) as (running, group):
+        os.killpg(group, signal.SIGKILL)
+        assert running.wait(SECONDS).exit_code != 0
+    assert mark(small, "berth:recall") != "none"
+    put_marks(small, ("berth:recall", "1 berth-77-1-00000000"))  # as if it were years ago
     converges(small)
+    assert mark(small) == "none"
 
 
 def test_a_second_signal_ends_it_at_once(small: World) -> None:
-    take_back(small)
-    change(small)
-    with frozen(small):
-        with small.start() as running:
-            group = running.wait_stage("build_script").pid
-            until(lambda: asked(small, "UpdateService", NOTIFIER))
-            until(lambda: revision(small, "notifier") == 2)
-            small.aws.fault(service="ecs", action="UpdateService", fault="slow", seconds=30)
-            os.killpg(group, signal.SIGTERM)
-            until(lambda: asked(small, "UpdateService", NOTIFIER, 2))
-            os.killpg(group, signal.SIGTERM)
-            result = running.wait(SECONDS)
-        assert result.stage("build_script").returncode == SYSTEM, result.log
-        assert "SIGTERM again: berth ends at once; run the job again to converge" in result.log
+    with taking_back(small, 30) as (running, group):
+        os.killpg(group, signal.SIGTERM)
+        result = running.wait(SECONDS)
+    assert result.stage("build_script").returncode == SYSTEM, result.log
+    assert "SIGTERM again: berth ends at once; run the job again to converge" in result.log
 
 
 @pytest.mark.parametrize("kind", ["timeout", "abort"])
@@ -317,8 +344,87 @@ def test_a_job_whose_time_is_over(small: World, kind: str) -> None:
     change(small)
     with frozen(small):
         result = cancelled(small, lambda: asked(small, "UpdateService", NOTIFIER), kind,
-                           after_script=["echo afterwards"])
+                           then=lambda: asked_back(small), after_script=["echo afterwards"])
         assert words(result)[3] == "; 1 service taken back"
         assert result.stage("cleanup").returncode == 0
         assert "\nafterwards" not in result.log
         assert revision(small, "notifier") == 1
+
+
+# --- two jobs of one branch, on two hosts ---
+
+def another_host(world: World, directory: Path) -> World:
+    """Where the next pipeline's jobs run: what they want is the same, and no lock is shared."""
+    other = World(world.aws, directory / "another")
+    other.write_spec(world.spec())
+    other.pipeline = world.pipeline + 10
+    return other
+
+
+@contextlib.contextmanager
+def half_done(world: World) -> Iterator[RunningJob]:
+    """A job whose notifier is as it wants it, and whose other service is never ready."""
+    take_back(world)
+    change(world)
+    world.aws.fault(service="ecs", action="UpdateService", match={"service": T7}, fault="slow",
+                    seconds=5)
+    with world.start() as running:
+        until(lambda: asked(world, "UpdateService", T7))
+        with frozen(world):
+            assert world.service("notifier")["deployments"][0]["rolloutState"] == "COMPLETED"
+            yield running
+    world.aws.clear_faults()
+
+
+def test_what_a_later_job_has_found_as_it_wants_it_is_left(small: World, tmp_path: Path) -> None:
+    """That job had nothing to write of its own, and has ended: nothing else tells of it."""
+    other = another_host(small, tmp_path)
+    with half_done(small) as running:
+        other.write_spec(small.spec())
+        assert mark(small) is not None and mark(small) != "none"
+        later = other.job("deploy-notifier")
+        assert later.exit_code == 0 and "notifier of" in later.log, later.log
+        result = cancel(running)
+    assert "service 'notifier' is left: another job has been there since, and may have found it " \
+        "as it wants it" in result.log, result.log
+    assert revision(small, "notifier") == 2
+    small.aws.clear_faults()
+    converges(small)
+    small.aws.record_clear()
+    small.deploy()
+    assert small.writes() == []
+
+
+def test_a_job_that_begins_while_another_takes_back_waits(small: World) -> None:
+    """The other's service is as it was when that has ended, and the job goes on from there."""
+    change(small)
+    name = "berth-77-1-0a1b2c3d"
+    put_marks(small, ("berth:run", name), ("berth:recall", f"{time.time() + 55:.0f} {name}"))
+    with small.start() as running:
+        until(lambda: mark(small) != name)
+        read = len(small.aws.calls("ecs", "DescribeClusters"))
+        until(lambda: len(small.aws.calls("ecs", "DescribeClusters")) > read)
+        assert not small.aws.calls("ecs", "UpdateService")
+        put_marks(small, ("berth:recall", "none"))
+        result = running.wait(SECONDS)
+    assert result.exit_code == 0, result.log
+    assert f"waiting for another job, '{name}', which was cancelled, and takes back what it has " \
+        "deployed" in result.log, result.log
+    converges(small)
+
+
+def test_what_is_taken_back_while_a_later_job_looks_is_red(small: World, tmp_path: Path) -> None:
+    """It was as that job wants it when it began, and is not in the end."""
+    other = another_host(small, tmp_path)
+    ecs = small.aws.client("ecs")
+    with half_done(small) as running:
+        other.write_spec(small.spec())
+        small.aws.fault(service="ecs", action="TagResource", fault="slow", seconds=3)
+        with other.start("deploy-notifier") as later:
+            until(lambda: len(small.aws.calls("ecs", "TagResource")) > 1)
+            ecs.update_service(cluster=ENVIRONMENT, service=NOTIFIER,
+                               taskDefinition=f"{NOTIFIER}:1")
+            result = later.wait(SECONDS)
+        assert result.exit_code != 0, result.log
+        assert "it is no longer as this job has found it" in last_line(result), result.log
+        cancel(running)

@@ -98,6 +98,20 @@ static void test_each_action(void **state)
     graph_free(g);
 }
 
+/* An application that is ready and as it is wanted, which another run may take back. */
+static void what_may_not_stay_so_is_looked_at_again(void **state)
+{
+    (void)state;
+    fake_put("ecs.service/E-a", "{\"P\":1}", true);
+    struct graph *g = observed("[{\"type\":\"ecs.service\",\"label\":\"a\",\"want\":{\"P\":1}}]");
+    struct resource *app = graph_find(g, "ecs.service/a");
+    assert_counts(plan(g, NULL), 0, 0, 0, 1, 0);
+    json_put_str(app->memo, RESOURCE_UNSETTLED, "another is at it");
+    assert_counts(plan(g, NULL), 0, 0, 0, 0, 1);
+    assert_string_equal(app->waiting_for, "another is at it");
+    graph_free(g);
+}
+
 static void test_whole_types_see_what_is_too_much(void **state)
 {
     (void)state;
@@ -301,6 +315,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         T(test_each_action),
+        T(what_may_not_stay_so_is_looked_at_again),
         T(test_whole_types_see_what_is_too_much),
         T(test_known_after_apply),
         T(test_immutable_members),

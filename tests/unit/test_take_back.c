@@ -12,7 +12,8 @@
 #define NAME    "automation-8527fec8-api"
 #define RUNS(id, definition, count)                                                                \
     "{\"serviceName\":\"" NAME "\",\"status\":\"ACTIVE\",\"desiredCount\":" #count                 \
-    ",\"taskDefinition\":\"" definition "\",\"deployments\":[{\"id\":\"" id                        \
+    ",\"runningCount\":" #count ",\"taskDefinition\":\"" definition                                \
+    "\",\"deployments\":[{\"id\":\"" id                                                            \
     "\",\"status\":\"PRIMARY\",\"taskDefinition\":\"" definition "\"}]}"
 #define DESCRIBED(id, definition)                                                                  \
     {                                                                                              \
@@ -25,6 +26,17 @@
 #define LOST                                                                                       \
     {                                                                                              \
         .call = "ecs:UpdateService", .class = ERR_TRANSIENT, .message = "the connection broke"     \
+    }
+#define TAGGED                                                                                     \
+    {                                                                                              \
+        .call = "ecs:TagResource", .answer = "{}"                                                  \
+    }
+#define RUN "berth-77-5-0a1b2c3d"
+#define CLUSTER_HAS(run)                                                                           \
+    {                                                                                              \
+        .call = "ecs:DescribeClusters",                                                            \
+        .answer = "{\"clusters\":[{\"clusterArn\":\"arn:c\",\"status\":\"ACTIVE\",\"tags\":[{"     \
+                  "\"key\":\"berth:run\",\"value\":\"" run "\"}]}]}"                               \
     }
 #define MARKED(pipeline)                                                                           \
     {                                                                                              \
@@ -49,23 +61,34 @@ static struct resource *change(struct script *t, int expected)
 }
 
 /* Takes all back; the only line that says so, or "". The caller frees it. */
-static char *take_back(struct script *t)
+static char *take_back_for(struct script *t, double seconds)
 {
-    const struct engine_options options = { .workers = 2 };
+    const struct engine_options options = { .workers = 2, .poll_first = 0.001 };
     struct taken_back taken;
     cancel_set(&t->cancel);
-    engine_take_back(t->s, t->g, &options, clock_now() + 60, &taken);
+    engine_take_back(t->s, t->g, &options, clock_now() + seconds, &taken);
     assert_in_range(taken.lines.n, 0, 1);
     char *line = xstrdup(taken.lines.n == 1 ? taken.lines.v[0] : "");
     strlist_release(&taken.lines);
     return line;
 }
 
+static char *take_back(struct script *t)
+{
+    return take_back_for(t, 60);
+}
+
 static void it_gets_what_it_had(void **state)
 {
     (void)state;
     static const struct script_row rows[] = {
-        DESCRIBED("d1", "f:1"), UPDATED("d2"), DESCRIBED("d2", "f:2"), MARKED("100"), { 0 },
+        DESCRIBED("d1", "f:1"),
+        UPDATED("d2"),
+        DESCRIBED("d2", "f:2"),
+        UPDATED("d3"),
+        DESCRIBED("d3", "f:1"),
+        MARKED("100"),
+        { 0 },
     };
     struct script t;
     script_open(&t, script_spec, rows);
@@ -105,7 +128,8 @@ static void an_unknown_outcome(void **state)
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         const struct script_row rows[] = {
-            DESCRIBED("d1", "f:1"), LOST, cases[i].then, UPDATED("d4"), MARKED("100"), { 0 },
+            DESCRIBED("d1", "f:1"), LOST,          cases[i].then, UPDATED("d4"),
+            DESCRIBED("d4", "f:1"), MARKED("100"), { 0 },
         };
         struct script t;
         script_open(&t, script_spec, rows);
@@ -166,13 +190,9 @@ static void the_first_write_counts(void **state)
 {
     (void)state;
     static const struct script_row rows[] = {
-        DESCRIBED("d1", "f:1"),
-        UPDATED("d2"),
-        DESCRIBED("d2", "f:2"),
-        UPDATED("d3"),
-        DESCRIBED("d3", "f:2"),
-        MARKED("100"),
-        { 0 },
+        DESCRIBED("d1", "f:1"), UPDATED("d2"),          DESCRIBED("d2", "f:2"),
+        UPDATED("d3"),          DESCRIBED("d3", "f:2"), UPDATED("d4"),
+        DESCRIBED("d4", "f:1"), MARKED("100"),          { 0 },
     };
     struct script t;
     script_open(&t, script_spec, rows);
@@ -181,6 +201,111 @@ static void the_first_write_counts(void **state)
     _cleanup_free_ char *line = take_back(&t);
     assert_string_equal(line, "service 'api' is taken back: it goes back to 'f:1'");
     assert_int_equal(json_int(script_input(&t, "ecs:UpdateService", 2), "desiredCount", 0), 2);
+    script_close(&t);
+}
+
+/* The run's name is on the cluster, and what it does is said before it is looked whether another's
+ * is, which is before anything is written. */
+static void it_is_said_before_it_is_done(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        DESCRIBED("d1", "f:1"), UPDATED("d2"), DESCRIBED("d2", "f:2"), UPDATED("d3"),
+        DESCRIBED("d3", "f:1"), TAGGED,        CLUSTER_HAS(RUN),       { 0 },
+    };
+    static const char *const calls[] = { "ecs:DescribeClusters", "ecs:DescribeServices",
+                                         "ecs:TagResource",      "ecs:UpdateService",
+                                         "ecs:TagResource",      "ecs:DescribeClusters",
+                                         "ecs:DescribeServices", "ecs:UpdateService",
+                                         "ecs:TagResource",      "ecs:DescribeServices" };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    t.g->context.run = RUN;
+    t.g->context.takes_back = true;
+    script_discover(&t, ECS_CLUSTER);
+    script_observe(&t, SERVICE);
+    script_resource(&t, SERVICE)->action = ACTION_UPDATE;
+    assert_int_equal(driver_find("ecs")->begin(t.s, t.g, &t.err), 0);
+    struct resource *r = script_target(&t, SERVICE);
+    cJSON_Delete(r->changes);
+    json_put_str(r->target, "taskDefinition", "f:2");
+    r->changes = cJSON_Parse("[{\"path\":\"taskDefinition\"}]");
+    assert_int_equal(r->type->update(t.s, r, &t.err), 0);
+    _cleanup_free_ char *line = take_back(&t);
+    assert_string_equal(line, "service 'api' is taken back: it goes back to 'f:1'");
+    for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+        assert_string_equal(json_str(cJSON_GetArrayItem(t.calls, (int)i), "call"), calls[i]);
+    assert_int_equal(json_count(t.calls), ARRAY_SIZE(calls));
+    assert_json(json_get(script_input(&t, "ecs:TagResource", 0), "tags"),
+                "[{\"key\":\"berth:pipeline\",\"value\":\"100\"},{\"key\":\"berth:run\","
+                "\"value\":\"" RUN "\"}]");
+    const cJSON *said = json_at(script_input(&t, "ecs:TagResource", 1), "tags/0");
+    assert_string_equal(json_str(said, "key"), "berth:recall");
+    assert_true(str_ends(json_str(said, "value"), " " RUN));
+    assert_json(json_get(script_input(&t, "ecs:TagResource", 2), "tags"),
+                "[{\"key\":\"berth:run\",\"value\":\"none\"},{\"key\":\"berth:recall\","
+                "\"value\":\"none\"}]");
+    script_close(&t);
+}
+
+/* Nor if the other has ended since; and its mark, if any, stays. */
+static void nothing_is_taken_back_where_another_run_was(void **state)
+{
+    (void)state;
+    static const struct {
+        struct script_row cluster;
+        const char *line;
+    } cases[] = {
+        { CLUSTER_HAS("berth-77-6-00000000"),
+          "service 'api' is left: another job, 'berth-77-6-00000000', has begun to deploy" },
+        { CLUSTER_HAS("none"), "service 'api' is left: another job has been there since, and may "
+                               "have found it as it wants it" },
+        { { .call = "ecs:DescribeClusters", .class = ERR_THROTTLED, .message = "slower" },
+          "service 'api' is left: whether another job has begun to deploy is not known: "
+          "ecs:DescribeClusters: slower" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct script_row rows[] = {
+            DESCRIBED("d1", "f:1"), UPDATED("d2"), DESCRIBED("d2", "f:2"), TAGGED, CLUSTER_HAS(RUN),
+            cases[i].cluster,       { 0 },
+        };
+        struct script t;
+        script_open(&t, script_spec, rows);
+        t.g->context.run = RUN;
+        script_discover(&t, ECS_CLUSTER);
+        json_put_bool(script_resource(&t, ECS_CLUSTER)->memo, "marked", true);
+        change(&t, 0);
+        _cleanup_free_ char *line = take_back(&t);
+        assert_string_equal(line, cases[i].line);
+        assert_int_equal(script_count(&t, "ecs:UpdateService"), 1);
+        assert_json(json_get(script_input(&t, "ecs:TagResource", 1), "tags"),
+                    "[{\"key\":\"berth:recall\",\"value\":\"none\"}]");
+        script_close(&t);
+    }
+}
+
+static void what_is_not_seen_in_time_is_said(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        DESCRIBED("d1", "f:1"),
+        UPDATED("d2"),
+        DESCRIBED("d2", "f:2"),
+        UPDATED("d3"),
+        MARKED("100"),
+        { .call = "ecs:DescribeServices",
+          .answer = "{\"services\":[{\"serviceName\":\"" NAME "\",\"status\":\"ACTIVE\","
+                    "\"desiredCount\":2,\"runningCount\":2,\"deployments\":[{\"id\":\"d3\","
+                    "\"status\":\"PRIMARY\",\"taskDefinition\":\"f:1\",\"runningCount\":1,"
+                    "\"rolloutState\":\"IN_PROGRESS\"}]}]}" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    change(&t, 0);
+    _cleanup_free_ char *line = take_back_for(&t, 0.1);
+    assert_string_equal(line, "service 'api' is taken back: it goes back to 'f:1', and has not got "
+                              "there yet: 1 of 2 tasks of 'f:1' run");
     script_close(&t);
 }
 
@@ -241,6 +366,9 @@ int main(void)
         cmocka_unit_test(what_others_run_is_theirs),
         cmocka_unit_test(what_was_replaced_is_left),
         cmocka_unit_test(the_first_write_counts),
+        cmocka_unit_test(it_is_said_before_it_is_done),
+        cmocka_unit_test(nothing_is_taken_back_where_another_run_was),
+        cmocka_unit_test(what_is_not_seen_in_time_is_said),
         cmocka_unit_test(a_failed_deployment_is_not_wanted_back),
         cmocka_unit_test(what_was_removed_stays_so),
         cmocka_unit_test(nothing_is_taken_back_once_something_else_goes),

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* The marks of runs on a cluster: who puts them there, who minds them, and when they go. */
+#include "tests/unit/ecsscript.h"
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "drivers/ecs.h"
+#include "executor/engine/engine.h"
+
+#define RUN   "berth-77-5-0a1b2c3d"
+#define OTHER "berth-77-4-ffffffff"
+#define TAGGED                                                                                     \
+    {                                                                                              \
+        .call = "ecs:TagResource", .answer = "{}"                                                  \
+    }
+#define SERVICE_IS                                                                                 \
+    {                                                                                              \
+        .call = "ecs:DescribeServices",                                                            \
+        .answer = "{\"services\":[{\"serviceName\":\"" NAME "\",\"status\":\"ACTIVE\"}]}"          \
+    }
+#define RUN_TAGS(run) OURS "," TAG("berth:pipeline", "100") "," TAG("berth:run", run)
+
+static int begin(struct script *t)
+{
+    return driver_find("ecs")->begin(t->s, t->g, &t->err);
+}
+
+static void end(struct script *t)
+{
+    _cleanup_strlist_ struct strlist done = STRLIST_INIT;
+    driver_find("ecs")->end(t->s, t->g, &done);
+}
+
+static void open_run(struct script *t, const struct script_row *rows, bool takes_back)
+{
+    script_open(t, script_spec, rows);
+    t->g->context.run = RUN;
+    t->g->context.takes_back = takes_back;
+    script_discover(t, ECS_CLUSTER);
+    script_observe(t, SERVICE);
+}
+
+static void a_run_that_would_take_back_is_marked_until_it_ends(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = { CLUSTER(OURS), SERVICE_IS, TAGGED, { 0 } };
+    struct script t;
+    open_run(&t, rows, true);
+    script_resource(&t, SERVICE)->action = ACTION_UPDATE;
+    assert_int_equal(begin(&t), 0);
+    assert_json(json_get(script_input(&t, "ecs:TagResource", 0), "tags"),
+                "[" TAG("berth:pipeline", "100") "," TAG("berth:run", RUN) "]");
+    end(&t);
+    end(&t);
+    assert_int_equal(script_count(&t, "ecs:TagResource"), 2);
+    assert_json(json_get(script_input(&t, "ecs:TagResource", 1), "tags"),
+                "[" TAG("berth:run", "none") "]");
+    script_close(&t);
+}
+
+/* What is left for the next run if it is cancelled needs no mark; nor does a run that has nothing
+ * to do. */
+static void no_other_run_is_marked(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = { CLUSTER(RUN_TAGS("none")), SERVICE_IS, { 0 } };
+    static const bool takes_back[] = { false, true };
+    for (size_t i = 0; i < ARRAY_SIZE(takes_back); i++) {
+        struct script t;
+        open_run(&t, rows, takes_back[i]);
+        if (!takes_back[i])
+            script_resource(&t, SERVICE)->action = ACTION_UPDATE;
+        assert_int_equal(begin(&t), 0);
+        end(&t);
+        assert_null(json_str(script_resource(&t, SERVICE)->memo, RESOURCE_UNSETTLED));
+        assert_int_equal(script_count(&t, "ecs:TagResource"), 0);
+        script_close(&t);
+    }
+}
+
+/* It relies on what the other may take back: so the other must see it, and it looks again. */
+static void whoever_finds_another_run_takes_its_place(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = { CLUSTER(RUN_TAGS(OTHER)), SERVICE_IS, TAGGED, { 0 } };
+    struct script t;
+    open_run(&t, rows, false);
+    assert_string_equal(json_str(script_resource(&t, SERVICE)->memo, RESOURCE_UNSETTLED),
+                        "another job, '" OTHER "', has begun to deploy and not ended");
+    assert_int_equal(begin(&t), 0);
+    assert_json(json_get(script_input(&t, "ecs:TagResource", 0), "tags"),
+                "[" TAG("berth:run", RUN) "]");
+    assert_int_equal(script_count(&t, "ecs:DescribeClusters"), 2); /* once more, behind the mark */
+    end(&t);
+    assert_json(json_get(script_input(&t, "ecs:TagResource", 1), "tags"),
+                "[" TAG("berth:run", "none") "]");
+    script_close(&t);
+}
+
+/* A cluster on which somebody takes back until so many seconds from now; the caller frees it. */
+static char *cluster_with(const char *run, int64_t seconds, const char *by)
+{
+    return xasprintf("{\"clusters\":[{\"clusterArn\":\"" ARN "cluster/c\",\"status\":\"ACTIVE\","
+                     "\"tags\":[" OURS
+                     "," TAG("berth:run", "%s") "," TAG("berth:recall", "%lld %s") "]}]}",
+                     run, (long long)time(NULL) + seconds, by);
+}
+
+/* Also where the other's mark is gone already. */
+static void nothing_begins_while_another_takes_back(void **state)
+{
+    (void)state;
+    static const char *const marks[] = { OTHER, "none" };
+    for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
+        _cleanup_free_ char *cluster = cluster_with(marks[i], 30, OTHER);
+        const struct script_row rows[] = {
+            { .call = "ecs:DescribeClusters", .answer = cluster },
+            { .call = "ecs:DescribeClusters", .answer = cluster },
+            CLUSTER(RUN_TAGS(RUN)),
+            SERVICE_IS,
+            TAGGED,
+            { 0 },
+        };
+        struct script t;
+        open_run(&t, rows, false);
+        assert_string_equal(ecs_run_other(t.g), OTHER);
+        assert_int_equal(begin(&t), 0);
+        assert_int_equal(script_count(&t, "ecs:DescribeClusters"), 3);
+        script_close(&t);
+    }
+}
+
+static void a_recall_that_is_over_keeps_nobody(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t seconds;
+        const char *by;
+    } cases[] = { { -30, OTHER }, { 100000, OTHER }, { 30, RUN } };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_free_ char *cluster = cluster_with(OTHER, cases[i].seconds, cases[i].by);
+        const struct script_row rows[] = {
+            { .call = "ecs:DescribeClusters", .answer = cluster },
+            SERVICE_IS,
+            TAGGED,
+            { 0 },
+        };
+        struct script t;
+        open_run(&t, rows, false);
+        assert_int_equal(begin(&t), 0);
+        assert_int_equal(script_count(&t, "ecs:DescribeClusters"), 2);
+        script_close(&t);
+    }
+}
+
+static void a_cancel_ends_that_wait(void **state)
+{
+    (void)state;
+    _cleanup_free_ char *cluster = cluster_with(OTHER, 30, OTHER);
+    const struct script_row rows[] = {
+        { .call = "ecs:DescribeClusters", .answer = cluster },
+        SERVICE_IS,
+        TAGGED,
+        { 0 },
+    };
+    struct script t;
+    open_run(&t, rows, false);
+    cancel_set(&t.cancel);
+    assert_int_equal(begin(&t), -1);
+    assert_int_equal(t.err.class, ERR_CANCELLED);
+    err_release(&t.err);
+    script_close(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_run_that_would_take_back_is_marked_until_it_ends),
+        cmocka_unit_test(no_other_run_is_marked),
+        cmocka_unit_test(whoever_finds_another_run_takes_its_place),
+        cmocka_unit_test(nothing_begins_while_another_takes_back),
+        cmocka_unit_test(a_recall_that_is_over_keeps_nobody),
+        cmocka_unit_test(a_cancel_ends_that_wait),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
