@@ -7,13 +7,13 @@ import base64
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from aws.build import until
 from runner import Result
 from world import PROJECT_ID, World
 
@@ -348,14 +348,28 @@ def test_a_cancelled_wait_ends(site: World, grafana: Grafana) -> None:
     grafana.state.healthy = False
     environ = site.environ() | {"HTTPS_PROXY": site.proxy, "NO_PROXY": "127.0.0.1"}
     with site.start(JOB, environ=environ) as job:
-        end = time.monotonic() + 300
-        while not grafana.requests:
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        until(lambda: grafana.requests, 300)
         job.cancel("abort")
         result = job.wait(300)
     assert "cancelled while waiting for" in result.log
     assert grafana.writes() == []
+
+
+def test_a_cancelled_job_goes_on_where_it_ended(site: World, grafana: Grafana) -> None:
+    """A Grafana that does not answer is waited for no longer; what was done stays."""
+    grafana.faults = [Fault("/api/folders*", "GET", delay=60)]
+    environ = site.environ() | {"HTTPS_PROXY": site.proxy, "NO_PROXY": "127.0.0.1"}
+    with site.start(JOB, environ=environ) as job:
+        until(lambda: [r for r in grafana.requests if r.path.startswith("/api/folders")], 300)
+        job.cancel("abort")
+        result = job.wait(300)
+    assert result.status == "canceled" and "cancelled while waiting for" in result.log, result.log
+    assert "created the user 'ada'" in result.log
+    assert "ada" in roles(grafana) and grafana.state.folders == {}
+    grafana.requests.clear()
+    run(site)
+    assert all(w.startswith("POST /api/folders") for w in grafana.writes())
+    assert grafana.state.permissions("example-networks") == MAIN | {("ada", 1)}
 
 
 # --- failures ---

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from runner import Result
+from executorhost import is_alive, wait_for
+from runner import Result, start_job
 from toolhost import ToolHost, errors
 
 USER, SYSTEM = 1, 2
 VALID = 'variable "x" {\n  type = string\n}\n\nresource "terraform_data" "y" {\n  input = var.x\n}\n'
 AWS = 'provider "aws" {\n  region = "us-east-1"\n}\n'
+LOCK = ".terraform.lock.hcl"
 ALL = "is valid: its syntax, and what its providers and modules ask for"
 SYNTAX_ALONE = "only the syntax was checked, and it is valid"
 
@@ -245,6 +247,45 @@ def test_no_terraform_at_all(host: ToolHost) -> None:
     result = validate(host)
     assert result.exit_code == SYSTEM
     assert "install Terraform or OpenTofu on the runner host" in errors(result.log)[0]
+
+
+@pytest.fixture
+def pids(host: ToolHost) -> Path:
+    """Where a command of terraform that hangs() writes the ids of its processes."""
+    host.put("infra/main.tf", VALID)
+    return host.directory / "pids"
+
+
+def hangs(pids: Path) -> str:
+    return f"sleep 1000 & echo $$ $! > {pids}; wait"
+
+
+def test_a_terraform_that_hangs(host: ToolHost, pids: Path) -> None:
+    play_answers(host, fmt=hangs(pids))
+    host.config["tools"]["seconds"] = 1
+    result = validate(host)
+    assert result.exit_code == SYSTEM, result.log
+    assert "took longer than 1 s and was ended" in errors(result.log)[0]
+    begun = pids.read_text() if pids.exists() else ""  # a second may be too short for it
+    assert not any(is_alive(int(pid)) for pid in begun.split())
+
+
+@pytest.mark.parametrize("command", ["fmt", "init"])
+def test_a_cancelled_job_is_not_valid(host: ToolHost, pids: Path, command: str) -> None:
+    """Nor is what a registry did not answer until then; and nothing is left."""
+    play_answers(host, **{command: f"echo more >> {LOCK}; {hangs(pids)}"})
+    host.put(f"infra/{LOCK}", "# locked\n")
+    with start_job(**host.options("terraform-validate-infra", after_script="sed 's/^/lock: /' "
+                                  f"infra/{LOCK}; ls -a infra; echo th''en")) as running:
+        started = wait_for(pids).split()
+        running.cancel("canceling")
+        result = running.wait(60)
+    assert result.status == "canceled" and "cancelled while" in result.log, result.log
+    assert "is valid" not in result.log
+    assert not any(is_alive(int(pid)) for pid in started)
+    assert "\nthen\n" in result.log and "\n.terraform\n" not in result.log
+    if command == "init":
+        assert "\nlock: # locked\n" in result.log and "lock: more" not in result.log
 
 
 def test_a_registry_that_hangs_fails_nobody(host: ToolHost) -> None:
