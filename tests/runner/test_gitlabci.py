@@ -118,10 +118,6 @@ def test_an_environment_in_gitlab(jobs: dict[str, Any], kind: str) -> None:
     assert deploy["environment"] == {
         "name": "$CI_COMMIT_REF_NAME", "url": "$BERTH_URL", "on_stop": f"destroy-{kind}"}
     assert deploy["artifacts"]["reports"]["dotenv"] == "berth.env"
-    for job in (deploy, destroy):
-        assert job["artifacts"]["reports"]["terraform"] == "berth-plan.json"
-        assert job["artifacts"]["when"] == "always" and job["artifacts"]["expose_as"]
-        assert job["artifacts"]["paths"] == ["berth-report.html", "berth-report.json"]
     assert destroy["environment"] == {"name": "$CI_COMMIT_REF_NAME", "action": "stop"}
     assert destroy["variables"]["GIT_STRATEGY"] == "none" and destroy["needs"] == []
     # GitLab starts an on_stop job only where both are in the pipeline, so by the same rules.
@@ -135,6 +131,18 @@ def test_nothing_else_is_held_by_the_group_or_moves_the_environment(jobs: dict[s
         if not name.startswith(("deploy-", "destroy-")):
             assert "resource_group" not in job
             assert job.get("environment", {}).get("action", "access") in ("access", "prepare")
+
+
+def test_who_leaves_a_report_of_an_environment(jobs: dict[str, Any]) -> None:
+    """By docs/report.md: those, and no others, whose files would be missing."""
+    reporting = {name for name, (_, act) in ALL.items()
+                 if act.split()[0] in ("basic-infra", "deploy", "destroy")}
+    assert reporting == {name for name, job in jobs.items() if "berth-report.html" in
+                         job.get("artifacts", {}).get("paths", [])}
+    for artifacts in (jobs[name]["artifacts"] for name in reporting):
+        assert artifacts["reports"]["terraform"] == "berth-plan.json"
+        assert artifacts["when"] == "always" and artifacts["expose_as"] == "berth report"
+        assert artifacts["paths"] == ["berth-report.html", "berth-report.json"]
 
 
 def test_reports(jobs: dict[str, Any]) -> None:
