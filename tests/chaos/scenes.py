@@ -158,12 +158,19 @@ def origins_make(endpoint: Endpoint, directory: Path) -> dict[str, Endpoint]:
     """An endpoint for each origin, which this one's end also ends.
 
     What the endpoint's libraries remember of the models of AWS's actions stays when the account is
-    reset, and comes back with every state that is saved later: calls then cost a third.
+    reset, and comes back with every state that is saved later: calls then cost a third. So all that
+    scenes do is done once before.
     """
     world = World(endpoint, directory)
     world.prepare()
+    spec = world.spec()
+    make_small(world)
+    world.deploy()
+    change(world)
     world.deploy()
     state_of(endpoint)
+    world.job(DESTROY)
+    world.write_spec(spec)
     endpoint.reset()
     empty = endpoint.spawn()
     world.prepare()
