@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from aws.endpoint import Endpoint
+from aws.processes import RARELY
 from world import World
 
 from .cases import Case
@@ -82,6 +83,7 @@ def cpu_of_this() -> float:
 
 def work(one: Work, endpoint: Endpoint, directory: Path) -> None:
     """In a process of its own."""
+    gc.set_threshold(*RARELY)
     player = None
     with endpoint:
         try:
