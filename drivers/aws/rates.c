@@ -21,6 +21,7 @@ struct bucket {
     double window;  /* since when `count` counts */
     unsigned count;
     double measured; /* calls per second in the last whole window */
+    bool told;       /* that it is throttled */
 };
 
 struct rates {
@@ -162,6 +163,18 @@ void rates_tell(struct rates *r, const char *service, const char *action, bool t
     else if (moved != NULL)
         bucket_widen(moved);
     uv_mutex_unlock(&r->mutex);
+}
+
+bool rates_are_told(struct rates *r, const char *service)
+{
+    uv_mutex_lock(&r->mutex);
+    struct bucket *b = bucket_find(r, service);
+    if (b == NULL)
+        b = bucket_add(r, service, INFINITY);
+    bool told = b->told;
+    b->told = true;
+    uv_mutex_unlock(&r->mutex);
+    return told;
 }
 
 double rates_of(struct rates *r, const char *name)

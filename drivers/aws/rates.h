@@ -26,6 +26,8 @@ double rates_take(struct rates *r, const char *service, const char *action, doub
 /* Tells how the call went. */
 void rates_tell(struct rates *r, const char *service, const char *action, bool throttled,
                 double now);
+/* Whether people have been told that a service is throttled, as they are from now on. */
+bool rates_are_told(struct rates *r, const char *service);
 /* The present rate of "service" or "service.action" in calls per second; INFINITY: unlimited. */
 double rates_of(struct rates *r, const char *name);
 

@@ -87,7 +87,8 @@ bool retry_again(struct retry *r, const struct err *err, const struct retry_cont
  * eventual consistencies.
  */
 static const struct retry_case retry_cases[] = {
-    { ERR_THROTTLED, NULL, NULL, ALWAYS, 12, 180, 0.5, 20 },
+    /* The time decides: with the jitter a dozen tries may be over within half a minute. */
+    { ERR_THROTTLED, NULL, NULL, ALWAYS, 200, 180, 0.5, 20 },
     { ERR_TRANSIENT, NULL, NULL, ALWAYS, 6, 90, 0.1, 5 },
     { ERR_TIMEOUT, NULL, NULL, ALWAYS, 3, 120, 0.2, 2 },
     /* Nobody there: a host without network should say so soon. */

@@ -15,6 +15,8 @@
 #include "executor/base/log.h"
 #include "executor/base/version.h"
 
+/* How often one call may be throttled without a word: some seconds. */
+#define THROTTLES_BORNE 4
 #define CONNECT_TIMEOUT 5.0
 #define CALL_TIMEOUT    60.0
 #define TIMEOUT_LEAST   0.1 /* libcurl takes 0 ms for no limit */
@@ -324,6 +326,16 @@ static int wait_turn(const struct tries *t, struct err *err)
     return 0;
 }
 
+/* A call that is throttled now and then takes no longer than anybody would notice; of one that goes
+ * on being throttled people are told, once for each service. */
+static void say_throttled(const struct transport_call *call)
+{
+    if (call->throttled == THROTTLES_BORNE && call->rates != NULL &&
+        !rates_are_told(call->rates, call->service->name))
+        log_info("AWS throttles calls of %s: they are made again, ever more slowly",
+                 call->service->name);
+}
+
 /* Whether to try again after *err, having waited as long as is right. */
 static bool go_on(struct tries *t, const struct creds *creds, const struct http_response *response,
                   struct err *err)
@@ -331,6 +343,8 @@ static bool go_on(struct tries *t, const struct creds *creds, const struct http_
     struct transport_call *call = t->call;
     bool throttled = err->class == ERR_THROTTLED;
     call->throttled += throttled;
+    if (throttled)
+        say_throttled(call);
     if (call->rates != NULL && throttled)
         rates_tell(call->rates, call->service->name, call->operation->name, true, clock_now());
     if (response->sent && response->status == 0)

@@ -7,12 +7,13 @@ boto3 is the witness for what the log tells: the tasks' ends, the containers' st
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from runner import Result
-from waiting import wait_for_call
+from waiting import SECONDS, until, wait_for_call
 from world import ENVIRONMENT, Endpoint, World
 
 NAME = f"{ENVIRONMENT}-notifier"
@@ -249,6 +250,24 @@ def test_throttling_passes(small: World) -> None:
         small.aws.expect("ecs", action, attempts=3)
     [row] = re.findall(r"(?m)^  ecs +(\d+) +(\d+) +(\d+) +(\d+)$", result.log)
     assert row[2:] == ("4", "4")
+
+
+def test_throttling_that_goes_on_is_told_of_once(small: World) -> None:
+    """Of each service, however many of its calls AWS refuses to answer, and for how long."""
+    def refused() -> Counter[str]:
+        return Counter(call["action"] for call in small.aws.record("action", "fault")
+                       if call["fault"] == "throttle")
+
+    small.aws.fault(service="ecs", fault="throttle")
+    with small.start() as job:
+        until(lambda: max(refused().values(), default=0) > 4)
+        small.aws.clear_faults()
+        result = job.wait(SECONDS)
+    assert result.exit_code == 0, result.log
+    told = "AWS throttles calls of ecs: they are made again, ever more slowly"
+    assert result.log.count(told) == 1 and result.log.count("throttles") == 1, result.log
+    [row] = re.findall(r"(?m)^  ecs +(\d+) +(\d+) +(\d+) +(\d+)$", result.log)
+    assert int(row[3]) == refused().total()
 
 
 # -- several ---------------------------------------------------------------------------------------

@@ -81,6 +81,18 @@ static unsigned play(const struct err *err, const struct retry_context *context,
     return retry.tries;
 }
 
+/* Whatever the jitter. */
+static void throttling_for_two_minutes_is_outlived(void **state)
+{
+    (void)state;
+    static const struct err throttled = { .class = ERR_THROTTLED, .aws_code = "Throttling" };
+    for (int i = 0; i < 500; i++) {
+        double took;
+        play(&throttled, &(struct retry_context)NONE, &took);
+        assert_true(took > 120);
+    }
+}
+
 static void retries_are_bounded(void **state)
 {
     (void)state;
@@ -90,7 +102,7 @@ static void retries_are_bounded(void **state)
         unsigned least, most; /* tries */
         double seconds;
     } cases[] = {
-        { { .class = ERR_THROTTLED, .aws_code = "Throttling" }, NONE, 8, 12, 180 },
+        { { .class = ERR_THROTTLED, .aws_code = "Throttling" }, NONE, 8, 200, 180 },
         { { .class = ERR_TRANSIENT }, NONE, 6, 6, 90 },
         { { .class = ERR_TIMEOUT }, NONE, 3, 3, 120 },
         { { .class = ERR_UNREACHABLE }, NONE, 4, 4, 30 },
@@ -172,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(codes_have_classes),
+        cmocka_unit_test(throttling_for_two_minutes_is_outlived),
         cmocka_unit_test(retries_are_bounded),
         cmocka_unit_test(retry_after_is_honoured),
         cmocka_unit_test(waits_are_jittered),
