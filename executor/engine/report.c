@@ -513,8 +513,9 @@ static void make_summary(const struct report *r, const struct call_counts *all, 
     char span[32];
     unsigned calls = all->reads + all->writes;
     span_of(r->phases[0].start, r->phases[r->n_phases - 1].end, span, sizeof(span));
-    strbuf_addf(ret, "took %s and %u call%s: %u reads, %u writes, %u retries, %u throttled", span,
-                calls, calls == 1 ? "" : "s", all->reads, all->writes, all->retries,
+    strbuf_addf(ret, "took %s and %u call%s: %u read%s, %u write%s, %u retr%s, %u throttled", span,
+                calls, calls == 1 ? "" : "s", all->reads, all->reads == 1 ? "" : "s", all->writes,
+                all->writes == 1 ? "" : "s", all->retries, all->retries == 1 ? "y" : "ies",
                 all->throttled);
 }
 

@@ -547,7 +547,7 @@ static void test_table(void **state)
     assert_int_equal(aws_call(s, "ec2", "DeleteSecurityGroup", group_id, NULL, &err), 0);
     report_phase(&report, "observe");
     report_table(&report, s);
-    expect_timeless("tookT and 2 calls: 1 reads, 1 writes, 0 retries, 0 throttled\n"
+    expect_timeless("tookT and 2 calls: 1 read, 1 write, 0 retries, 0 throttled\n"
                     "  phase                    time\n"
                     "  observeT\n"
                     "  calls               reads  writes  retries  throttled\n"
