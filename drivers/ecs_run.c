@@ -172,15 +172,16 @@ bool ecs_cluster_is_retried(const struct graph *g)
 void ecs_run_end(struct session *s, struct graph *g)
 {
     struct resource *r = graph_find(g, ECS_CLUSTER);
-    if (r == NULL || r->have == NULL || !json_bool(r->memo, "marked", false))
+    if (r == NULL || r->have == NULL)
         return;
     _cleanup_json_ cJSON *tags = cJSON_CreateObject();
     _cleanup_err_ struct err err = ERR_INIT;
-    if (json_get(r->memo, "overtaken") == NULL)
+    if (json_bool(r->memo, "marked", false) && json_get(r->memo, "overtaken") == NULL)
         json_put_str(tags, RUN_TAG, NOBODY);
-    if (json_bool(r->memo, "recalls", false))
+    if (json_bool(r->memo, "recalls", false)) /* even after the end, where that was cancelled */
         json_put_str(tags, RECALL_TAG, NOBODY);
     json_put_bool(r->memo, "marked", false);
+    json_put_bool(r->memo, "recalls", false);
     if (tags->child != NULL && put_tags(s, r, tags, &err) < 0 && err.class != ERR_CANCELLED)
         graph_warn(g,
                    "the cluster's tag '%s' could not be set back to '" NOBODY

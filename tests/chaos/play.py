@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import stat
 import time
@@ -23,6 +24,9 @@ from .scenes import PIPELINE, Recorded
 from .state import differences, state_of
 
 JOB_SECONDS = 150.0  # no job of these takes a tenth of it; one that hangs is a failure
+
+# What a cancelled job says of a service that it has as it was before.
+TAKEN_BACK = re.compile(r"service '([\w-]+)' is taken back: it goes back to '([\w-]+:\d+)'")
 
 # Runs `run` as it is, after telling the endpoint which process group to end at which call: by bash
 # itself, for curl takes as much of the processor as the stage.
@@ -141,7 +145,15 @@ class Player:
         verdict.met = self.met("kill", "cancel")
         if verdict.met:
             verdict.broken += judge_end(when, result, self.seconds_since_end())
+            verdict.broken += self.not_taken_back(result)
         self.converge(result, verdict)
+
+    def not_taken_back(self, result: Result) -> Iterator[str]:
+        """Services that are not what they are said to have gone back to."""
+        for name, definition in TAKEN_BACK.findall(result.log):
+            found = self.world.service(name)["taskDefinition"].rpartition("/")[2]
+            if found != definition:
+                yield f"'{name}' is said to go back to '{definition}', and is to run '{found}'"
 
     def seconds_since_end(self) -> float:
         ends = [call["start"] for call in self.world.aws.record("fault", "start")

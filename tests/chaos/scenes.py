@@ -104,6 +104,13 @@ def mettel_from_change(world: World) -> None:
     change(world)
 
 
+def small_taken_back(world: World) -> None:
+    """On a host on which a cancelled job has its services as they were before."""
+    small_from_change(world)
+    world.config |= {"onCancel": "rollback"}
+    world.write_config()
+
+
 def small_from_another_vpc(world: World) -> None:
     """Everything that lies in a VPC is replaced, with all that hangs on it."""
     make_small(world)
@@ -142,6 +149,7 @@ SCENES = [
     Scene("infra", "empty", "basic-infra", make_small, faults_and_ends, 365),
     Scene("small-from-nothing", "ready", "deploy-branches", small_from_nothing, faults, 640),
     Scene("small-from-change", "ready", "deploy-branches", small_from_change, faults, 600),
+    Scene("small-taken-back", "ready", "deploy-branches", small_taken_back, ends, 240),
     Scene("small-from-another-vpc", "ready", "deploy-branches", small_from_another_vpc,
           ends, 355),
     Scene("mettel-from-nothing", "ready", "deploy-branches", nothing, ends_and_schedules, 545),

@@ -16,6 +16,9 @@ STILL = {"roles": "iam", "repositories": "ecr"}
 # Whose resources' tags would take a call each.
 TAGGED = ["cloudwatch", "elasticloadbalancing", "servicediscovery"]
 
+# Of the run that changes an environment, and of the one that takes back (drivers/ecs_run.c).
+NO_RUN = [{"key": "berth:run", "value": "none"}, {"key": "berth:recall", "value": "none"}]
+
 
 class State(Snapshot):
     """Describes everything, but copies what nobody can have changed from an earlier description."""
@@ -39,6 +42,11 @@ class State(Snapshot):
 
     def take(self) -> dict[str, Any]:
         return super().take() | self.same | {"counts": self.counts()}
+
+    def clusters(self) -> Iterator[tuple[str, Any]]:
+        """Without marks that say that there is no such run: they stay where once there was one."""
+        for name, one in super().clusters():
+            yield name, one | {"tags": [tag for tag in one["tags"] if tag not in NO_RUN]}
 
     def roles(self) -> Iterator[tuple[str, Any]]:
         return iter(()) if "roles" in self.same else super().roles()
