@@ -113,10 +113,24 @@ static int ports_check(const cJSON *want, const char *path, struct err *err)
     return 0;
 }
 
+/* What Fargate needs, and limits and capacity count. */
+static int sizes_check(const cJSON *want, const char *path, struct err *err)
+{
+    static const char *const sizes[] = { "cpu", "memory" };
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+        if (json_str(want, sizes[i]) == NULL)
+            return err_set(err, ERR_USER,
+                           "%s.%s: is needed on Fargate, and must be known before anything is made",
+                           path, sizes[i]);
+    return 0;
+}
+
 static int definition_check(const cJSON *want, const char *service, const char *path,
                             struct err *err)
 {
     int64_t cpu = 0, memory = 0;
+    if (sizes_check(want, path, err) < 0)
+        return -1;
     if (str_to_int64(json_str(want, "cpu"), 0, INT32_MAX, &cpu) == 0 &&
         str_to_int64(json_str(want, "memory"), 0, INT32_MAX, &memory) == 0 &&
         size_check(service, cpu, memory, err) < 0)

@@ -5,6 +5,7 @@
 #include <regex.h>
 
 #include "executor/base/near.h"
+#include "executor/base/redact.h"
 
 /* What a check knows: the whole schema (for $ref), where it is, and what it has found. */
 struct check {
@@ -126,12 +127,13 @@ static void expected_types(struct check *c, const cJSON *schema, struct strbuf *
             add_expected(out, one->valuestring);
 }
 
-/* The value as a message shows it, cut where it is long. */
+/* The value as a message shows it, cut where it is long: of a secret not even a part. */
 static char *shown(const cJSON *value)
 {
     if (cJSON_IsObject(value) || cJSON_IsArray(value))
         return xstrdup(type_words(type_of(value)));
-    char *text = json_print(value);
+    _cleanup_free_ char *printed = json_print(value);
+    char *text = redact_copy(printed);
     if (strlen(text) > 60) {
         size_t end = 57;
         while (end > 0 && ((unsigned char)text[end] & 0xc0) == 0x80)

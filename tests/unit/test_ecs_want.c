@@ -142,6 +142,13 @@ static void wrong_specs_are_refused_before_any_call(void **state)
         { "taskDefinition", "{\"cpu\":\"512\",\"memory\":\"1536\"}",
           "services.api.memory: with cpu 512 Fargate takes 1024 to 4096 MiB in steps of 1024, not "
           "1536" },
+        { "taskDefinition", "{\"cpu\":null}",
+          "services.api.taskDefinition.cpu: is needed on Fargate, and must be known before "
+          "anything "
+          "is made" },
+        { "taskDefinition", "{\"memory\":{\"${}\":\"${s.Memory}\"}}",
+          "services.api.taskDefinition.memory: is needed on Fargate, and must be known before "
+          "anything is made" },
         { "executionRole", "null",
           "services.api.executionRole: is needed on Fargate, to pull the image and to write logs; "
           "name a role" },

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "executor/base/redact.h"
 #include "executor/base/schema.h"
 #include "executor/base/schemas.h"
 
@@ -46,6 +47,16 @@ static void test_types(void **state)
     expect("{\"type\":[\"integer\",\"null\"]}", "{}",
            ": must be a whole number or null, is an object");
     expect("{\"type\":\"boolean\"}", "1", ": must be true or false, is 1");
+}
+
+static void test_a_secret_is_not_cut(void **state)
+{
+    (void)state;
+    redact_add("a-password-that-reaches-over-the-end-of-what-is-shown");
+    expect("{\"pattern\":\"^b\"}",
+           "\"https://a-password-that-reaches-over-the-end-of-what-is-shown@host/\"",
+           ": must match ^b, is \"https://[MASKED]@host/\"");
+    redact_release();
 }
 
 static void test_bounds(void **state)
@@ -136,9 +147,13 @@ static void test_many_problems(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_types),   cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_members), cmocka_unit_test(test_any_of),
-        cmocka_unit_test(test_lines),   cmocka_unit_test(test_many_problems),
+        cmocka_unit_test(test_types),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_a_secret_is_not_cut),
+        cmocka_unit_test(test_members),
+        cmocka_unit_test(test_any_of),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_many_problems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
