@@ -158,7 +158,7 @@ int grafana_call(struct grafana *g, const char *method, const char *path, const 
                  struct rest_answer *ret, struct err *err)
 {
     struct retry retry;
-    retry_init(&retry, clock_now());
+    retry_init(&retry);
     for (;;) {
         _cleanup_rest_answer_ struct rest_answer answer = REST_ANSWER_INIT;
         _cleanup_err_ struct err failure = ERR_INIT;

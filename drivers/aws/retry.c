@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/aws/retry.h"
 
+#include <math.h>
 #include <openssl/rand.h>
 
 #include "executor/base/clock.h"
@@ -13,19 +14,19 @@ struct retry_case {
     const char *code;    /* NULL: any */
     const char *message; /* a part of it; NULL: any */
     enum condition condition;
-    unsigned tries;   /* at most, the first one included */
-    double seconds;   /* since the call began, at most */
+    unsigned tries;   /* that fail in this way in a row, at most */
+    double seconds;   /* since the first of them failed, at most */
     double base, cap; /* of the full-jitter backoff, seconds */
 };
 
 static const struct retry_case retry_cases[];
 static const size_t retry_cases_n;
 
-void retry_init(struct retry *r, double now)
+void retry_init(struct retry *r)
 {
-    *r = (struct retry){ .start = now };
+    *r = (struct retry){ .last = NULL };
     if (RAND_bytes((unsigned char *)&r->random, sizeof(r->random)) != 1)
-        r->random = (unsigned)(uintptr_t)r ^ (unsigned)(now * 1e6);
+        r->random = (unsigned)(uintptr_t)r ^ (unsigned)(clock_now() * 1e6);
 }
 
 /* Between 0 and 1. Jitter needs no better generator than this (Marsaglia's xorshift). */
@@ -59,22 +60,52 @@ static const struct retry_case *case_find(const struct err *err,
     return NULL;
 }
 
+/* A case that the call meets for the first time adds its patience to the whole call's. */
+static void case_meet(struct retry *r, const struct retry_case *c)
+{
+    uint32_t bit = UINT32_C(1) << (c - retry_cases);
+    if (r->met & bit)
+        return;
+    r->met |= bit;
+    r->all.tries_most += c->tries;
+    r->all.seconds_most += c->seconds;
+}
+
+static void span_add(struct retry_span *span, double now)
+{
+    if (span->tries++ == 0)
+        span->since = now;
+}
+
+static bool span_lasts(const struct retry_span *span, double until)
+{
+    return span->tries < span->tries_most && until - span->since <= span->seconds_most;
+}
+
+/* It goes on growing when the failure changes: a service that fails in several ways is no better
+ * off than one that fails in one. */
+static double backoff(struct retry *r, const struct retry_case *c)
+{
+    double ceiling = c->base;
+    for (unsigned i = 1; i < r->all.tries && ceiling < c->cap; i++)
+        ceiling *= 2;
+    return fmin(ceiling, c->cap) * jitter(r);
+}
+
 bool retry_again(struct retry *r, const struct err *err, const struct retry_context *context,
                  double now, double *ret_wait)
 {
-    r->tries++;
     const struct retry_case *c = case_find(err, context);
-    if (c == NULL || r->tries >= c->tries)
+    if (c == NULL)
         return false;
-    double ceiling = c->base;
-    for (unsigned i = 1; i < r->tries && ceiling < c->cap; i++)
-        ceiling *= 2;
-    if (ceiling > c->cap)
-        ceiling = c->cap;
-    double wait = ceiling * jitter(r);
-    if (wait < context->retry_after)
-        wait = context->retry_after;
-    if (now + wait - r->start > c->seconds)
+    if (c != r->last)
+        r->row = (struct retry_span){ .tries_most = c->tries, .seconds_most = c->seconds };
+    r->last = c;
+    case_meet(r, c);
+    span_add(&r->row, now);
+    span_add(&r->all, now);
+    double wait = fmax(backoff(r, c), context->retry_after);
+    if (!span_lasts(&r->row, now + wait) || !span_lasts(&r->all, now + wait))
         return false;
     *ret_wait = wait;
     return true;
@@ -90,7 +121,8 @@ static const struct retry_case retry_cases[] = {
     /* The time decides: with the jitter a dozen tries may be over within half a minute. */
     { ERR_THROTTLED, NULL, NULL, ALWAYS, 200, 180, 0.5, 20 },
     { ERR_TRANSIENT, NULL, NULL, ALWAYS, 6, 90, 0.1, 5 },
-    { ERR_TIMEOUT, NULL, NULL, ALWAYS, 3, 120, 0.2, 2 },
+    /* Each try may take a minute. */
+    { ERR_TIMEOUT, NULL, NULL, ALWAYS, 3, 60, 0.2, 2 },
     /* Nobody there: a host without network should say so soon. */
     { ERR_UNREACHABLE, NULL, NULL, ALWAYS, 4, 30, 0.2, 2 },
     /* Registrations of one task definition family exclude each other:
@@ -116,3 +148,4 @@ static const struct retry_case retry_cases[] = {
     { ERR_NOT_FOUND, NULL, NULL, JUST_CREATED, 30, 60, 0.5, 5 },
 };
 static const size_t retry_cases_n = ARRAY_SIZE(retry_cases);
+_Static_assert(ARRAY_SIZE(retry_cases) <= 32, "struct retry has a bit for each case");

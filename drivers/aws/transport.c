@@ -439,7 +439,7 @@ int transport_send(struct transport *t, struct transport_call *call, cJSON **ret
                            .call = call,
                            .endpoint = endpoint_find(t->endpoints, call->service),
                            .input = filled != NULL ? filled : call->input };
-    retry_init(&tries.retry, clock_now());
+    retry_init(&tries.retry);
     call->tries = call->throttled = 0;
     return run_tries(&tries, ret, err);
 }

@@ -72,13 +72,95 @@ static unsigned play(const struct err *err, const struct retry_context *context,
 {
     struct retry retry;
     double now = 1000, wait = 0;
-    retry_init(&retry, now);
-    while (retry_again(&retry, err, context, now, &wait)) {
+    unsigned tries = 1;
+    retry_init(&retry);
+    for (; retry_again(&retry, err, context, now, &wait); tries++) {
         assert_true(wait >= 0 && wait <= 20);
         now += wait + 0.05;
     }
     *ret_took = now - 1000;
-    return retry.tries;
+    return tries;
+}
+
+/* Throttles a call until `until`. */
+static void throttle(struct retry *retry, double *now, double until)
+{
+    static const struct err throttled = { .class = ERR_THROTTLED, .aws_code = "Throttling" };
+    double wait;
+    while (*now < until) {
+        assert_true(retry_again(retry, &throttled, &(struct retry_context)NONE, *now, &wait));
+        *now += wait + 0.05;
+    }
+}
+
+/* A connection that is refused, or an error, in the third minute of throttling counts from itself,
+ * and so does the throttling that goes on behind it. */
+static void another_failure_starts_anew(void **state)
+{
+    (void)state;
+    static const enum err_class classes[] = { ERR_TRANSIENT, ERR_UNREACHABLE, ERR_TIMEOUT };
+    for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
+        for (int n = 0; n < 50; n++) {
+            struct err other = { .class = classes[i] };
+            struct retry retry;
+            double now = 1000, wait;
+            retry_init(&retry);
+            throttle(&retry, &now, 1150);
+            for (int tries = 0; tries < 2; tries++) {
+                assert_true(retry_again(&retry, &other, &(struct retry_context)NONE, now, &wait));
+                assert_true(wait <= 5);
+                now += wait;
+            }
+            throttle(&retry, &now, 1185);
+        }
+}
+
+/* Six throttles and an error of the server within seconds: as many tries as one error has. */
+static void tries_of_one_kind_do_not_count_for_another(void **state)
+{
+    (void)state;
+    struct err throttled = { .class = ERR_THROTTLED }, broken = { .class = ERR_TRANSIENT };
+    struct retry retry;
+    double wait;
+    retry_init(&retry);
+    for (int i = 0; i < 6; i++)
+        assert_true(retry_again(&retry, &throttled, &(struct retry_context)NONE, i, &wait));
+    for (int i = 0; i < 5; i++)
+        assert_true(retry_again(&retry, &broken, &(struct retry_context)NONE, 6 + i, &wait));
+    assert_false(retry_again(&retry, &broken, &(struct retry_context)NONE, 11, &wait));
+}
+
+/* No two in a row are of one kind, so that none comes to the end of its case. */
+static void failures_that_take_turns_end(void **state)
+{
+    (void)state;
+    static const struct {
+        enum err_class turns[3];
+        unsigned n;
+        unsigned tries;
+        double seconds; /* the sums of the cases' */
+    } cases[] = {
+        { { ERR_UNREACHABLE, ERR_TRANSIENT }, 2, 10, 120 },
+        { { ERR_UNREACHABLE, ERR_TRANSIENT, ERR_TIMEOUT }, 3, 13, 180 },
+        { { ERR_THROTTLED, ERR_TRANSIENT, ERR_UNREACHABLE }, 3, 210, 300 },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct retry retry;
+        double now = 1000, wait = 0;
+        unsigned tries = 1;
+        retry_init(&retry);
+        for (;; tries++) {
+            struct err err = { .class = cases[i].turns[(tries - 1) % cases[i].n] };
+            if (!retry_again(&retry, &err, &(struct retry_context)NONE, now, &wait))
+                break;
+            now += wait + 0.05;
+            assert_true(now - 1000 <= cases[i].seconds + 1);
+        }
+        /* With throttles it is the time that ends it, else the tries. */
+        if (cases[i].tries < 20)
+            assert_int_equal(tries, cases[i].tries);
+        assert_true(tries >= 10 && tries <= cases[i].tries);
+    }
 }
 
 /* Whatever the jitter. */
@@ -155,10 +237,10 @@ static void retry_after_is_honoured(void **state)
     struct retry_context context = { .retry_after = 7 };
     struct retry retry;
     double wait = 0;
-    retry_init(&retry, 0);
+    retry_init(&retry);
     assert_true(retry_again(&retry, &err, &context, 0, &wait));
     assert_true(wait >= 7);
-    retry_init(&retry, 0);
+    retry_init(&retry);
     context.retry_after = 1000; /* beyond the deadline */
     assert_false(retry_again(&retry, &err, &context, 0, &wait));
 }
@@ -172,7 +254,7 @@ static void waits_are_jittered(void **state)
     for (int i = 0; i < 200; i++) {
         struct retry retry;
         double wait = 0;
-        retry_init(&retry, 0);
+        retry_init(&retry);
         assert_true(retry_again(&retry, &err, &context, 0, &wait));
         least = wait < least ? wait : least;
         most = wait > most ? wait : most;
@@ -186,6 +268,9 @@ int main(void)
         cmocka_unit_test(codes_have_classes),
         cmocka_unit_test(throttling_for_two_minutes_is_outlived),
         cmocka_unit_test(retries_are_bounded),
+        cmocka_unit_test(another_failure_starts_anew),
+        cmocka_unit_test(tries_of_one_kind_do_not_count_for_another),
+        cmocka_unit_test(failures_that_take_turns_end),
         cmocka_unit_test(retry_after_is_honoured),
         cmocka_unit_test(waits_are_jittered),
     };
