@@ -368,9 +368,23 @@ static bool go_on(struct tries *t, const struct creds *creds, const struct http_
     return true;
 }
 
+/* AWS's words, "Rate exceeded", do not tell people that berth has gone on for minutes, nor what
+ * they can do. */
+static int finish_throttled(const struct tries *t, struct err *err)
+{
+    char span[32];
+    return err_wrap(err,
+                    "AWS still throttles this call after %u tr%s in %s; run the job again later, "
+                    "or lower 'rates' and 'workers' in the host config",
+                    t->call->tries, t->call->tries == 1 ? "y" : "ies",
+                    clock_span(clock_now() - t->retry.all.since, span, sizeof(span)));
+}
+
 /* After a try without an answer, "exists already" may mean that the first one was carried out. */
 static int finish_failed(const struct tries *t, struct err *err)
 {
+    if (err->class == ERR_THROTTLED)
+        return finish_throttled(t, err);
     if (t->unanswered && err->class == ERR_EXISTS)
         err_wrap(err, "a try before got no answer and may have been carried out");
     else if (t->call->tries > 1 && err->class != ERR_CANCELLED)

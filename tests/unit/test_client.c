@@ -465,6 +465,34 @@ static void answer_throttled(void *context, size_t n, const char *text, struct s
         cancel_set(&f->cancel);
 }
 
+/* Asks the second time for more patience than there is. */
+static void answer_throttled_twice(void *context, size_t n, const char *text,
+                                   struct server_reply *reply)
+{
+    (void)context;
+    (void)text;
+    reply_with(reply, 400, n == 0 ? JSON_HEADER : JSON_HEADER "Retry-After: 60\r\n",
+               "{\"__type\":\"ThrottlingException\",\"message\":\"Rate exceeded\"}");
+}
+
+static void a_call_that_is_throttled_to_the_end_says_what_to_do(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f, answer_throttled_twice);
+    session_limit(f.session, clock_now() + 50);
+    assert_int_equal(aws_call(f.session, "ecs", "ListClusters", NULL, NULL, &f.err), -1);
+    assert_int_equal(server_requests(f.server), 2);
+    assert_int_equal(f.err.class, ERR_THROTTLED);
+    assert_int_equal(err_blame(&f.err), BLAME_SYSTEM);
+    const char *said = "ecs:ListClusters: AWS still throttles this call after 2 tries in ";
+    const char *advice = " s; run the job again later, or lower 'rates' and 'workers' in the host "
+                         "config: Rate exceeded (ThrottlingException, request id-7)";
+    assert_true(str_starts(f.err.message, said));
+    assert_true(str_ends(f.err.message, advice));
+    stop(&f);
+}
+
 static void cancel_ends_the_wait_between_tries(void **state)
 {
     (void)state;
@@ -532,6 +560,7 @@ int main(void)
         cmocka_unit_test(a_role_that_this_session_made_is_waited_for),
         cmocka_unit_test(a_write_that_must_not_happen_twice_has_a_connection_of_its_own),
         cmocka_unit_test(an_answer_that_was_lost_is_told_of),
+        cmocka_unit_test(a_call_that_is_throttled_to_the_end_says_what_to_do),
         cmocka_unit_test(cancel_ends_the_wait_between_tries),
         cmocka_unit_test(threads_share_a_session),
     };
