@@ -43,6 +43,9 @@ int ecs_cluster_pipeline(struct session *s, const struct graph *g, int64_t *ret,
 
 /* The same for a cluster that is about to be created. */
 void ecs_run_put(struct resource *cluster, cJSON *tags);
+/* After the services are read: reads the cluster's marks once more, where there may be any. A run
+ * that puts itself there later writes later, too: what was read is not its own. */
+int ecs_run_look_again(struct session *s, const struct graph *g, struct err *err);
 /* Another run that had not ended when the cluster was read, or takes back what it has written;
  * NULL: there is none. */
 const char *ecs_run_other(const struct graph *g);

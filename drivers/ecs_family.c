@@ -107,7 +107,7 @@ int ecs_family_look(struct session *s, struct resource *r, struct err *err)
         if (ours == NULL && find_ours(s, r, "INACTIVE", &ours, err) < 0)
             return -1;
     }
-    bool is_left = active && !json_bool(r->memo, "removing", false);
+    bool is_left = active && !json_bool(r->memo, RESOURCE_REMOVING, false);
     if (ours == NULL && is_left)
         ours = steal_ptr(&foreign); /* for others to tell whose it is */
     family_take(r, steal_ptr(&ours));
@@ -174,7 +174,7 @@ static int revisions_delete(struct session *s, cJSON *arns, struct err *err)
 int ecs_family_remove(struct session *s, struct resource *r, struct err *err)
 {
     _cleanup_json_ cJSON *gone = cJSON_CreateArray();
-    json_put_bool(r->memo, "removing", true);
+    json_put_bool(r->memo, RESOURCE_REMOVING, true);
     if (revisions_take(s, r, "ACTIVE", gone, err) < 0)
         return -1;
     if (!r->graph->context.teardown)

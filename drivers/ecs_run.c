@@ -71,6 +71,33 @@ const char *ecs_run_other(const struct graph *g)
     return other != NULL ? other : other_recall(&g->context, r->tags);
 }
 
+/* As it is at this moment. The caller owns *ret. */
+static int read_tags(struct session *s, const struct graph *g, cJSON **ret, struct err *err)
+{
+    _cleanup_json_ cJSON *output = NULL;
+    if (ecs_cluster_read(s, g->context.environment, &output, err) < 0)
+        return -1;
+    *ret = tags_from_list(json_at(output, "clusters/0/tags"), "key", "value");
+    return 0;
+}
+
+/* Only a host that takes back puts a name there, so one that leaves all as it is spares the read of
+ * a cluster that never had one. */
+int ecs_run_look_again(struct session *s, const struct graph *g, struct err *err)
+{
+    struct resource *r = graph_find(g, ECS_CLUSTER);
+    const struct context *c = &g->context;
+    bool matters = c->takes_back || (r != NULL && json_get(r->tags, RUN_TAG) != NULL);
+    if (r == NULL || c->run == NULL || !matters)
+        return 0;
+    _cleanup_json_ cJSON *tags = NULL;
+    if (read_tags(s, g, &tags, err) < 0)
+        return -1;
+    cJSON_Delete(r->tags);
+    r->tags = steal_ptr(&tags);
+    return 0;
+}
+
 void ecs_run_put(struct resource *cluster, cJSON *tags)
 {
     const struct context *c = &cluster->graph->context;
@@ -89,16 +116,6 @@ static int put_tags(struct session *s, const struct resource *cluster, const cJS
     json_put_str(input, "resourceArn", json_str(cluster->outputs, "Arn"));
     json_put(input, "tags", tags_to_list(tags, "key", "value"));
     return aws_call(s, "ecs", "TagResource", input, NULL, err);
-}
-
-/* As it is at this moment. The caller owns *ret. */
-static int read_tags(struct session *s, const struct graph *g, cJSON **ret, struct err *err)
-{
-    _cleanup_json_ cJSON *output = NULL;
-    if (ecs_cluster_read(s, g->context.environment, &output, err) < 0)
-        return -1;
-    *ret = tags_from_list(json_at(output, "clusters/0/tags"), "key", "value");
-    return 0;
 }
 
 int ecs_cluster_pipeline(struct session *s, const struct graph *g, int64_t *ret, struct err *err)

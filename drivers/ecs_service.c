@@ -31,7 +31,7 @@ static void service_take(struct resource *r, const cJSON *service)
 static bool service_is_there(const struct resource *r, const cJSON *service)
 {
     const char *status = json_str(service, "status");
-    bool removing = r->want == NULL || json_bool(r->memo, "removing", false);
+    bool removing = r->want == NULL || json_bool(r->memo, RESOURCE_REMOVING, false);
     return str_eq(status, "ACTIVE") || (str_eq(status, "DRAINING") && removing);
 }
 
@@ -90,15 +90,6 @@ static void mark_loop(struct resource *r)
         json_put_str(r->have, "rolloutState", "FAILED");
 }
 
-/* What another run has written, and may take back. */
-static void mark_unsettled(struct resource *r)
-{
-    const char *other = r->want != NULL ? ecs_run_other(r->graph) : NULL;
-    if (other != NULL)
-        json_put_strf(r->memo, RESOURCE_UNSETTLED,
-                      "another job, '%s', has begun to deploy and not ended", other);
-}
-
 static int service_observe(struct session *s, struct resource *const *r, size_t n, struct err *err)
 {
     _cleanup_json_ cJSON *services = NULL;
@@ -119,7 +110,6 @@ static int service_observe(struct session *s, struct resource *const *r, size_t 
         ecs_stops_look(s, r[i]);
         ecs_service_blame(r[i]);
         mark_loop(r[i]);
-        mark_unsettled(r[i]);
         cJSON_Delete(r[i]->tags);
         r[i]->tags = tags_from_list(json_get(service, "tags"), "key", "value");
         if (r[i]->want == NULL)
@@ -208,6 +198,16 @@ static int others_find(struct session *s, struct graph *g, struct err *err)
     return 0;
 }
 
+/* What another run has written, and may take back. */
+static void mark_unsettled(struct graph *g)
+{
+    const char *other = ecs_run_other(g);
+    for (size_t i = 0; other != NULL && i < g->n; i++)
+        if (g->v[i]->type == &ecs_service_type && g->v[i]->want != NULL)
+            json_put_strf(g->v[i]->memo, RESOURCE_UNSETTLED,
+                          "another job, '%s', has begun to deploy and not ended", other);
+}
+
 /* The wanted ones are read by their names; a list of all is asked for only where there are more. In
  * a teardown, where none is wanted, tasks have told of those that no list has. */
 static int service_discover(struct session *s, struct graph *g, struct err *err)
@@ -218,8 +218,9 @@ static int service_discover(struct session *s, struct graph *g, struct err *err)
     resources_mark_observed(g, &ecs_service_type);
     if (cluster == NULL || cluster->have == NULL)
         return 0;
-    if (wanted_observe(s, g, err) < 0)
+    if (wanted_observe(s, g, err) < 0 || ecs_run_look_again(s, g, err) < 0)
         return -1;
+    mark_unsettled(g);
     return are_all(g, cluster) ? 0 : others_find(s, g, err);
 }
 
@@ -315,7 +316,7 @@ static int64_t tasks_of(const cJSON *state)
 static int service_remove(struct session *s, struct resource *r, struct err *err)
 {
     const cJSON *state = json_get(r->memo, "state");
-    json_put_bool(r->memo, "removing", true);
+    json_put_bool(r->memo, RESOURCE_REMOVING, true);
     json_put_int(r->memo, "tasks", tasks_of(state));
     if (str_eq(json_str(state, "status"), "DRAINING"))
         return 0;

@@ -83,7 +83,7 @@ static int delete_it(struct session *s, struct resource *r, struct strbuf *what,
     if (aws_call(s, "ecs", "DeleteService", input, NULL, err) < 0 && err->class != ERR_NOT_FOUND)
         return -1;
     err_release(err);
-    json_put_bool(r->memo, "removing", true);
+    json_put_bool(r->memo, RESOURCE_REMOVING, true);
     strbuf_adds(what, "deleted, since this job has created it");
     return 0;
 }

@@ -238,6 +238,8 @@ enum progress {
 #define RESOURCE_BLAMELESS "blameless"
 /* In a resource's memo: why what is there, even if it is as wanted, may not be so for long. */
 #define RESOURCE_UNSETTLED "unsettled"
+/* In a resource's memo: true once this run has asked for its removal. */
+#define RESOURCE_REMOVING "removing"
 /* In a resource's memo: since when it is there, in seconds since 1970, where its kind tells. */
 #define RESOURCE_CREATED "created"
 

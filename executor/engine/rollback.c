@@ -94,12 +94,16 @@ static void tell_removed(const struct graph *g, struct taken_back *ret)
 
 static void judge(struct recall *recall)
 {
+    const struct resource *r = recall->r;
     strbuf_reset(&recall->why);
-    /* Absent is what was to be removed, and else what cannot be seen yet. */
-    if (recall->r->have == NULL)
+    if (r->have != NULL) {
+        recall->readiness = resource_judge(r, &recall->why);
+    } else if (json_bool(r->memo, RESOURCE_REMOVING, false)) {
         recall->readiness = READY;
-    else
-        recall->readiness = resource_judge(recall->r, &recall->why);
+    } else {
+        recall->readiness = WAITING;
+        strbuf_adds(&recall->why, "not visible");
+    }
     recall->settled = recall->readiness != WAITING;
 }
 

@@ -19,7 +19,9 @@
         .call = "ecs:DescribeServices",                                                            \
         .answer = "{\"services\":[{\"serviceName\":\"" NAME "\",\"status\":\"ACTIVE\"}]}"          \
     }
-#define RUN_TAGS(run) OURS "," TAG("berth:pipeline", "100") "," TAG("berth:run", run)
+/* With the one service. */
+#define CLUSTER_HAS(tags) CLUSTER_OF(tags, 1, 0, 0)
+#define RUN_TAGS(run)     OURS "," TAG("berth:pipeline", "100") "," TAG("berth:run", run)
 
 static int begin(struct script *t)
 {
@@ -38,13 +40,13 @@ static void open_run(struct script *t, const struct script_row *rows, bool takes
     t->g->context.run = RUN;
     t->g->context.takes_back = takes_back;
     script_discover(t, ECS_CLUSTER);
-    script_observe(t, SERVICE);
+    script_discover(t, SERVICE);
 }
 
 static void a_run_that_would_take_back_is_marked_until_it_ends(void **state)
 {
     (void)state;
-    static const struct script_row rows[] = { CLUSTER(OURS), SERVICE_IS, TAGGED, { 0 } };
+    static const struct script_row rows[] = { CLUSTER_HAS(OURS), SERVICE_IS, TAGGED, { 0 } };
     struct script t;
     open_run(&t, rows, true);
     script_resource(&t, SERVICE)->action = ACTION_UPDATE;
@@ -64,7 +66,7 @@ static void a_run_that_would_take_back_is_marked_until_it_ends(void **state)
 static void no_other_run_is_marked(void **state)
 {
     (void)state;
-    static const struct script_row rows[] = { CLUSTER(RUN_TAGS("none")), SERVICE_IS, { 0 } };
+    static const struct script_row rows[] = { CLUSTER_HAS(RUN_TAGS("none")), SERVICE_IS, { 0 } };
     static const bool takes_back[] = { false, true };
     for (size_t i = 0; i < ARRAY_SIZE(takes_back); i++) {
         struct script t;
@@ -83,7 +85,9 @@ static void no_other_run_is_marked(void **state)
 static void whoever_finds_another_run_takes_its_place(void **state)
 {
     (void)state;
-    static const struct script_row rows[] = { CLUSTER(RUN_TAGS(OTHER)), SERVICE_IS, TAGGED, { 0 } };
+    static const struct script_row rows[] = {
+        CLUSTER_HAS(RUN_TAGS(OTHER)), SERVICE_IS, TAGGED, { 0 }
+    };
     struct script t;
     open_run(&t, rows, false);
     assert_string_equal(json_str(script_resource(&t, SERVICE)->memo, RESOURCE_UNSETTLED),
@@ -91,10 +95,45 @@ static void whoever_finds_another_run_takes_its_place(void **state)
     assert_int_equal(begin(&t), 0);
     assert_json(json_get(script_input(&t, "ecs:TagResource", 0), "tags"),
                 "[" TAG("berth:run", RUN) "]");
-    assert_int_equal(script_count(&t, "ecs:DescribeClusters"), 2); /* once more, behind the mark */
+    assert_int_equal(script_count(&t, "ecs:DescribeClusters"), 3); /* once more, behind the mark */
     end(&t);
     assert_json(json_get(script_input(&t, "ecs:TagResource", 1), "tags"),
                 "[" TAG("berth:run", "none") "]");
+    script_close(&t);
+}
+
+/* It puts itself there after the cluster was read, and writes before the services are. */
+static void another_that_begins_between_two_reads_is_found(void **state)
+{
+    (void)state;
+    static const char *const before[] = { "none", NULL };
+    for (size_t i = 0; i < ARRAY_SIZE(before); i++) {
+        const struct script_row rows[] = {
+            before[i] != NULL ? (struct script_row)CLUSTER_HAS(RUN_TAGS("none"))
+                              : (struct script_row)CLUSTER_HAS(OURS),
+            CLUSTER_HAS(RUN_TAGS(OTHER)),
+            SERVICE_IS,
+            TAGGED,
+            { 0 },
+        };
+        struct script t;
+        open_run(&t, rows, before[i] == NULL);
+        assert_non_null(json_str(script_resource(&t, SERVICE)->memo, RESOURCE_UNSETTLED));
+        assert_int_equal(begin(&t), 0);
+        assert_json(json_get(script_input(&t, "ecs:TagResource", 0), "tags"),
+                    "[" TAG("berth:run", RUN) "]");
+        script_close(&t);
+    }
+}
+
+/* No host has ever put a name there, and this one does not. */
+static void who_leaves_all_as_it_is_reads_once(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = { CLUSTER_HAS(OURS), SERVICE_IS, { 0 } };
+    struct script t;
+    open_run(&t, rows, false);
+    assert_int_equal(script_count(&t, "ecs:DescribeClusters"), 1);
     script_close(&t);
 }
 
@@ -102,7 +141,8 @@ static void whoever_finds_another_run_takes_its_place(void **state)
 static char *cluster_with(const char *run, int64_t seconds, const char *by)
 {
     return xasprintf("{\"clusters\":[{\"clusterArn\":\"" ARN "cluster/c\",\"status\":\"ACTIVE\","
-                     "\"tags\":[" OURS
+                     "\"activeServicesCount\":1,\"runningTasksCount\":0,"
+                     "\"pendingTasksCount\":0,\"tags\":[" OURS
                      "," TAG("berth:run", "%s") "," TAG("berth:recall", "%lld %s") "]}]}",
                      run, (long long)time(NULL) + seconds, by);
 }
@@ -117,7 +157,8 @@ static void nothing_begins_while_another_takes_back(void **state)
         const struct script_row rows[] = {
             { .call = "ecs:DescribeClusters", .answer = cluster },
             { .call = "ecs:DescribeClusters", .answer = cluster },
-            CLUSTER(RUN_TAGS(RUN)),
+            { .call = "ecs:DescribeClusters", .answer = cluster },
+            CLUSTER_HAS(RUN_TAGS(RUN)),
             SERVICE_IS,
             TAGGED,
             { 0 },
@@ -126,7 +167,7 @@ static void nothing_begins_while_another_takes_back(void **state)
         open_run(&t, rows, false);
         assert_string_equal(ecs_run_other(t.g), OTHER);
         assert_int_equal(begin(&t), 0);
-        assert_int_equal(script_count(&t, "ecs:DescribeClusters"), 3);
+        assert_int_equal(script_count(&t, "ecs:DescribeClusters"), 4);
         script_close(&t);
     }
 }
@@ -149,7 +190,7 @@ static void a_recall_that_is_over_keeps_nobody(void **state)
         struct script t;
         open_run(&t, rows, false);
         assert_int_equal(begin(&t), 0);
-        assert_int_equal(script_count(&t, "ecs:DescribeClusters"), 2);
+        assert_int_equal(script_count(&t, "ecs:DescribeClusters"), 3);
         script_close(&t);
     }
 }
@@ -179,6 +220,8 @@ int main(void)
         cmocka_unit_test(a_run_that_would_take_back_is_marked_until_it_ends),
         cmocka_unit_test(no_other_run_is_marked),
         cmocka_unit_test(whoever_finds_another_run_takes_its_place),
+        cmocka_unit_test(another_that_begins_between_two_reads_is_found),
+        cmocka_unit_test(who_leaves_all_as_it_is_reads_once),
         cmocka_unit_test(nothing_begins_while_another_takes_back),
         cmocka_unit_test(a_recall_that_is_over_keeps_nobody),
         cmocka_unit_test(a_cancel_ends_that_wait),

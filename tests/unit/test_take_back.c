@@ -309,6 +309,28 @@ static void what_is_not_seen_in_time_is_said(void **state)
     script_close(&t);
 }
 
+/* What goes back to what it was is not done for not being found. */
+static void what_is_not_found_is_not_ready(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        DESCRIBED("d1", "f:1"),
+        UPDATED("d2"),
+        DESCRIBED("d2", "f:2"),
+        UPDATED("d3"),
+        MARKED("100"),
+        { .call = "ecs:DescribeServices", .answer = "{\"services\":[]}" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    change(&t, 0);
+    _cleanup_free_ char *line = take_back_for(&t, 0.1);
+    assert_string_equal(line, "service 'api' is taken back: it goes back to 'f:1', and has not got "
+                              "there yet: not visible");
+    script_close(&t);
+}
+
 static void a_failed_deployment_is_not_wanted_back(void **state)
 {
     (void)state;
@@ -369,6 +391,7 @@ int main(void)
         cmocka_unit_test(it_is_said_before_it_is_done),
         cmocka_unit_test(nothing_is_taken_back_where_another_run_was),
         cmocka_unit_test(what_is_not_seen_in_time_is_said),
+        cmocka_unit_test(what_is_not_found_is_not_ready),
         cmocka_unit_test(a_failed_deployment_is_not_wanted_back),
         cmocka_unit_test(what_was_removed_stays_so),
         cmocka_unit_test(nothing_is_taken_back_once_something_else_goes),
