@@ -245,6 +245,13 @@ static bool reason_tells_rollback(const char *reason)
     return reason != NULL && (strcasestr(reason, "roll") || strcasestr(reason, "circuit"));
 }
 
+static void say_rollback(const struct resource *r, const cJSON *primary, const char *reason,
+                         struct strbuf *why)
+{
+    strbuf_addf(why, "its deployment failed and was rolled back to '%s'", revision_of(primary));
+    add_reason(r, reason, why);
+}
+
 /* Another deployment is the primary one: a rollback of ours, or somebody else's. */
 static enum readiness judge_replaced(const struct resource *r, struct strbuf *why)
 {
@@ -256,8 +263,7 @@ static enum readiness judge_replaced(const struct resource *r, struct strbuf *wh
         reason = primary_reason;
     if (str_eq(json_str(own, "rolloutState"), "FAILED") || reason_tells_rollback(primary_reason) ||
         event_tells_failure_of(r, json_str(r->memo, "deployment"))) {
-        strbuf_addf(why, "its deployment failed and was rolled back to '%s'", revision_of(primary));
-        add_reason(r, reason, why);
+        say_rollback(r, primary, reason, why);
         return FAILED;
     }
     int64_t pipeline = json_int(r->memo, "pipeline", 0);
@@ -268,6 +274,27 @@ static enum readiness judge_replaced(const struct resource *r, struct strbuf *wh
         strbuf_addf(why, "its deployment was replaced by another, '%s', of '%s'",
                     json_str(primary, "id"), revision_of(primary));
     return FAILED;
+}
+
+/*
+ * A deployment of another run that this one awaits, whose id it does not know: the one of the
+ * revision that is wanted. ECS says of a deployment that it is a rollback, or still lists the one
+ * that has failed.
+ */
+static bool awaited_is_rolled_back(const struct resource *r, const cJSON *primary,
+                                   const char **ret_reason)
+{
+    const char *wanted = json_str(r->target, "taskDefinition");
+    const char *primary_reason = json_str(primary, "rolloutStateReason");
+    if (json_get(r->memo, "deployment") != NULL || wanted == NULL ||
+        str_eq(json_str(primary, "taskDefinition"), wanted))
+        return false;
+    const cJSON *awaited =
+        json_find(json_at(r->memo, "state/deployments"), "taskDefinition", wanted);
+    const char *reason = json_str(awaited, "rolloutStateReason");
+    *ret_reason = reason != NULL ? reason : primary_reason;
+    return str_eq(json_str(awaited, "rolloutState"), "FAILED") ||
+           reason_tells_rollback(primary_reason);
 }
 
 /* ECS has done its part; what the load balancer sees may have changed since. */
@@ -354,5 +381,10 @@ enum readiness ecs_service_judge(const struct resource *r, struct strbuf *why)
     }
     if (ecs_service_is_replaced(r))
         return judge_replaced(r, why);
+    const char *reason;
+    if (awaited_is_rolled_back(r, primary, &reason)) {
+        say_rollback(r, primary, reason, why);
+        return FAILED;
+    }
     return judge_primary(r, primary, why);
 }

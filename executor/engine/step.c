@@ -6,13 +6,29 @@
 #define MISSING_SHARE 0.05
 
 /*
- * What is only awaited must stay what was found: a job that is cancelled may take back what it has
- * written, and another may deploy. What this run has written its driver tells apart.
+ * What is only awaited, or was taken over as it was, must stay so: a job that is cancelled may take
+ * back what it has written, and another may deploy. What this run has written its driver tells
+ * apart.
  */
 static bool is_someone_elses_now(const struct step *step)
 {
     struct resource *r = step->r;
-    return r->wait && !step->changed && (r->type->flags & TYPE_APPLICATION) && resource_compare(r);
+    bool written = step->changed || step->outcome.written > 0;
+    return !written && (r->type->flags & TYPE_APPLICATION) && resource_compare(r);
+}
+
+/* What has failed by itself, as an application whose deployment was rolled back, is not as it was
+ * found either: its driver knows why. */
+static void judge_there(struct step *step)
+{
+    struct outcome *outcome = &step->outcome;
+    outcome->readiness = resource_judge(step->r, &outcome->why);
+    if (outcome->readiness == FAILED || !is_someone_elses_now(step))
+        return;
+    outcome->readiness = FAILED;
+    strbuf_reset(&outcome->why);
+    strbuf_adds(&outcome->why, "it is no longer as this job has found it: another job, or "
+                               "somebody, has changed it meanwhile; run the job again");
 }
 
 void step_judge(struct step *step)
@@ -31,12 +47,8 @@ void step_judge(struct step *step)
     } else if (r->have == NULL) {
         outcome->readiness = WAITING;
         strbuf_adds(&outcome->why, "not visible yet");
-    } else if (is_someone_elses_now(step)) {
-        outcome->readiness = FAILED;
-        strbuf_adds(&outcome->why, "it is no longer as this job has found it: another job, or "
-                                   "somebody, has changed it meanwhile; run the job again");
     } else {
-        outcome->readiness = resource_judge(r, &outcome->why);
+        judge_there(step);
     }
 }
 

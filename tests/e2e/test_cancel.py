@@ -287,6 +287,22 @@ def test_what_is_only_awaited_and_taken_back_meanwhile_is_red(small: World) -> N
             "it meanwhile; run the job again" in last_line(result), result.log
 
 
+def test_what_is_only_awaited_and_fails_by_itself_says_why(small: World) -> None:
+    """A retry finds the service as it wants it; what is wrong is the application's own."""
+    change(small)
+    small.aws.fault(service="ecs", fault="crash", match={"serviceName": NOTIFIER}, code=1)
+    with contextlib.ExitStack() as stack:
+        with frozen(small):
+            cancelled(small, lambda: asked(small, "UpdateService", NOTIFIER))
+            small.aws.record_clear()
+            running = stack.enter_context(small.start())
+            until(lambda: len(small.aws.calls("ecs", "DescribeServices")) > 3)
+        result = running.wait(2 * SECONDS)
+    assert not asked(small, "UpdateService", NOTIFIER), result.log
+    assert "service 'notifier': its container 'notifier' exits with 1, again and again" \
+        in last_line(result), result.log
+
+
 def test_what_cannot_be_taken_back_is_said(small: World) -> None:
     """Why, and the rest is taken back all the same; a kind's own setting is what counts."""
     project = small.config["projects"]["77"]

@@ -19,6 +19,10 @@
     ",\"rolloutState\":\"" rollout "\",\"failedTasks\":" failed                                    \
     ",\"taskDefinition\":\"x/f:2\"}],\"deploymentConfiguration\":{\"deploymentCircuitBreaker\":"   \
     "{\"enable\":" BREAKER "}},\"events\":[" events "]}]}"
+#define DEPLOYMENT(id, status, revision, rollout, reason)                                          \
+    "{\"id\":\"" id "\",\"status\":\"" status                                                      \
+    "\",\"createdAt\":100,\"taskDefinition\":\"x/f:" revision "\",\"rolloutState\":\"" rollout     \
+    "\",\"rolloutStateReason\":\"" reason "\"}"
 #define STARTED(n, at)                                                                             \
     "{\"createdAt\":" at ",\"message\":\"(service x) has started " n " tasks: (task t).\"}"
 #define UNPLACED(at)                                                                               \
@@ -291,6 +295,53 @@ static char *lines_of(const cJSON *explanation, const char *title)
     return strbuf_detach(&text);
 }
 
+/* Of a job that was cancelled, or killed: whoever awaits it knows which revision it is of. */
+static void an_awaited_deployment_that_is_rolled_back(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *deployments;
+        enum readiness readiness;
+        const char *why;
+    } cases[] = {
+        { DEPLOYMENT(
+              "d3", "PRIMARY", "1", "IN_PROGRESS",
+              "circuit breaker: rolling back to d1.") "," DEPLOYMENT("d2", "ACTIVE", "2", "FAILED",
+                                                                     "tasks failed to start."),
+          FAILED, "its deployment failed and was rolled back to 'f:1': tasks failed to start" },
+        { DEPLOYMENT("d3", "PRIMARY", "1", "IN_PROGRESS", "circuit breaker: rolling back to d1."),
+          FAILED,
+          "its deployment failed and was rolled back to 'f:1': circuit breaker: rolling back to "
+          "d1" },
+        /* Somebody has deployed something else, says the engine. */
+        { DEPLOYMENT("d3", "PRIMARY", "1", "IN_PROGRESS", "in progress.") "," DEPLOYMENT(
+              "d2", "ACTIVE", "2", "IN_PROGRESS", "in progress."),
+          WAITING, "0 of 1 tasks of 'f:1' run" },
+        /* The one that is wanted is itself a rollback. */
+        { DEPLOYMENT("d3", "PRIMARY", "2", "IN_PROGRESS", "circuit breaker: rolling back to d1."),
+          WAITING, "0 of 1 tasks of 'f:2' run" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_free_ char *service = xasprintf(
+            "{\"services\":[{\"serviceName\":\"" NAME "\",\"status\":\"ACTIVE\",\"desiredCount\":1,"
+            "\"runningCount\":0,\"deployments\":[%s],\"events\":[]}]}",
+            cases[i].deployments);
+        const struct script_row rows[] = {
+            { .call = "ecs:DescribeServices", .answer = service },
+            { 0 },
+        };
+        struct script t;
+        script_open(&t, script_spec, rows);
+        struct resource *r = script_target(&t, SERVICE);
+        json_put_str(r->target, "taskDefinition", "x/f:2");
+        script_observe(&t, SERVICE);
+        _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+        assert_int_equal(r->type->judge(r, &why), cases[i].readiness);
+        assert_string_equal(why.buf, cases[i].why);
+        script_close(&t);
+    }
+}
+
 static void the_log_is_read_to_its_end(void **state)
 {
     (void)state;
@@ -347,6 +398,7 @@ int main(void)
         cmocka_unit_test(a_look_that_was_throttled_is_made_again),
         cmocka_unit_test(no_place_is_blamed_where_it_is_told_of),
         cmocka_unit_test(a_loop_of_an_earlier_run_is_begun_anew),
+        cmocka_unit_test(an_awaited_deployment_that_is_rolled_back),
         cmocka_unit_test(the_log_is_read_to_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
