@@ -41,14 +41,17 @@ int64_t ecs_pipeline_read(const cJSON *tags);
 /* The pipeline that the cluster is marked with now; 0 if none. */
 int ecs_cluster_pipeline(struct session *s, const struct graph *g, int64_t *ret, struct err *err);
 
-/* The same for a cluster that is about to be created. */
+/* The same for a cluster that is about to be created: adds to its tags; and after this run, or
+ * another, has created it. That of another was read. */
 void ecs_run_put(struct resource *cluster, cJSON *tags);
+void ecs_run_made(struct resource *cluster);
+int ecs_run_join(struct session *s, struct resource *cluster, struct err *err);
 /* After the services are read: reads the cluster's marks once more, where there may be any. A run
  * that puts itself there later writes later, too: what was read is not its own. */
 int ecs_run_look_again(struct session *s, const struct graph *g, struct err *err);
 /* Another run that had not ended when the cluster was read, or takes back what it has written;
  * NULL: there is none. */
-const char *ecs_run_other(const struct graph *g);
+const char *ecs_run_other(struct session *s, const struct graph *g);
 /* This run has ended, or has asked for all that is taken back: takes its marks off again. */
 void ecs_run_end(struct session *s, struct graph *g);
 /* struct driver's recall: from now on ecs_run_overtaken() tells why no service is taken back, or is

@@ -103,6 +103,26 @@ static enum readiness cluster_judge(const struct resource *r, struct strbuf *why
     return str_eq(status, "FAILED") ? FAILED : WAITING;
 }
 
+/*
+ * CreateCluster gives a cluster that is there already back as it is, so the tags tell who made it:
+ * this run, another that deploys the environment for the first time, too, or somebody else. What is
+ * not this run's is taken over like anything that exists, behind this run's marks.
+ * https://github.com/hashicorp/terraform-provider-aws/issues/38875
+ */
+static int cluster_made(struct session *s, struct resource *r, const cJSON *tags, struct err *err)
+{
+    bool own = json_equal(r->tags, tags);
+    if (!own && cluster_observe(s, &r, 1, err) < 0)
+        return -1;
+    if (own || json_equal(r->tags, tags)) {
+        ecs_run_made(r);
+        return 0;
+    }
+    if (r->have != NULL && resource_is_ours(r) && ecs_run_join(s, r, err) < 0)
+        return -1;
+    return err_set(err, ERR_EXISTS, "cluster '%s' has been created meanwhile", r->name);
+}
+
 static int cluster_create(struct session *s, struct resource *r, struct err *err)
 {
     const struct context *c = &r->graph->context;
@@ -121,8 +141,8 @@ static int cluster_create(struct session *s, struct resource *r, struct err *err
     resource_set_output(r, "ClusterName", r->name);
     resource_set_output(r, "Arn", json_str(cluster, "clusterArn"));
     cJSON_Delete(r->tags);
-    r->tags = steal_ptr(&tags);
-    return 0;
+    r->tags = tags_from_list(json_get(cluster, "tags"), "key", "value");
+    return cluster_made(s, r, tags, err);
 }
 
 static int cluster_update(struct session *s, struct resource *r, struct err *err)

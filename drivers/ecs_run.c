@@ -24,6 +24,10 @@
 #define NOBODY       "none"
 /* No run takes back for longer: it has ended by then, see watch.h. */
 #define RECALL_SECONDS 60
+/* How far the clocks of two hosts may be apart: AWS refuses calls that are signed more than five
+ * minutes off its own time, either way, and an offset is known only of a host that was refused.
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html */
+#define CLOCKS_APART 600
 /* Between two looks whether another has taken back what it wanted. */
 #define RECALL_PAUSE 1.0
 
@@ -49,26 +53,26 @@ static const char *other_run(const struct context *c, const cJSON *tags)
 }
 
 /* "1763900000 berth-77-5-1a2b3c4d" -> who takes back at this moment, another; NULL: nobody. */
-static const char *other_recall(const struct context *c, const cJSON *tags)
+static const char *other_recall(struct session *s, const struct context *c, const cJSON *tags)
 {
     const char *text = json_str(tags, RECALL_TAG), *space = text ? strchr(text, ' ') : NULL;
     int64_t until = 0;
     if (space == NULL)
         return NULL;
     _cleanup_free_ char *date = xstrndup(text, (size_t)(space - text));
-    int64_t now = time(NULL);
-    bool over =
-        str_to_int64(date, 0, INT64_MAX, &until) < 0 || until < now || until > now + RECALL_SECONDS;
+    int64_t now = session_time(s);
+    bool over = str_to_int64(date, 0, INT64_MAX, &until) < 0 || until < now - CLOCKS_APART ||
+                until > now + RECALL_SECONDS + CLOCKS_APART;
     return !over && is_other(c, space + 1) ? space + 1 : NULL;
 }
 
-const char *ecs_run_other(const struct graph *g)
+const char *ecs_run_other(struct session *s, const struct graph *g)
 {
     const struct resource *r = graph_find(g, ECS_CLUSTER);
     if (r == NULL || r->have == NULL || g->context.run == NULL)
         return NULL;
     const char *other = other_run(&g->context, r->tags);
-    return other != NULL ? other : other_recall(&g->context, r->tags);
+    return other != NULL ? other : other_recall(s, &g->context, r->tags);
 }
 
 /* As it is at this moment. The caller owns *ret. */
@@ -103,10 +107,8 @@ void ecs_run_put(struct resource *cluster, cJSON *tags)
     const struct context *c = &cluster->graph->context;
     if (c->pipeline > 0)
         json_put_strf(tags, PIPELINE_TAG, "%" PRId64, c->pipeline);
-    bool marks = c->run != NULL && c->takes_back;
-    if (marks)
+    if (c->run != NULL && c->takes_back)
         json_put_str(tags, RUN_TAG, c->run);
-    json_put_bool(cluster->memo, "marked", marks);
 }
 
 static int put_tags(struct session *s, const struct resource *cluster, const cJSON *tags,
@@ -140,32 +142,39 @@ static bool environment_changes(const struct graph *g)
     return false;
 }
 
-/* Waits until no other takes back: what this run relies on is not there any more after that. */
+/* Waits until no other takes back: what this run relies on is not there any more after that. What
+ * the other says it is done by is a date of its own clock, so this counts by itself, from when it
+ * sees it first: a host that was killed takes nothing back any more. */
 static int await_recall(struct session *s, const struct graph *g, struct err *err)
 {
-    for (bool said = false;; said = true) {
+    _cleanup_free_ char *seen = NULL;
+    for (double until = 0;;) {
         _cleanup_json_ cJSON *tags = NULL;
         if (read_tags(s, g, &tags, err) < 0)
             return -1;
-        const char *other = other_recall(&g->context, tags);
-        if (other == NULL)
+        const char *other = other_recall(s, &g->context, tags);
+        bool is_new = other != NULL && !str_eq(other, seen);
+        if (other == NULL || (!is_new && clock_now() >= until))
             return 0;
-        if (!said)
+        if (is_new) {
             log_info("waiting for another job, '%s', which was cancelled, and takes back what it "
                      "has deployed",
                      other);
+            free(seen);
+            seen = xstrdup(other);
+            until = clock_now() + RECALL_SECONDS;
+        }
         if (cancel_sleep(session_cancel(s), RECALL_PAUSE) < 0)
             return err_set(err, ERR_CANCELLED, "cancelled before anything was deployed");
     }
 }
 
-int ecs_begin(struct session *s, struct graph *g, struct err *err)
+/* Puts this run's marks on a cluster that is there, as it was read. */
+static int join(struct session *s, struct resource *r, bool changes, struct err *err)
 {
+    const struct graph *g = r->graph;
     const struct context *c = &g->context;
-    struct resource *r = graph_find(g, ECS_CLUSTER);
-    if (r == NULL || r->have == NULL)
-        return 0;
-    bool changes = environment_changes(g), contested = ecs_run_other(g) != NULL;
+    bool contested = ecs_run_other(s, g) != NULL;
     _cleanup_json_ cJSON *tags = cJSON_CreateObject();
     if (changes && c->pipeline > 0 && ecs_pipeline_read(r->tags) != c->pipeline)
         json_put_strf(tags, PIPELINE_TAG, "%" PRId64, c->pipeline);
@@ -177,6 +186,22 @@ int ecs_begin(struct session *s, struct graph *g, struct err *err)
         return -1;
     json_put_bool(r->memo, "marked", json_get(tags, RUN_TAG) != NULL);
     return contested ? await_recall(s, g, err) : 0;
+}
+
+int ecs_begin(struct session *s, struct graph *g, struct err *err)
+{
+    struct resource *r = graph_find(g, ECS_CLUSTER);
+    return r != NULL && r->have != NULL ? join(s, r, environment_changes(g), err) : 0;
+}
+
+void ecs_run_made(struct resource *cluster)
+{
+    json_put_bool(cluster->memo, "marked", json_get(cluster->tags, RUN_TAG) != NULL);
+}
+
+int ecs_run_join(struct session *s, struct resource *cluster, struct err *err)
+{
+    return join(s, cluster, true, err);
 }
 
 bool ecs_cluster_is_retried(const struct graph *g)
@@ -193,23 +218,29 @@ void ecs_run_end(struct session *s, struct graph *g)
         return;
     _cleanup_json_ cJSON *tags = cJSON_CreateObject();
     _cleanup_err_ struct err err = ERR_INIT;
-    if (json_bool(r->memo, "marked", false) && json_get(r->memo, "overtaken") == NULL)
+    if (json_bool(r->memo, "marked", false) && json_get(r->memo, "overtaken") == NULL) {
         json_put_str(tags, RUN_TAG, NOBODY);
+        json_put_bool(r->memo, "ended", true);
+    }
     if (json_bool(r->memo, "recalls", false)) /* even after the end, where that was cancelled */
         json_put_str(tags, RECALL_TAG, NOBODY);
     json_put_bool(r->memo, "marked", false);
     json_put_bool(r->memo, "recalls", false);
-    if (tags->child != NULL && put_tags(s, r, tags, &err) < 0 && err.class != ERR_CANCELLED)
-        graph_warn(g,
-                   "the cluster's tag '%s' could not be set back to '" NOBODY
-                   "', so that the next job looks at all services once more: %s",
-                   RUN_TAG, err.message);
+    if (tags->child == NULL || put_tags(s, r, tags, &err) == 0 || err.class == ERR_CANCELLED)
+        return;
+    bool recalls = json_get(tags, RECALL_TAG) != NULL;
+    graph_warn(g,
+               "the cluster's tag '%s' could not be set back to '" NOBODY
+               "', so that the next job %s: %s",
+               recalls ? RECALL_TAG : RUN_TAG,
+               recalls ? "may wait for a minute" : "looks at all services once more", err.message);
 }
 
 /* Who has worked on the environment since this run began, as the cluster tells now; the caller
  * frees it. NULL: nobody. */
-static char *overtaken_by(const struct context *c, const cJSON *tags)
+static char *overtaken_by(const struct resource *cluster, const cJSON *tags)
 {
+    const struct context *c = &cluster->graph->context;
     int64_t pipeline = ecs_pipeline_read(tags);
     if (c->pipeline != 0 && pipeline > c->pipeline)
         return xasprintf("pipeline %" PRId64 " has begun to deploy", pipeline);
@@ -218,6 +249,8 @@ static char *overtaken_by(const struct context *c, const cJSON *tags)
     const char *other = other_run(c, tags);
     if (other != NULL)
         return xasprintf("another job, '%s', has begun to deploy", other);
+    if (json_bool(cluster->memo, "ended", false) && str_eq(json_str(tags, RUN_TAG), NOBODY))
+        return xstrdup("this job had ended already, and another may have found it as it wants it");
     return xstrdup("another job has been there since, and may have found it as it wants it");
 }
 
@@ -229,14 +262,15 @@ static int claim(struct session *s, struct resource *cluster, double until, char
     _cleanup_json_ cJSON *tags = cJSON_CreateObject(), *now = NULL;
     if (c->run != NULL) {
         int64_t seconds = (int64_t)(until - clock_now()) + 1;
-        json_put_strf(tags, RECALL_TAG, "%" PRId64 " %s", (int64_t)time(NULL) + seconds, c->run);
+        json_put_strf(tags, RECALL_TAG, "%" PRId64 " %s", (int64_t)session_time(s) + seconds,
+                      c->run);
         if (put_tags(s, cluster, tags, err) < 0)
             return -1;
         json_put_bool(cluster->memo, "recalls", true);
     }
     if (read_tags(s, cluster->graph, &now, err) < 0)
         return -1;
-    *ret_overtaken = overtaken_by(c, now);
+    *ret_overtaken = overtaken_by(cluster, now);
     return 0;
 }
 

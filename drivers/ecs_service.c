@@ -199,9 +199,9 @@ static int others_find(struct session *s, struct graph *g, struct err *err)
 }
 
 /* What another run has written, and may take back. */
-static void mark_unsettled(struct graph *g)
+static void mark_unsettled(struct session *s, struct graph *g)
 {
-    const char *other = ecs_run_other(g);
+    const char *other = ecs_run_other(s, g);
     for (size_t i = 0; other != NULL && i < g->n; i++)
         if (g->v[i]->type == &ecs_service_type && g->v[i]->want != NULL)
             json_put_strf(g->v[i]->memo, RESOURCE_UNSETTLED,
@@ -220,7 +220,7 @@ static int service_discover(struct session *s, struct graph *g, struct err *err)
         return 0;
     if (wanted_observe(s, g, err) < 0 || ecs_run_look_again(s, g, err) < 0)
         return -1;
-    mark_unsettled(g);
+    mark_unsettled(s, g);
     return are_all(g, cluster) ? 0 : others_find(s, g, err);
 }
 

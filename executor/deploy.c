@@ -220,6 +220,7 @@ static void take_back(struct deploy *d, const struct engine_options *options, st
     engine_take_back(d->errand.session, d->graph, options,
                      cancel_since(d->request->errand.cancel) + TAKE_BACK_SECONDS, &taken);
     report_phase(&d->errand.report, NULL);
+    deploy_say_warnings(d);
     for (size_t i = 0; i < taken.lines.n; i++)
         log_info("%s", taken.lines.v[i]);
     strlist_release(&taken.lines);

@@ -73,6 +73,8 @@ int session_account(struct session *s, const char **ret, struct err *err);
  */
 int session_principal(struct session *s, const char **ret, struct err *err);
 struct cancel *session_cancel(struct session *s);
+/* The date as AWS has it, as far as that is known: once a call was refused for it. */
+time_t session_time(struct session *s);
 /* From now on calls end with another cancel, which outlives the session: for what is to be done
  * after a run that was cancelled. Not while others use the session. */
 void session_outlive(struct session *s, struct cancel *cancel);

@@ -96,6 +96,11 @@ struct cancel *session_cancel(struct session *s)
     return s->cancel;
 }
 
+time_t session_time(struct session *s)
+{
+    return s->transport != NULL ? transport_time(s->transport) : time(NULL);
+}
+
 void session_outlive(struct session *s, struct cancel *cancel)
 {
     s->cancel = cancel;

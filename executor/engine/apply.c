@@ -203,17 +203,20 @@ static void skip_all(struct apply *a, enum action action, enum err_class class, 
     }
 }
 
-/* Looks once more at what this run has changed or awaited: it must be what runs in the end, too. */
+/* Looks once more at what this run has changed, awaited or taken over from another that made it
+ * first: it must be what runs in the end, too. */
 static void start_verify(struct apply *a)
 {
     for (size_t i = 0; i < a->g->n_order; i++) {
         struct resource *r = a->g->order[i];
         struct step *step = step_of(a, r);
-        bool concerned = step->changed || r->wait;
+        bool brought = r->want != NULL && r->action != ACTION_NONE;
+        bool concerned = step->changed || r->wait || brought;
         if (!concerned || !(r->type->flags & TYPE_VERIFY_LAST))
             continue;
         step->deadline = clock_now() + resource_deadline(r, false);
         step->verifying = true;
+        step->seen = r->have != NULL;
         r->progress = PROGRESS_SETTLING;
     }
     for (size_t i = 0; i < a->n_looks; i++)

@@ -69,6 +69,20 @@ static void test_a_deadline_of_its_own(void **state)
     graph_free(g);
 }
 
+/* Another run has created it meanwhile, and takes it back when this one has found it. */
+static void test_what_was_taken_over_is_looked_at_in_the_end(void **state)
+{
+    (void)state;
+    fake_service.deadline = 4; /* of which a twentieth passes until it counts as gone */
+    struct fake_thing *t = fake_thing("ecs.service/E-a");
+    t->race = true;
+    t->racer = cJSON_Parse("{}");
+    t->vanish = 3;
+    assert_fails("[{\"type\":\"ecs.service\",\"label\":\"a\"}]", "ecs.service/a", ERR_FAILED,
+                 "service 'E-a' was there, and is gone: *");
+    assert_true(fake_count(FAKE_OBSERVE, "ecs.service/E-a") > 2);
+}
+
 /* Where the driver says that it is AWS's affair, it is. */
 static void test_an_application_without_blame(void **state)
 {
@@ -256,6 +270,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_deadlines),
         T(test_a_deadline_of_its_own),
+        T(test_what_was_taken_over_is_looked_at_in_the_end),
         T(test_an_application_without_blame),
         T(test_what_vanishes_is_not_awaited_to_the_deadline),
         T(test_what_is_missed_once_is_awaited),

@@ -176,7 +176,9 @@ static void a_cluster_tells_until_when_it_lives(void **state)
     assert_int_equal(ecs_expiry_renew(t.s, t.g, &renewed, &t.err), 0);
     assert_false(renewed);
     assert_int_equal(script_count(&t, "ecs:TagResource"), 1);
-    assert_int_equal(r->type->create(t.s, r, &t.err), 0);
+    assert_int_equal(r->type->create(t.s, r, &t.err), -1); /* there is one already */
+    assert_int_equal(t.err.class, ERR_EXISTS);
+    err_release(&t.err);
     _cleanup_json_ cJSON *tags =
         tags_from_list(json_get(script_input(&t, "ecs:CreateCluster", 0), "tags"), "key", "value");
     assert_int_equal(ecs_expiry_read(tags, &expires), 0);
@@ -189,12 +191,76 @@ static void a_cluster_tells_until_when_it_lives(void **state)
     script_close(&t);
 }
 
+#define RUN   "berth-77-5-0a1b2c3d"
+#define OTHER "berth-77-4-ffffffff"
+
+/* Another that deploys the environment for the first time, too, and may take back what it has
+ * created: it must see this run, and this run waits while it does. */
+static void a_cluster_that_another_run_has_made_is_taken_over(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {
+        "{\"cluster\":{\"status\":\"ACTIVE\",\"tags\":[]}}",
+        "{\"cluster\":{\"status\":\"ACTIVE\",\"tags\":[" OURS "," TAG("berth:run", OTHER) "]}}",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+        const struct script_row rows[] = {
+            { .call = "ecs:DescribeClusters", .answer = "{\"clusters\":[]}" },
+            { .call = "ecs:CreateCluster", .answer = answers[i] },
+            CLUSTER(OURS "," TAG("berth:run", OTHER)),
+            { .call = "ecs:TagResource", .answer = "{}" },
+            CLUSTER(OURS "," TAG("berth:run", RUN)),
+            { 0 },
+        };
+        struct script t;
+        script_open(&t, script_spec, rows);
+        t.g->context.run = RUN;
+        t.g->context.takes_back = i == 0;
+        script_discover(&t, ECS_CLUSTER);
+        struct resource *r = script_target(&t, ECS_CLUSTER);
+        assert_int_equal(r->type->create(t.s, r, &t.err), -1);
+        assert_int_equal(t.err.class, ERR_EXISTS);
+        err_release(&t.err);
+        const cJSON *marks = json_get(script_input(&t, "ecs:TagResource", 0), "tags");
+        assert_string_equal(json_str(json_find(marks, "key", "berth:run"), "value"), RUN);
+        assert_int_equal(script_count(&t, "ecs:DescribeClusters"), 3); /* once behind the mark */
+        assert_true(json_bool(r->memo, "marked", false));
+        script_close(&t);
+    }
+}
+
+/* Its name is left to whoever has it. */
+static void a_cluster_of_somebody_else_gets_no_mark(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "ecs:DescribeClusters", .answer = "{\"clusters\":[]}" },
+        { .call = "ecs:CreateCluster", .answer = "{\"cluster\":{\"status\":\"ACTIVE\"}}" },
+        CLUSTER(TAG("Environment", "another")),
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    t.g->context.run = RUN;
+    t.g->context.takes_back = true;
+    script_discover(&t, ECS_CLUSTER);
+    struct resource *r = script_target(&t, ECS_CLUSTER);
+    assert_int_equal(r->type->create(t.s, r, &t.err), -1);
+    assert_int_equal(t.err.class, ERR_EXISTS);
+    err_release(&t.err);
+    assert_false(json_bool(r->memo, "marked", false));
+    assert_int_equal(script_count(&t, "ecs:TagResource"), 0);
+    script_close(&t);
+}
+
 static void a_cluster_that_is_inactive_is_absent(void **state)
 {
     (void)state;
     static const struct script_row rows[] = {
         { .call = "ecs:DescribeClusters", .answer = "{\"clusters\":[{\"status\":\"INACTIVE\"}]}" },
-        { .call = "ecs:CreateCluster", .answer = "{\"cluster\":{\"status\":\"ACTIVE\"}}" },
+        { .call = "ecs:CreateCluster",
+          .answer = "{\"cluster\":{\"status\":\"ACTIVE\",\"tags\":[" OURS
+                    "," TAG("berth:name", "cluster") "," TAG("berth:pipeline", "100") "]}}" },
         { 0 },
     };
     struct script t;
@@ -219,6 +285,8 @@ int main(void)
         cmocka_unit_test(a_newer_pipeline_is_warned_of),
         cmocka_unit_test(less_than_three_quarters_left_are_renewed),
         cmocka_unit_test(a_cluster_tells_until_when_it_lives),
+        cmocka_unit_test(a_cluster_that_another_run_has_made_is_taken_over),
+        cmocka_unit_test(a_cluster_of_somebody_else_gets_no_mark),
         cmocka_unit_test(a_cluster_that_is_inactive_is_absent),
     };
     return cmocka_run_group_tests_name("ecs_cluster", tests, NULL, NULL);

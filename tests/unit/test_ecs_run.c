@@ -151,9 +151,12 @@ static char *cluster_with(const char *run, int64_t seconds, const char *by)
 static void nothing_begins_while_another_takes_back(void **state)
 {
     (void)state;
-    static const char *const marks[] = { OTHER, "none" };
-    for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
-        _cleanup_free_ char *cluster = cluster_with(marks[i], 30, OTHER);
+    static const struct {
+        const char *mark;
+        int64_t seconds; /* by the clocks of two hosts, of which either may be ahead */
+    } cases[] = { { OTHER, 30 }, { "none", 30 }, { OTHER, 300 }, { OTHER, -300 } };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_free_ char *cluster = cluster_with(cases[i].mark, cases[i].seconds, OTHER);
         const struct script_row rows[] = {
             { .call = "ecs:DescribeClusters", .answer = cluster },
             { .call = "ecs:DescribeClusters", .answer = cluster },
@@ -165,7 +168,7 @@ static void nothing_begins_while_another_takes_back(void **state)
         };
         struct script t;
         open_run(&t, rows, false);
-        assert_string_equal(ecs_run_other(t.g), OTHER);
+        assert_string_equal(ecs_run_other(t.s, t.g), OTHER);
         assert_int_equal(begin(&t), 0);
         assert_int_equal(script_count(&t, "ecs:DescribeClusters"), 4);
         script_close(&t);
@@ -178,7 +181,7 @@ static void a_recall_that_is_over_keeps_nobody(void **state)
     static const struct {
         int64_t seconds;
         const char *by;
-    } cases[] = { { -30, OTHER }, { 100000, OTHER }, { 30, RUN } };
+    } cases[] = { { -1000, OTHER }, { 100000, OTHER }, { 30, RUN } };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         _cleanup_free_ char *cluster = cluster_with(OTHER, cases[i].seconds, cases[i].by);
         const struct script_row rows[] = {

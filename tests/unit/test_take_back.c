@@ -284,6 +284,57 @@ static void nothing_is_taken_back_where_another_run_was(void **state)
     }
 }
 
+/* A cancel that comes when all is done finds what the run's end has left: its own "none". */
+static void a_run_that_had_ended_says_so(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        DESCRIBED("d1", "f:1"), UPDATED("d2"), DESCRIBED("d2", "f:2"), TAGGED, CLUSTER_HAS(RUN),
+        CLUSTER_HAS("none"),    { 0 },
+    };
+    struct script t;
+    _cleanup_strlist_ struct strlist done = STRLIST_INIT;
+    script_open(&t, script_spec, rows);
+    t.g->context.run = RUN;
+    script_discover(&t, ECS_CLUSTER);
+    json_put_bool(script_resource(&t, ECS_CLUSTER)->memo, "marked", true);
+    change(&t, 0);
+    driver_find("ecs")->end(t.s, t.g, &done);
+    _cleanup_free_ char *line = take_back(&t);
+    assert_string_equal(line, "service 'api' is left: this job had ended already, and another may "
+                              "have found it as it wants it");
+    script_close(&t);
+}
+
+/* The right tag: the other one was set back. */
+static void a_mark_that_stays_is_warned_of(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        DESCRIBED("d1", "f:1"),
+        UPDATED("d2"),
+        DESCRIBED("d2", "f:2"),
+        UPDATED("d3"),
+        DESCRIBED("d3", "f:1"),
+        TAGGED,
+        CLUSTER_HAS(RUN),
+        { .call = "ecs:TagResource", .class = ERR_DENIED, .message = "no" },
+        { 0 },
+    };
+    struct script t;
+    script_open(&t, script_spec, rows);
+    t.g->context.run = RUN;
+    script_discover(&t, ECS_CLUSTER);
+    change(&t, 0);
+    _cleanup_free_ char *line = take_back(&t);
+    assert_string_equal(line, "service 'api' is taken back: it goes back to 'f:1'");
+    assert_int_equal(t.g->warnings.n, 1);
+    assert_string_equal(t.g->warnings.v[0],
+                        "the cluster's tag 'berth:recall' could not be set back to 'none', so that "
+                        "the next job may wait for a minute: ecs:TagResource: no");
+    script_close(&t);
+}
+
 static void what_is_not_seen_in_time_is_said(void **state)
 {
     (void)state;
@@ -390,6 +441,8 @@ int main(void)
         cmocka_unit_test(the_first_write_counts),
         cmocka_unit_test(it_is_said_before_it_is_done),
         cmocka_unit_test(nothing_is_taken_back_where_another_run_was),
+        cmocka_unit_test(a_run_that_had_ended_says_so),
+        cmocka_unit_test(a_mark_that_stays_is_warned_of),
         cmocka_unit_test(what_is_not_seen_in_time_is_said),
         cmocka_unit_test(what_is_not_found_is_not_ready),
         cmocka_unit_test(a_failed_deployment_is_not_wanted_back),
