@@ -22,29 +22,6 @@
 
 static const char *const shared_directories[];
 
-/* A user, and the ids that a build of it may have had. */
-struct owner {
-    unsigned uid;
-    int64_t first, count;
-};
-
-static struct owner owner_of(unsigned uid)
-{
-    struct owner owner = { .uid = uid };
-    const struct passwd *pw = getpwuid(uid);
-    if (pw != NULL)
-        usernamespace_subordinates(pw->pw_name, uid, &owner.first, &owner.count);
-    return owner;
-}
-
-/* An id of its range that the host has given to somebody is that user's. */
-static bool owns(const struct owner *owner, uid_t uid)
-{
-    return uid == owner->uid ||
-           ((int64_t)uid >= owner->first && (int64_t)uid < owner->first + owner->count &&
-            getpwuid(uid) == NULL);
-}
-
 /*
  * rm(1) walks a hostile tree as it must be walked: by descriptors, without following links, however
  * deep it is; and a directory that its owner has made unwritable (Go's module cache) does not stop
@@ -88,8 +65,9 @@ int wipe_tree(const char *path, struct err *err)
 
 int wipe_subordinates(const char *path, unsigned uid, struct err *err)
 {
-    const struct owner owner = owner_of(uid);
+    struct usernamespace_ids owner;
     _cleanup_strlist_ struct strlist argv = STRLIST_INIT;
+    usernamespace_ids_of(uid, &owner);
     if (owner.count == 0 || access(path, F_OK) < 0)
         return 0;
     /* From within each directory, by a name alone: in a path, somebody could put a link. */
@@ -107,15 +85,16 @@ int wipe_subordinates(const char *path, unsigned uid, struct err *err)
     return remove_all(&argv, err);
 }
 
-static bool is_of_user(int directory, const char *name, const struct owner *owner)
+static bool is_of_user(int directory, const char *name, const struct usernamespace_ids *owner)
 {
     struct stat st;
     return strcmp(name, "..") != 0 && strcmp(name, ".") != 0 &&
-           fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && owns(owner, st.st_uid);
+           fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           usernamespace_owns(owner, st.st_uid);
 }
 
 /* Adds up to BATCH of the user's entries. */
-static size_t collect(DIR *directory, const char *path, const struct owner *owner,
+static size_t collect(DIR *directory, const char *path, const struct usernamespace_ids *owner,
                       struct strlist *argv)
 {
     const struct dirent *entry;
@@ -129,7 +108,7 @@ static size_t collect(DIR *directory, const char *path, const struct owner *owne
     return n;
 }
 
-static int wipe_directory(const char *path, const struct owner *owner, struct err *err)
+static int wipe_directory(const char *path, const struct usernamespace_ids *owner, struct err *err)
 {
     DIR *directory = opendir(path);
     size_t n = 1;
@@ -158,19 +137,19 @@ static void wipe_linger(unsigned uid)
 
 /* The three kinds are walked alike: the highest index, then what lies at each; see shmctl(2),
  * semctl(2) and msgctl(2). An index without an object is an error, and passed over. */
-static void wipe_shared_memory(const struct owner *owner)
+static void wipe_shared_memory(const struct usernamespace_ids *owner)
 {
     struct shm_info info;
     struct shmid_ds ds;
     int last = shmctl(0, SHM_INFO, (struct shmid_ds *)(void *)&info);
     for (int i = 0; i <= last; i++) {
         int id = shmctl(i, SHM_STAT, &ds);
-        if (id >= 0 && owns(owner, ds.shm_perm.uid))
+        if (id >= 0 && usernamespace_owns(owner, ds.shm_perm.uid))
             shmctl(id, IPC_RMID, NULL);
     }
 }
 
-static void wipe_semaphores(const struct owner *owner)
+static void wipe_semaphores(const struct usernamespace_ids *owner)
 {
     union {
         int value;
@@ -184,26 +163,27 @@ static void wipe_semaphores(const struct owner *owner)
     argument.ds = &ds;
     for (int i = 0; i <= last; i++) {
         int id = semctl(i, 0, SEM_STAT, argument);
-        if (id >= 0 && owns(owner, ds.sem_perm.uid))
+        if (id >= 0 && usernamespace_owns(owner, ds.sem_perm.uid))
             semctl(id, 0, IPC_RMID);
     }
 }
 
-static void wipe_message_queues(const struct owner *owner)
+static void wipe_message_queues(const struct usernamespace_ids *owner)
 {
     struct msginfo info;
     struct msqid_ds ds;
     int last = msgctl(0, MSG_INFO, (struct msqid_ds *)(void *)&info);
     for (int i = 0; i <= last; i++) {
         int id = msgctl(i, MSG_STAT, &ds);
-        if (id >= 0 && owns(owner, ds.msg_perm.uid))
+        if (id >= 0 && usernamespace_owns(owner, ds.msg_perm.uid))
             msgctl(id, IPC_RMID, NULL);
     }
 }
 
 int wipe_user(unsigned uid, struct err *err)
 {
-    const struct owner owner = owner_of(uid);
+    struct usernamespace_ids owner;
+    usernamespace_ids_of(uid, &owner);
     wipe_shared_memory(&owner);
     wipe_semaphores(&owner);
     wipe_message_queues(&owner);

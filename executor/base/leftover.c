@@ -13,6 +13,7 @@
 
 #include "executor/base/clock.h"
 #include "executor/base/spawn.h"
+#include "executor/base/usernamespace.h"
 
 #define SETTLE   0.5 /* seconds in which what is left may end by itself */
 #define LAST     2.0 /* seconds that the kernel gets to carry out SIGKILL */
@@ -22,6 +23,7 @@
 struct one {
     pid_t pid;
     pid_t parent;
+    uid_t uid;                        /* for a choice by user alone */
     int64_t started;                  /* in clock ticks since boot */
     enum { UNKNOWN, YES, NO } answer; /* see holds_above() */
     bool chosen;
@@ -37,10 +39,10 @@ struct table {
 
 /* Which processes a caller wants to see ended. */
 struct choice {
-    const struct process_user *user; /* whose; NULL: see mark */
-    const char *mark;                /* NULL: descendants of ours */
-    const char *spared;              /* NULL: none */
-    bool at_work;                    /* those that are spared, instead of the others */
+    const struct usernamespace_ids *ids; /* whose; NULL: see mark */
+    const char *mark;                    /* NULL: descendants of ours */
+    const char *spared;                  /* NULL: none */
+    bool at_work;                        /* those that are spared, instead of the others */
 };
 
 static void table_release(struct table *t)
@@ -208,8 +210,10 @@ static bool is_chosen(struct table *t, struct one *one, const struct choice *cho
     const pid_t own = getpid();
     if (one->pid == own)
         return false;
-    if (choice->user != NULL)
-        return owner_of(one->pid) == choice->user->uid;
+    if (choice->ids != NULL) {
+        one->uid = owner_of(one->pid);
+        return usernamespace_owns(choice->ids, one->uid);
+    }
     if (choice->mark == NULL)
         return holds_above(t, one, is_child, &own);
     if (!is_marked(one, choice->mark))
@@ -359,7 +363,12 @@ static int become_killer(const struct process_user *user)
     return process_become(user);
 }
 
-/* In a child of its own, for root cannot come back from being the user. */
+/*
+ * In a child of its own, for root cannot come back from being the user. It reaches whatever runs in
+ * a user namespace that the user has made as well, under any id: "a process that resides in the
+ * parent of the user namespace and whose effective user ID matches the owner of the namespace has
+ * all capabilities in the namespace", user_namespaces(7), CAP_KILL among them.
+ */
 static void kill_as(const struct process_user *user)
 {
     pid_t pid = process_fork();
@@ -372,9 +381,25 @@ static void kill_as(const struct process_user *user)
         ;
 }
 
+/* What has a subordinate id outside of every namespace of the user's, as that id. Those are numbers
+ * that nobody of the host has, so never root's. */
+static void kill_subordinates(const struct table *t, const struct process_user *user)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        const struct process_user other = { .uid = t->v[i].uid, .gid = user->gid };
+        bool killed = other.uid == user->uid;
+        for (size_t k = 0; !killed && k < i; k++)
+            killed = t->v[k].uid == other.uid;
+        if (!killed)
+            kill_as(&other);
+    }
+}
+
 size_t process_kill_user(const struct process_user *user, struct strlist *left)
 {
-    const struct choice of_user = { .user = user };
+    struct usernamespace_ids ids;
+    usernamespace_ids_of(user->uid, &ids);
+    const struct choice of_user = { .ids = &ids };
     _cleanup_table_ struct table t = { .v = NULL };
     choose(&of_user, &t);
     add_names(&t, left);
@@ -382,6 +407,7 @@ size_t process_kill_user(const struct process_user *user, struct strlist *left)
     unsigned round = 0;
     do {
         kill_as(user);
+        kill_subordinates(&t, user);
         await(&t, LAST);
         choose(&of_user, &t);
     } while (++round < ROUNDS && t.n > 0);

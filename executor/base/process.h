@@ -93,9 +93,10 @@ size_t process_end_marked(const char *mark, const char *spared, double grace, st
 
 /*
  * Kills everything that runs as a user, at once and without a gap through which a fork could slip:
- * kill(2) with pid -1, called as that user. *left (may be NULL) gets the names of what was there.
- * Returns how many are still there. Needs root; never call it with a user who also does other
- * things on the host.
+ * kill(2) with pid -1, called as that user. What has one of the user's subordinate ids
+ * (usernamespace_owns()) counts as the user's: a build's steps may run as any of them. *left (may
+ * be NULL) gets the names of what was there. Returns how many are still there. Needs root; never
+ * call it with a user who also does other things on the host.
  */
 size_t process_kill_user(const struct process_user *user, struct strlist *left);
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -54,6 +55,20 @@ void usernamespace_subordinates(const char *name, unsigned uid, int64_t *ret_fir
                                 int64_t *ret_count)
 {
     find_range("/etc/subuid", name, uid, ret_first, ret_count);
+}
+
+void usernamespace_ids_of(unsigned uid, struct usernamespace_ids *ret)
+{
+    const struct passwd *pw = getpwuid(uid);
+    _cleanup_free_ char *number = xasprintf("%u", uid);
+    *ret = (struct usernamespace_ids){ .uid = uid };
+    usernamespace_subordinates(pw != NULL ? pw->pw_name : number, uid, &ret->first, &ret->count);
+}
+
+bool usernamespace_owns(const struct usernamespace_ids *ids, unsigned uid)
+{
+    return uid == ids->uid || ((int64_t)uid >= ids->first &&
+                               (int64_t)uid < ids->first + ids->count && getpwuid(uid) == NULL);
 }
 
 /* The map of ids inside, first on each line, to ids outside. */

@@ -25,6 +25,18 @@ void usernamespace_environment(const struct process_user *user, struct strlist *
  * has none. */
 void usernamespace_subordinates(const char *name, unsigned uid, int64_t *ret_first,
                                 int64_t *ret_count);
+
+/* A user, and the subordinate ids that what it has started may have. */
+struct usernamespace_ids {
+    unsigned uid;
+    int64_t first, count; /* a count of 0: it has none */
+};
+
+void usernamespace_ids_of(unsigned uid, struct usernamespace_ids *ret);
+/* Whether an id is the user's. One of its range that the host's user database knows is not: the
+ * host has given it to somebody. */
+bool usernamespace_owns(const struct usernamespace_ids *ids, unsigned uid);
+
 /* The range that a line of /etc/subuid gives a user, "name:first:count"; false: it gives none. */
 bool usernamespace_range(const char *line, const char *name, unsigned id, int64_t *ret_first,
                          int64_t *ret_count);
