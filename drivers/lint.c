@@ -186,12 +186,14 @@ static int fail(const struct linter *linter, const struct tool_end *end, struct 
     say_lines(end->out.buf);
     say_lines(end->errors.buf);
     enum err_class class = class_of_failure(end);
+    bool own = linter->origin != NULL;
     if (end->signal != 0)
-        return err_set(err, ERR_HOST,
-                       "'%s' was ended by signal %d (%s): nothing is known of the "
+        return err_set(err, own ? ERR_USER : ERR_HOST,
+                       "%s%s'%s' was ended by signal %d (%s): nothing is known of the "
                        "module's style; out of memory?",
-                       program, end->signal, strsignal(end->signal));
-    if (linter->origin != NULL)
+                       own ? linter->origin : "", own ? ": " : "", program, end->signal,
+                       strsignal(end->signal));
+    if (own)
         return err_set(err, ERR_USER,
                        "%s: '%s' failed with code %d and found nothing: what it says is above; "
                        "correct that",
@@ -212,14 +214,26 @@ static int write_report(const struct tool_job *job, const struct lint_findings *
     return file_write_beneath(job->checkout, LINT_REPORT, text, strlen(text), 0644, err);
 }
 
-/* flake8 and pycodestyle end with 1 for findings, and for much else; ruff with 2 for what else. */
+/*
+ * flake8 and pycodestyle end with 1 for findings, and for much else; ruff with 2 for what else.
+ * What a module names may end with any code: pylint's has a bit for each kind of what it has found,
+ * 2 for errors to 16 for conventions
+ * (https://pylint.readthedocs.io/en/stable/user_guide/usage/run.html, "Exit codes").
+ */
+static bool has_failed(const struct linter *linter, const struct tool_end *end, size_t findings)
+{
+    if (end->signal != 0 || (end->code > 1 && linter->origin == NULL))
+        return true;
+    return end->code != 0 && findings == 0;
+}
+
 static int judge(const struct tool_job *job, const struct linter *linter,
                  const struct tool_end *end, struct err *err)
 {
     const char *program = linter->words.v[0];
     _cleanup_lint_findings_ struct lint_findings findings = LINT_FINDINGS_INIT;
     lint_read(end->out.buf, &findings);
-    if (end->code > 1 || (end->code == 1 && findings.n == 0))
+    if (has_failed(linter, end, findings.n))
         return fail(linter, end, err);
     say_findings(&findings);
     say_lines(end->errors.buf);

@@ -206,6 +206,8 @@ def test_a_modules_own_linter_is_missing(host: ToolHost, name: str) -> None:
 @pytest.mark.parametrize("text, says", [
     ("echo Traceback >&2; exit 1", "failed with code 1 and found nothing: what it says is above"),
     ("echo app/setup.cfg: bad >&2; exit 2", "failed with code 2"),
+    ("kill -SEGV $$", "was ended by signal 11"),
+    ("echo $1/a.py:1:1: X1 no; kill -SEGV $$", "was ended by signal 11"),
 ])
 def test_a_modules_own_linter_fails(host: ToolHost, text: str, says: str) -> None:
     """Which is the developer's to mend, whatever it says."""
@@ -214,6 +216,18 @@ def test_a_modules_own_linter_fails(host: ToolHost, text: str, says: str) -> Non
     assert result.exit_code == USER, result.log
     [error] = errors(result.log)
     assert error.startswith(".berth/environment.json:") and OWN in error and says in error
+
+
+@pytest.mark.parametrize("code", [4, 30])
+def test_codes_of_a_modules_own_linter(host: ToolHost, code: int) -> None:
+    """As pylint says it, whose code has a bit for each kind of finding."""
+    own_linter(host, host.put_program(
+        "own", f"echo '************* Module app.a'\n"
+               f"echo \"$1/a.py:1:0: C0114: Missing module docstring\"; exit {code}\n"))
+    result = lint(host)
+    assert result.exit_code == USER, result.log
+    assert errors(result.log) == ["1 finding in 'app': mend what stands above"]
+    assert [entry["location"]["path"] for entry in report_of(result)] == ["app/a.py"]
 
 
 def test_a_modules_own_linter_hangs(host: ToolHost) -> None:
