@@ -211,10 +211,13 @@ def test_many_folders_and_users_are_read_by_the_page(site: World, grafana: Grafa
     for i in range(5000):
         state.add_user(f"user-{i}", "a password", f"{i}@example.com", role="Viewer")
     ada = state.add_user("ada", "a password", "a@example.com", role="Viewer")
-    run(site)
+    log = run(site).log
+    assert "of 9998 folders that berth has not made it has looked at 100" in log
     assert state.permissions("main") == MAIN and state.folders["on-the-last-page"].items
     assert state.permissions("example-networks") == MAIN | {("ada", 1)}
     assert state.find("ada") is ada and len(state.folders) == 10000
+    asked = [r for r in grafana.requests if "/permissions" in str(r)]
+    assert 100 <= len(asked) <= 110
     grafana.requests.clear()
     log = run(site, code=USER).log
     assert "Grafana has 10000 folders at its root, or more: berth reads no more of them" in log
@@ -263,11 +266,16 @@ def test_only_folders_as_berth_made_them_are_closed(site: World, grafana: Grafan
     view = {"userId": ada.id, "permission": 1}
     edit = {"role": "Editor", "permission": 2}
     state.add_folder("reports", items=[edit, view])  # with a uid of Grafana's
+    state.add_folder("shared", items=[edit, view, {"role": "Viewer", "permission": 1}])
+    state.add_folder("drafts", items=[edit])
     state.folders["example-networks"].items = [edit, view, {"role": "Viewer", "permission": 1}]
     move_ada(site, company="Titan")
     log = run(site).log
     assert "WARNING: the folder 'example-networks' can be seen by 'ada', whom the spec has " \
         "elsewhere: somebody has changed its permissions, so it is left as it is" in log
+    assert "WARNING: the folder 'reports' can be seen by 'ada', whom the spec has elsewhere: " \
+        "berth has not made it, so it is left as it is; see to it in Grafana" in log
+    assert "the folder 'shared'" not in log and "the folder 'drafts'" not in log
     assert state.permissions("reports") == MAIN | {("ada", 1)}
     assert state.permissions("example-networks") == MAIN | {("ada", 1), ("Viewer", 1)}
 
@@ -280,6 +288,15 @@ def test_a_folder_that_cannot_be_closed(site: World, grafana: Grafana) -> None:
     log = run(site, code=SYSTEM).log
     assert "the folder 'example-networks': Grafana answers 400: no" in log
     assert grafana.state.permissions("titan") == MAIN | {("ada", 1)}
+
+
+def test_a_folder_of_others_that_cannot_be_read(site: World, grafana: Grafana) -> None:
+    grafana.state.add_folder("reports", "theirs")
+    grafana.faults = [Fault("/api/folders/theirs/permissions", "GET", status=400,
+                            body='{"message": "no"}')]
+    assert "WARNING: cannot tell who sees the folder 'reports', which berth has not made: Grafana " \
+        "answers 400: no" in run(site).log
+    assert grafana.state.permissions("main") == MAIN
 
 
 # --- plans ---
