@@ -145,49 +145,69 @@ static void say_pushed(const struct image *im, const cJSON *image, double began,
              clock_span(clock_now() - built, second, sizeof(second)));
 }
 
-static int pull_and_build(const struct image *im, int *ret_code, struct err *err)
+/* *ret_code stays below 0 where the build has not ended; *ret_ended is image_push()'s. */
+static int pull_and_build(const struct image *im, int *ret_code, bool *ret_ended, struct err *err)
 {
-    return image_pull_bases(im, err) < 0 || image_build(im, ret_code, err) < 0 ? -1 : 0;
+    *ret_code = -1;
+    if (image_pull_bases(im, ret_ended, err) < 0)
+        return -1;
+    int r = image_build(im, ret_code, err);
+    *ret_ended = *ret_code >= 0;
+    return r;
 }
+
+/* What may be wrong one after the other: the layers, and the room that is left beside them. */
+#define BUILDS 3
 
 /* By layers of earlier builds, where there are any, and once more without where that was too much.
  * What a step of the Dockerfile's own has failed after is as good for the next build. */
 static int build(struct image *im, struct err *err)
 {
-    int code = -1;
+    int code;
+    bool ended;
     if (image_cache_take(im, err) < 0)
         return -1;
-    int r = pull_and_build(im, &code, err);
-    if (r < 0 && code > 0 && image_cache_yields(im, code)) {
+    int r = pull_and_build(im, &code, &ended, err);
+    for (int n = 1; n < BUILDS && r < 0 && code > 0 && image_cache_yields(im, code); n++) {
         err_release(err);
-        code = -1;
-        r = pull_and_build(im, &code, err);
+        r = pull_and_build(im, &code, &ended, err);
     }
-    if (r < 0 && code > 0)
+    image_cache_judge(im, r, code);
+    if (r < 0 && ended)
         image_cache_keep(im);
     return r;
 }
 
-/* Pushed under one tag of this pipeline's own, by which it is found again. */
-static int build_and_push(struct image *im, struct err *err)
+/* Under one tag of this pipeline's own, by which it is found again. *ret_ended is image_push()'s.
+ */
+static int push(const struct image *im, double began, bool *ret_ended, struct err *err)
 {
     _cleanup_json_ cJSON *image = NULL;
     _cleanup_strlist_ struct strlist tags = STRLIST_INIT;
     _cleanup_free_ char *tag = image_tag_built(im->job->context);
-    double began = clock_now();
-    if (build(im, err) < 0)
-        return -1;
     double built = clock_now();
     strlist_add(&tags, tag);
-    if (image_push(im, err) < 0 || image_find(im, im->repository, &tags, &image, err) < 0)
+    if (image_push(im, ret_ended, err) < 0 ||
+        image_find(im, im->repository, &tags, &image, err) < 0)
         return -1;
     if (image == NULL)
         return err_set(err, ERR_FAILED,
                        "modules.%s: the image was pushed, but repository '%s' has no tag '%s'",
                        im->module, im->repository, tag);
     say_pushed(im, image, began, built);
-    int r = image_tag_all(im, image, err);
-    image_cache_keep(im);
+    return image_tag_all(im, image, err);
+}
+
+/* The layers are good for the next build also where the registry has not taken the image. */
+static int build_and_push(struct image *im, struct err *err)
+{
+    double began = clock_now();
+    bool ended = false;
+    if (build(im, err) < 0)
+        return -1;
+    int r = push(im, began, &ended, err);
+    if (ended)
+        image_cache_keep(im);
     return r;
 }
 

@@ -40,7 +40,9 @@ struct image_layers {
     char *slot, *stamp; /* struct image_slot's, as are: */
     unsigned uid;
     int64_t made;
-    bool warm; /* an earlier build's */
+    bool warm;   /* an earlier build's */
+    char *aside; /* one that is not used now, for it may be no good; NULL: none */
+    int64_t aside_made;
 };
 void image_layers_release(struct image_layers *l);
 
@@ -125,8 +127,9 @@ int image_open_trust(const struct image *im, int *ret_fd, char **ret_path, struc
 int image_bases(const struct image *im, struct strlist *ret, char **ret_unknown, struct err *err);
 /* Whether one of them is in the registry that the image is pushed to. */
 bool image_has_own_bases(const struct image *im);
-/* Fetches those, with a login that the build never sees. ERR_USER for one that is not there. */
-int image_pull_bases(const struct image *im, struct err *err);
+/* Fetches those, with a login that the build never sees. ERR_USER for one that is not there.
+ * *ret_ended is as image_push()'s. */
+int image_pull_bases(const struct image *im, bool *ret_ended, struct err *err);
 
 /* --- image_build.c ---------------------------------------------------------------------------- */
 
@@ -146,9 +149,15 @@ void image_cache_keep(struct image *im);
 /*
  * After a build that has ended with `code`: whether to build once more, now on an empty storage.
  * That is so where the disk is full, and all layers make room, and where what the builder has ended
- * for may be the storage. Says which.
+ * for may be the storage, which is put aside. Says which.
  */
 bool image_cache_yields(struct image *im, int code);
+/*
+ * After the last build, which has returned `r` and ended with `code` (below 0: it has not begun):
+ * a storage that was put aside goes where the image could be built without it. Else something else
+ * was wrong, such as a registry that does not answer, and it is there again, to be kept.
+ */
+void image_cache_judge(struct image *im, int r, int code);
 
 /* --- image_login.c ---------------------------------------------------------------------------- */
 
@@ -180,8 +189,9 @@ void image_say(const struct tool_end *end);
 
 /* --- image_push.c ----------------------------------------------------------------------------- */
 
-/* Logs in and pushes im->local, under its tag. */
-int image_push(const struct image *im, struct err *err);
+/* Logs in and pushes im->local, under its tag. *ret_ended: the builder has ended by itself, or not
+ * begun, also where it has failed. */
+int image_push(const struct image *im, bool *ret_ended, struct err *err);
 
 /* --- image_tag.c ------------------------------------------------------------------------------ */
 

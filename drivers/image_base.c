@@ -145,7 +145,8 @@ static int judge(const struct image *im, const char *base, const char *said, str
     }
 }
 
-static int pull(const struct image *im, const char *base, int handed, struct err *err)
+static int pull(const struct image *im, const char *base, int handed, bool *ret_ended,
+                struct err *err)
 {
     _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
     _cleanup_strlist_ struct strlist arguments = STRLIST_INIT;
@@ -160,6 +161,7 @@ static int pull(const struct image *im, const char *base, int handed, struct err
         strlist_addf(&arguments, "--platform=%s", platform);
     strlist_add(&arguments, base);
     int r = image_builder_run(im, &arguments, handed, image_seconds(im), &end, err);
+    *ret_ended = r == 0 && end.signal == 0;
     if (r < 0)
         return -1;
     image_say(&end);
@@ -182,15 +184,16 @@ bool image_has_own_bases(const struct image *im)
     return false;
 }
 
-int image_pull_bases(const struct image *im, struct err *err)
+int image_pull_bases(const struct image *im, bool *ret_ended, struct err *err)
 {
     _cleanup_close_ int handed = -1;
     const struct strlist *bases = &im->from.bases;
+    *ret_ended = true;
     if (!image_has_own_bases(im))
         return 0;
     int r = image_login(im, &handed, err);
     for (size_t i = 0; i < bases->n && r == 0; i++)
         if (is_to_be_pulled(im, bases->v[i]))
-            r = pull(im, bases->v[i], handed, err);
+            r = pull(im, bases->v[i], handed, ret_ended, err);
     return r < 0 ? err_wrap(err, "modules.%s: the image was not built", im->module) : 0;
 }

@@ -34,16 +34,19 @@ static void add_labels(const struct image *im, struct strlist *arguments)
  * The daemon of docker may have an older base than was looked at. What image_pull_bases() has
  * fetched, the build has no login to ask for again: "--pull=false" fetches what is not there
  * (buildah-build(1), podman-build(1)), which is what docker does by itself. Where an earlier
- * build's bases are there, buildah asks for newer ones by itself, and podman if it is told.
+ * build's bases are there, the registry must answer: by itself buildah would take one that it has
+ * when it asks for a newer one in vain, and the image would be none of the content that it says.
  */
 static void add_pull(const struct image *im, struct strlist *arguments)
 {
-    bool fetched = image_has_own_bases(im);
-    if (!fetched && (im->program == IMAGE_DOCKER ||
-                     (im->program == IMAGE_PODMAN && im->layers.storage != NULL)))
-        strlist_add(arguments, "--pull");
-    if (im->program != IMAGE_DOCKER && fetched)
+    if (im->program == IMAGE_DOCKER) {
+        if (!image_has_own_bases(im))
+            strlist_add(arguments, "--pull");
+    } else if (image_has_own_bases(im)) {
         strlist_add(arguments, "--pull=false");
+    } else if (im->layers.storage != NULL) {
+        strlist_add(arguments, im->program == IMAGE_PODMAN ? "--pull=always" : "--pull-always");
+    }
 }
 
 /* podman keeps layers if it is not told, each of them a copy of the whole where none are kept

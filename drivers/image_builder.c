@@ -214,6 +214,8 @@ static void add_removal(const struct image *im, struct strlist *words)
     strlist_addf(words, "%s/images", im->job->tmp);
     if (im->layers.storage != NULL)
         strlist_addf(words, "%s/%s", im->job->tmp, im->layers.storage);
+    if (im->layers.aside != NULL)
+        strlist_addf(words, "%s/%s", im->job->tmp, im->layers.aside);
     strlist_add(words, im->runroot);
 }
 

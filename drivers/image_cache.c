@@ -37,10 +37,10 @@
 #define GIGABYTES 20
 #define DAYS      7
 #define DAY       86400
-/* With less than that left, or than that part of all, whatever goes wrong does so for want of
- * room: what the builder had of it, it has given back by then. */
+/* With less than that left when the builder has ended, whatever went wrong may have for want of
+ * room. */
 #define ROOM_MIN  ((uint64_t)32 << 20)
-#define ROOM_PART 20
+#define FILES_MIN 1024
 /* What buildah and podman end with when it is not a RUN that has failed (podman(1), "Exit Codes").
  */
 #define CODE_OF_BUILDER 125
@@ -57,12 +57,14 @@ static struct image_store store_of(const struct image *im)
         .directory = json_str(config, "directory"),
         .bytes = json_int(config, "gigabytes", GIGABYTES) * 1000000000,
         .seconds = json_int(config, "days", DAYS) * DAY,
+        .cancel = im->job->cancel,
     };
 }
 
 void image_layers_release(struct image_layers *l)
 {
     free(l->storage);
+    free(l->aside);
     free(l->slot);
     free(l->stamp);
     *l = (struct image_layers){ .storage = NULL };
@@ -98,11 +100,13 @@ static void add_builder(const struct image *im, struct strbuf *stamp)
 static void add_ids(const struct stat *tmp, struct strbuf *stamp)
 {
     const struct passwd *pw = getpwuid(tmp->st_uid);
-    int64_t first = 0, count = 0;
-    if (pw != NULL)
+    int64_t first = 0, count = 0, first_group = 0, groups = 0;
+    if (pw != NULL) {
         usernamespace_subordinates(pw->pw_name, tmp->st_uid, &first, &count);
-    strbuf_addf(stamp, "%u %u %" PRId64 " %" PRId64 "\n", (unsigned)tmp->st_uid,
-                (unsigned)tmp->st_gid, first, count);
+        usernamespace_subordinate_groups(pw->pw_name, tmp->st_gid, &first_group, &groups);
+    }
+    strbuf_addf(stamp, "%u %" PRId64 " %" PRId64 "\n", (unsigned)tmp->st_uid, first, count);
+    strbuf_addf(stamp, "%u %" PRId64 " %" PRId64 "\n", (unsigned)tmp->st_gid, first_group, groups);
 }
 
 static void name_slot(struct image *im, const struct stat *tmp)
@@ -150,12 +154,37 @@ static bool can_keep(const struct image *im)
  */
 
 /* An empty one instead, under another name. */
-static void drop(struct image *im)
+static void begin_anew(struct image *im)
 {
-    image_builder_clean(im);
     name_storage(&im->layers);
     im->layers.warm = false;
     im->layers.made = time(NULL);
+}
+
+static void drop(struct image *im)
+{
+    image_builder_clean(im);
+    free(steal_ptr(&im->layers.aside));
+    begin_anew(im);
+}
+
+/* What a build without them will tell about them is not known yet. */
+static void put_aside(struct image *im)
+{
+    im->layers.aside = steal_ptr(&im->layers.storage);
+    im->layers.aside_made = im->layers.made;
+    begin_anew(im);
+}
+
+/* Those that were put aside, instead of what a build without them has left. */
+static void put_back(struct image *im)
+{
+    char *aside = steal_ptr(&im->layers.aside);
+    image_builder_clean(im);
+    free(im->layers.storage);
+    im->layers.storage = aside;
+    im->layers.made = im->layers.aside_made;
+    im->layers.warm = true;
 }
 
 static int open_storage(struct image *im, struct err *err)
@@ -243,8 +272,8 @@ void image_cache_keep(struct image *im)
 static bool disk_is_full(const struct image *im)
 {
     struct statvfs st;
-    return statvfs(im->job->tmp, &st) == 0 &&
-           ((uint64_t)st.f_bavail * st.f_frsize < ROOM_MIN || (st.f_files > 0 && st.f_favail == 0));
+    return statvfs(im->job->tmp, &st) == 0 && ((uint64_t)st.f_bavail * st.f_frsize < ROOM_MIN ||
+                                               (st.f_files > 0 && st.f_favail < FILES_MIN));
 }
 
 /* Builds come before what they may once need again. */
@@ -264,17 +293,35 @@ bool image_cache_yields(struct image *im, int code)
         return false;
     if (disk_is_full(im)) {
         bool removed = make_room(im);
-        if (!removed && !im->layers.warm)
+        if (!removed && !im->layers.warm && im->layers.aside == NULL)
             return false;
         log_warn("the disk of '%s' is full: all layers of earlier builds are removed, and the "
                  "image is built once more without",
                  im->job->tmp);
+        drop(im);
     } else if (im->layers.warm && code == CODE_OF_BUILDER) {
-        log_warn("it may be for the layers of earlier builds that this has failed: they are "
-                 "dropped, and the image is built once more without");
+        log_warn("it may be for the layers of earlier builds that this has failed: the image is "
+                 "built once more without");
+        put_aside(im);
     } else {
         return false;
     }
-    drop(im);
     return true;
+}
+
+void image_cache_judge(struct image *im, int r, int code)
+{
+    if (im->layers.aside == NULL || cancel_is_set(im->job->cancel))
+        return;
+    if (r < 0 && (code < 0 || code == CODE_OF_BUILDER)) {
+        log_warn("the image was not built without the layers of earlier builds either: it was not "
+                 "for them");
+        put_back(im);
+        return;
+    }
+    log_warn("it was for the layers of earlier builds, which are dropped");
+    _cleanup_free_ char *good = steal_ptr(&im->layers.storage);
+    im->layers.storage = steal_ptr(&im->layers.aside);
+    image_builder_clean(im);
+    im->layers.storage = steal_ptr(&good);
 }

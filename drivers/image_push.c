@@ -42,11 +42,12 @@ static int judge(const struct image *im, const char *said, struct err *err)
 
 /* 1: it failed, and may not if it is tried again. */
 static int push_once(const struct image *im, const struct strlist *arguments, int handed, bool last,
-                     struct err *err)
+                     bool *ret_ended, struct err *err)
 {
     _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
     int r = image_builder_run(im, arguments, handed, image_seconds(im), &end, err);
     image_say(&end);
+    *ret_ended = r == 0 && end.signal == 0;
     if (r < 0 || end.code == 0)
         return r;
     if (!last && image_refusal_passes(end.errors.buf))
@@ -54,13 +55,13 @@ static int push_once(const struct image *im, const struct strlist *arguments, in
     return judge(im, end.errors.buf, err);
 }
 
-static int push(const struct image *im, int handed, struct err *err)
+static int push(const struct image *im, int handed, bool *ret_ended, struct err *err)
 {
     _cleanup_strlist_ struct strlist arguments = STRLIST_INIT;
     double pause = PAUSE;
     push_arguments(im, &arguments);
     for (int i = 1;; i++, pause *= 2) {
-        int r = push_once(im, &arguments, handed, i == TRIES, err);
+        int r = push_once(im, &arguments, handed, i == TRIES, ret_ended, err);
         if (r <= 0)
             return r;
         log_warn("the push failed; trying again in %.0f s (%d of %d)", pause, i + 1, TRIES);
@@ -69,10 +70,11 @@ static int push(const struct image *im, int handed, struct err *err)
     }
 }
 
-int image_push(const struct image *im, struct err *err)
+int image_push(const struct image *im, bool *ret_ended, struct err *err)
 {
     _cleanup_close_ int handed = -1;
-    if (image_login(im, &handed, err) < 0 || push(im, handed, err) < 0)
+    *ret_ended = true;
+    if (image_login(im, &handed, err) < 0 || push(im, handed, ret_ended, err) < 0)
         return err_wrap(err, "modules.%s: the image was built, but not pushed", im->module);
     return 0;
 }

@@ -25,6 +25,9 @@
 /* What was on its way longer than that has been left there by somebody who was killed. */
 #define LEFT_SECONDS 86400
 #define BLOCK        512 /* what st_blocks counts, stat(2) */
+/* Nothing counts for less: an empty file has no block, but an inode, of which a file system has one
+ * for 16384 bytes (mke2fs(8), "inode_ratio"); and as many as fit are soon looked at. */
+#define ENTRY_MIN 4096
 /* That part of the file system stays free, whatever else is in it. */
 #define FREE_PART 10
 
@@ -86,7 +89,7 @@ static void remove_tree(const struct image_store *s, const char *name)
     char *const argv[] = { (char *)"rm", (char *)"-rf", (char *)"--one-file-system",
                            (char *)"--", path,          NULL };
     char *const env[] = { (char *)"PATH=/usr/bin:/bin", (char *)"LC_ALL=C", NULL };
-    const struct process rm = { .file = argv[0], .argv = argv, .env = env };
+    const struct process rm = { .file = argv[0], .argv = argv, .env = env, .cancel = s->cancel };
     struct process_end end;
     (void)process_run(&rm, &end, &stays);
 }
@@ -108,6 +111,11 @@ static void hide(int fd, const char *name, struct strlist *gone)
 /* --- what is known of a slot -------------------------------------------------------------------
  */
 
+/* What something takes of a file system. */
+struct room {
+    int64_t bytes, files;
+};
+
 /* NULL: there is none that can be read. */
 static cJSON *read_note(int fd, const char *name)
 {
@@ -121,14 +129,15 @@ static cJSON *read_note(int fd, const char *name)
     return note;
 }
 
-static int write_note(int fd, const char *name, const struct image_slot *slot, int64_t bytes,
+static int write_note(int fd, const char *name, const struct image_slot *slot, struct room room,
                       struct err *err)
 {
     _cleanup_free_ char *path = xasprintf("%s/note", name);
     _cleanup_json_ cJSON *note = cJSON_CreateObject();
     json_put_str(note, "stamp", slot->stamp);
     json_put_int(note, "made", slot->made);
-    json_put_int(note, "bytes", bytes);
+    json_put_int(note, "bytes", room.bytes);
+    json_put_int(note, "files", room.files);
     _cleanup_free_ char *text = json_print(note);
     return file_write_beneath(fd, path, text, strlen(text), 0600, err);
 }
@@ -198,24 +207,41 @@ int image_store_take(const struct image_store *s, struct image_slot *slot, int t
 /* --- in ----------------------------------------------------------------------------------------
  */
 
-/* By what the file system has given each file; one of several names counts once for each. -1: it
- * cannot be told. */
-static int64_t measure(const struct image_store *s, const char *name)
+static int add_file(const struct image_store *s, const FTSENT *entry, struct room *room,
+                    struct err *err)
+{
+    if (s->cancel != NULL && cancel_is_set(s->cancel))
+        return err_set(err, ERR_CANCELLED, "cancelled");
+    if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS)
+        return err_set(err, ERR_HOST, "how much it takes cannot be told");
+    if (entry->fts_info == FTS_DP)
+        return 0;
+    int64_t bytes = (int64_t)entry->fts_statp->st_blocks * BLOCK;
+    room->bytes += bytes > ENTRY_MIN ? bytes : ENTRY_MIN;
+    room->files++;
+    if (room->bytes > s->bytes)
+        return err_set(err, ERR_HOST,
+                       "it takes more than all may take, %.1f GB: %.1f GB in its first %lld files",
+                       (double)s->bytes / 1e9, (double)room->bytes / 1e9, (long long)room->files);
+    return 0;
+}
+
+/* By what the file system has given each file; one of several names counts once for each. No longer
+ * than until it is too much, for whoever has written it may have written without end. */
+static int measure(const struct image_store *s, const char *name, struct room *room,
+                   struct err *err)
 {
     _cleanup_free_ char *path = xasprintf("%s/%s", s->directory, name);
     char *const paths[] = { path, NULL };
     FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
     const FTSENT *entry;
-    int64_t bytes = 0;
-    while (walk != NULL && bytes >= 0 && (entry = fts_read(walk)) != NULL) {
-        if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS)
-            bytes = -1;
-        else if (entry->fts_info != FTS_DP)
-            bytes += (int64_t)entry->fts_statp->st_blocks * BLOCK;
-    }
-    if (walk != NULL)
-        fts_close(walk);
-    return walk != NULL ? bytes : -1;
+    int r = 0;
+    if (walk == NULL)
+        return err_set_errno(err, ERR_HOST, errno, "how much it takes cannot be told");
+    while (r == 0 && (entry = fts_read(walk)) != NULL)
+        r = add_file(s, entry, room, err);
+    fts_close(walk);
+    return r;
 }
 
 /* Brings it beneath the directory, where its user cannot reach it any more, and looks at it there.
@@ -234,19 +260,17 @@ static int bring_in(const struct image_store *s, int fd, const char *name,
     if (!is_storage(fd, storage, slot->uid))
         return err_set(err, ERR_HOST, "it is no directory of the job's user's");
     remove_tree(s, database);
-    int64_t bytes = measure(s, storage);
-    if (bytes < 0)
-        return err_set(err, ERR_HOST, "how much it takes cannot be told");
-    if (bytes > s->bytes)
-        return err_set(err, ERR_HOST, "it takes %.1f GB, and all may take %.1f GB",
-                       (double)bytes / 1e9, (double)s->bytes / 1e9);
-    *ret_bytes = bytes;
-    return write_note(fd, name, slot, bytes, err);
+    struct room room = { .bytes = 0 };
+    if (measure(s, storage, &room, err) < 0)
+        return -1;
+    *ret_bytes = room.bytes;
+    return write_note(fd, name, slot, room, err);
 }
 
 struct entry {
     char *name;
-    int64_t used, bytes;
+    int64_t used;
+    struct room room;
 };
 
 static int compare_use(const void *a, const void *b)
@@ -278,49 +302,80 @@ static void add_entry(int fd, const char *name, int64_t now, struct entry **ret,
     }
     _cleanup_json_ cJSON *note = read_note(fd, name);
     *ret = xrealloc_array(*ret, *n + 1, sizeof(**ret));
-    (*ret)[(*n)++] = (struct entry){ xstrdup(name), used, json_int(note, "bytes", 0) };
+    (*ret)[(*n)++] = (struct entry){
+        .name = xstrdup(name),
+        .used = used,
+        .room = { .bytes = json_int(note, "bytes", 0), .files = json_int(note, "files", 0) },
+    };
 }
 
-/* How much `all` must shrink by for others to find room in the file system. */
-static int64_t lacking(int fd)
+/* What is free of so many, and must be more for a part of all to be. */
+static int64_t lacking_of(uint64_t all, uint64_t left)
+{
+    return left < all / FREE_PART ? (int64_t)(all / FREE_PART - left) : 0;
+}
+
+/* How much all that is here must shrink by for others to find room in the file system. One that
+ * makes inodes as it needs them says that it has none at all. */
+static struct room lacking(int fd)
 {
     struct statvfs st;
-    if (fstatvfs(fd, &st) < 0 || st.f_bavail >= st.f_blocks / FREE_PART)
-        return 0;
-    return (int64_t)((st.f_blocks / FREE_PART - st.f_bavail) * st.f_frsize);
+    if (fstatvfs(fd, &st) < 0)
+        return (struct room){ .bytes = 0 };
+    return (struct room){
+        .bytes = lacking_of(st.f_blocks, st.f_bavail) * (int64_t)st.f_frsize,
+        .files = lacking_of(st.f_files, st.f_favail),
+    };
 }
 
-/* Hides what was used longest ago, and what is too old to be used, until the rest fits. With the
- * lock. */
-static void make_room(int fd, int64_t bytes, int64_t oldest, struct strlist *gone)
+/* What was used longest ago first, and last the one that is called `kept`. */
+static void sort_entries(struct entry *entries, size_t n, const char *kept)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(entries[i].name, kept))
+            entries[i].used = INT64_MAX;
+    if (n > 0)
+        qsort(entries, n, sizeof(*entries), compare_use);
+}
+
+/*
+ * Hides what was used longest ago, and what is too old to be used, until the rest takes no more
+ * than `bytes` and the file system has room for others. `kept` (may be NULL) is the last to go;
+ * false: it had to. With the lock.
+ */
+static bool make_room(int fd, int64_t bytes, int64_t oldest, const char *kept, struct strlist *gone)
 {
     int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* a copy shares its position */
     DIR *directory = own >= 0 ? fdopendir(own) : NULL;
     const struct dirent *found;
     struct entry *entries = NULL;
+    struct room excess = lacking(fd);
     size_t n = 0;
     int64_t all = 0;
+    bool stays = true;
     if (directory == NULL) {
         closep(&own);
-        return;
+        return true;
     }
     while ((found = readdir(directory)) != NULL)
         add_entry(fd, found->d_name, time(NULL), &entries, &n, gone);
     closedir(directory);
     for (size_t i = 0; i < n; i++)
-        all += entries[i].bytes;
-    if (all - lacking(fd) < bytes)
-        bytes = all - lacking(fd);
-    if (n > 0)
-        qsort(entries, n, sizeof(*entries), compare_use);
+        all += entries[i].room.bytes;
+    if (all - bytes > excess.bytes)
+        excess.bytes = all - bytes;
+    sort_entries(entries, n, kept);
     for (size_t i = 0; i < n; i++) {
-        if (all > bytes || entries[i].used < oldest) {
+        if (excess.bytes > 0 || excess.files > 0 || entries[i].used < oldest) {
             hide(fd, entries[i].name, gone);
-            all -= entries[i].bytes;
+            excess.bytes -= entries[i].room.bytes;
+            excess.files -= entries[i].room.files;
+            stays = stays && !str_eq(entries[i].name, kept);
         }
         free(entries[i].name);
     }
     free(entries);
+    return stays;
 }
 
 static int show(const struct image_store *s, int fd, const char *name,
@@ -332,7 +387,9 @@ static int show(const struct image_store *s, int fd, const char *name,
     int r = renameat2(fd, name, fd, slot->name, RENAME_NOREPLACE);
     if (r < 0)
         err_set_errno(err, ERR_HOST, errno, "cannot make '%s/%s'", s->directory, slot->name);
-    make_room(fd, s->bytes, time(NULL) - s->seconds, gone);
+    if (!make_room(fd, s->bytes, time(NULL) - s->seconds, slot->name, gone) && r == 0)
+        r = err_set(err, ERR_HOST, "less than a tenth of the file system of '%s' is free",
+                    s->directory);
     flock(fd, LOCK_UN);
     return r;
 }
@@ -360,7 +417,7 @@ int image_store_clear(const struct image_store *s, bool *ret, struct err *err)
     _cleanup_close_ int fd = -1;
     if (open_directory(s, &fd, err) < 0 || lock(s, fd, err) < 0)
         return -1;
-    make_room(fd, -1, 0, &gone);
+    make_room(fd, -1, 0, NULL, &gone);
     flock(fd, LOCK_UN);
     remove_all(s, &gone);
     *ret = gone.n > 0;

@@ -15,12 +15,14 @@
  * killed, it goes with the job, and the next begins without.
  */
 
+#include "executor/base/clock.h"
 #include "executor/base/err.h"
 
 struct image_store {
     const char *directory; /* absolute */
     int64_t bytes;         /* that all together may take */
     int64_t seconds;       /* how old one may be, since it was made of nothing */
+    struct cancel *cancel; /* ends measuring and removing; or NULL */
 };
 
 /* One storage. The strings are the caller's. */
@@ -40,8 +42,9 @@ int image_store_take(const struct image_store *s, struct image_slot *slot, int t
                      char **ret_why, struct err *err);
 /*
  * Moves `as` in `from` into the slot, instead of what is there, and removes what was used longest
- * ago until all fit, and a tenth of the file system is free. *ret_bytes is how much it takes.
- * ERR_HOST: it is not kept.
+ * ago until all fit, and a tenth of the file system is free, of its room and of its inodes.
+ * *ret_bytes is how much it takes. ERR_HOST: it is not kept, since it cannot be, or since even
+ * without all others less than a tenth were free; ERR_CANCELLED.
  */
 int image_store_put(const struct image_store *s, const struct image_slot *slot, int from,
                     const char *as, int64_t *ret_bytes, struct err *err);

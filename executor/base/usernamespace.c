@@ -57,6 +57,12 @@ void usernamespace_subordinates(const char *name, unsigned uid, int64_t *ret_fir
     find_range("/etc/subuid", name, uid, ret_first, ret_count);
 }
 
+void usernamespace_subordinate_groups(const char *name, unsigned gid, int64_t *ret_first,
+                                      int64_t *ret_count)
+{
+    find_range("/etc/subgid", name, gid, ret_first, ret_count);
+}
+
 void usernamespace_ids_of(unsigned uid, struct usernamespace_ids *ret)
 {
     const struct passwd *pw = getpwuid(uid);

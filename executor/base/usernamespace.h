@@ -25,6 +25,9 @@ void usernamespace_environment(const struct process_user *user, struct strlist *
  * has none. */
 void usernamespace_subordinates(const char *name, unsigned uid, int64_t *ret_first,
                                 int64_t *ret_count);
+/* Likewise its subordinate group ids; `gid` is the user's own group. */
+void usernamespace_subordinate_groups(const char *name, unsigned gid, int64_t *ret_first,
+                                      int64_t *ret_count);
 
 /* A user, and the subordinate ids that what it has started may have. */
 struct usernamespace_ids {

@@ -19,6 +19,7 @@ import pytest
 from imagehost import (  # noqa: F401
     PODMAN, SYSTEM, USER, ImageHost, compiled, drive_of, error_of, host, registry, running)
 from jobhost import make_users, remove_users
+from registry import public
 from waiting import until
 from world import ENVIRONMENT
 
@@ -124,7 +125,8 @@ def test_layers_that_are_no_good(cached: ImageHost) -> None:
     for directory in (slots(cached)[0] / "storage/overlay").glob("*/diff"):
         directory.rename(directory.with_name("lost"))
     log = build(cached)
-    assert "they are dropped, and the image is built once more without" in log
+    assert "that this has failed: the image is built once more without" in log
+    assert "it was for the layers of earlier builds, which are dropped" in log
     assert layers(cached)[1] != first[1]
     (cached.directory / "layers").chmod(0o777)
     log = build(cached)
@@ -140,8 +142,33 @@ def test_a_step_that_fails_keeps_those_before(cached: ImageHost) -> None:
     assert failed.exit_code == USER, failed.log
     assert "once more" not in failed.log
     cached.put("api/Dockerfile", STEPS)
+    cached.deny("ecr:InitiateLayerUpload", "ecr:PutImage")
+    cached.put("api/program", "not to be pushed")
+    denied = cached.build()
+    assert denied.exit_code == SYSTEM and "does not let berth push" in denied.log, denied.log
+    cached.deny()
     build(cached)
     assert layers(cached)[:2] == first[:2]
+
+
+def test_no_old_base_is_built_on(cached: ImageHost) -> None:
+    """Where the registry says which is new, and does not give it; nor do the layers go for that."""
+    with public() as base:
+        cached.config["registry"]["certificates"] = str(cached.trust(base.certificates))
+        cached.put("api/Dockerfile", STEPS.replace("scratch", base.image))
+        build(cached)
+        first = layers(cached)
+        base.put("second")
+        base.mode = "no pulls"
+        failed = cached.build()
+        assert failed.exit_code == USER, failed.log
+        assert "was not built without the layers of earlier builds either" in failed.log
+        assert "the layers are kept" in failed.log and cached.left() == []
+        assert layers(cached) == first
+        base.put("first")
+        base.mode = ""
+        assert "with layers of earlier builds" in build(cached)
+        assert layers(cached)[:-1] == first[:-1]
 
 
 def test_a_build_that_is_killed_leaves_no_layers(cached: ImageHost) -> None:

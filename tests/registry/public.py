@@ -46,7 +46,7 @@ def image(content: str) -> dict[str, bytes]:
     layer = gzip.compress(archive.getvalue(), mtime=0)
     config = json.dumps({"architecture": "amd64", "os": "linux", "config": {},
                          "rootfs": {"type": "layers", "diff_ids": [digest_of(archive.getvalue())]},
-                         "history": []}).encode()
+                         "history": [{"created_by": "a test"}]}).encode()
     manifest = json.dumps({
         "schemaVersion": 2, "mediaType": MANIFEST,
         "config": {"mediaType": CONFIG, "size": len(config), "digest": digest_of(config)},
@@ -127,7 +127,8 @@ class Handler(BaseHTTPRequestHandler):
         manifest = self.server.parts["manifest"]
         digest = {"no digest": "", "digest of no form": "sha256:../../x"}.get(
             self.server.mode, digest_of(manifest))
-        status = {"elsewhere": 307, "too often": 429, "broken": 500}.get(self.server.mode)
+        status = {"elsewhere": 307, "too often": 429, "broken": 500,
+                  "no pulls": 403 if self.command == "GET" else None}.get(self.server.mode)
         known = (TAG, digest_of(manifest))
         if status:
             self._send(status, Location=f"https://{self.server.host}/v2/else/manifests/1")
