@@ -211,11 +211,15 @@ check-isolation: all
 # none of it is there in vain: every action was needed by a call that no other statement allows (long).
 # POLICY="-k ..." plays some of the tests. `tests/policy/needed --remove build/policy.log` then takes away
 # each action and sees a test fail. test_policy.py is a sample of it.
-.PHONY: policy
+POLICY_SHARES = $(addprefix policy-share-,1 2 3)
+.PHONY: policy $(POLICY_SHARES)
 policy: deps all
-	@mkdir -p build && rm -f build/policy.log
-	@BERTH_POLICY=build/policy.log PYTHONPATH=tests/policy $(PYTEST_QUICK) -p held tests/e2e $(POLICY)
+	@rm -rf build/policy && mkdir -p build/policy && rm -f build/policy.log
+	@$(MAKE) --no-print-directory -j3 --output-sync=target -k $(POLICY_SHARES)
 	@TMPDIR=$$(tests/quick-directory) $(PYTHON) tests/policy/needed build/policy.log
+$(POLICY_SHARES):
+	@BERTH_SHARE=$(CURDIR)/build/policy BERTH_POLICY=build/policy.log PYTHONPATH=tests/policy \
+	    $(PYTEST_QUICK) -p held tests/e2e $(POLICY)
 coverage-build:
 	@$(MAKE) --no-print-directory COVERAGE=1 all
 # Unit and end-to-end tests on a build for gcov; fails below 85 % of the lines.
