@@ -91,10 +91,10 @@ void destroy_say_plan(const struct destroy *d)
 {
     if (!destroy_has_work(d))
         return;
-    _cleanup_strbuf_ struct strbuf title = STRBUF_INIT;
-    strbuf_adds(&title, "to remove: ");
-    plan_removals_to_text(d->graph, &title);
-    errand_say_plan(d->graph, title.buf, true);
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    plan_removals_to_text(d->graph, &text);
+    _cleanup_free_ char *title = xasprintf("to remove: %s", text.buf);
+    errand_say_plan(d->graph, title, true);
 }
 
 static void note_results(struct destroy *d)

@@ -295,14 +295,8 @@ static void on_cancel(void *context)
     skip_all(a, ACTION_NONE, ERR_CANCELLED, "the job was cancelled");
     for (size_t i = 0; i < a->n; i++) {
         struct step *step = step_of(a, a->g->v[i]);
-        if (!step_is_open(step) || step->with_worker)
-            continue;
-        _cleanup_err_ struct err err = ERR_INIT;
-        err_set(&err, ERR_CANCELLED,
-                "%s '%s' is no longer awaited, since the job was cancelled: %s",
-                step->r->type->singular, step->r->name,
-                step->r->waiting_for ? step->r->waiting_for : "not ready");
-        step_fail(step, &err);
+        if (step_is_open(step) && !step->with_worker)
+            step_cancel(step);
     }
 }
 

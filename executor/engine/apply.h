@@ -96,6 +96,8 @@ void step_progress(struct step *step, enum progress progress);
 void step_finish(struct step *step);
 /* Takes *err. */
 void step_fail(struct step *step, struct err *err);
+/* It is not waited for any more: says what it waited for last. */
+void step_cancel(struct step *step);
 /* It is not tried, and is of the class of what it is not tried for. */
 void step_skip(struct step *step, enum err_class class, const char *why);
 /* The same, for what became of another: "<what> service 'x', which failed". */

@@ -186,6 +186,15 @@ static void fail_waiting(struct step *step, enum err_class class, const char *wh
     step_fail(step, &err);
 }
 
+void step_cancel(struct step *step)
+{
+    const struct resource *r = step->r;
+    _cleanup_err_ struct err err = ERR_INIT;
+    err_set(&err, ERR_CANCELLED, "%s '%s' is no longer awaited, since the job was cancelled: %s",
+            r->type->singular, r->name, r->waiting_for ? r->waiting_for : "not ready");
+    step_fail(step, &err);
+}
+
 /* The application is the user's; anything else that does not get ready is AWS's or ours. */
 static enum err_class blame(const struct step *step, enum err_class otherwise)
 {
@@ -244,7 +253,7 @@ static void await(struct step *step, const char *why, bool is_new)
     r->waiting_for = xstrdup(why);
     step->verifying = false;
     if (step->apply->cancelled)
-        fail_waiting(step, ERR_CANCELLED, "is no longer awaited, since the job was cancelled");
+        step_cancel(step);
     else if (clock_now() >= step->deadline)
         fail_late(step);
     else {
@@ -260,6 +269,11 @@ static void settle_error(struct step *step, bool retried)
     if (err->class == ERR_BUSY && step->r->progress == PROGRESS_RUNNING) {
         step->retry = true;
         await(step, err->message, !retried);
+        return;
+    }
+    /* What has been in its way says more than that another try was cut short. */
+    if (err->class == ERR_CANCELLED && retried && step->r->waiting_for != NULL) {
+        step_cancel(step);
         return;
     }
     if (step->r->progress == PROGRESS_RUNNING)

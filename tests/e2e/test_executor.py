@@ -26,7 +26,7 @@ def test_plain_job_runs_its_script_in_the_checkout(host: Host) -> None:
     assert result.exit_code == 0, result.log
     assert "a project" in result.log
     assert str(host.builds) in result.log
-    assert "the script, as with the shell executor" in result.log
+    assert "its script, as with the shell executor" in result.log
 
 
 @pytest.mark.parametrize("code", [1, 2, 7, 255])
