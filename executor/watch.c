@@ -74,24 +74,20 @@ static void say(struct watch *w, bool last, char *words)
 static void warning(struct watch *w, const char *fmt, ...) _printf_(2, 3);
 static void warning(struct watch *w, const char *fmt, ...)
 {
-    _cleanup_strbuf_ struct strbuf words = STRBUF_INIT;
     va_list ap;
     va_start(ap, fmt);
-    strbuf_vaddf(&words, fmt, ap);
+    say(w, false, xvasprintf(fmt, ap));
     va_end(ap);
-    say(w, false, strbuf_detach(&words));
 }
 
 /* The process ends with these words. */
 static void fail(struct watch *w, const char *fmt, ...) _printf_(2, 3);
 static void fail(struct watch *w, const char *fmt, ...)
 {
-    _cleanup_strbuf_ struct strbuf words = STRBUF_INIT;
     va_list ap;
     va_start(ap, fmt);
-    strbuf_vaddf(&words, fmt, ap);
+    say(w, true, xvasprintf(fmt, ap));
     va_end(ap);
-    say(w, true, strbuf_detach(&words));
     _exit(w->exit_code);
 }
 
