@@ -121,7 +121,7 @@ void deploy_say_warnings(struct deploy *d)
     for (; d->warned_spec < d->spec.warnings.n; d->warned_spec++)
         log_warn("%s", d->spec.warnings.v[d->warned_spec]);
     if (d->graph != NULL)
-        errand_say_warnings(d->graph, &d->warned_graph);
+        errand_say_warnings(&d->errand, d->graph);
 }
 
 /* Whether a plan failed for what it found, so that more may be found. */

@@ -31,7 +31,7 @@ struct deploy {
     struct spec spec;
     struct graph *graph;
     struct plan_counts counts;
-    size_t warned_spec, warned_graph; /* how many of their warnings have been said */
+    size_t warned_spec; /* how many of the spec's warnings have been said */
 };
 #define DEPLOY_INIT                                                                                \
     {                                                                                              \

@@ -63,7 +63,7 @@ int destroy_look(struct destroy *d, const struct errand_request *request, struct
     int r = look(d, &d->graph, &d->counts, err);
     report_phase(&d->errand.report, NULL);
     if (r == 0)
-        errand_say_warnings(d->graph, &d->warned);
+        errand_say_warnings(&d->errand, d->graph);
     return r;
 }
 
@@ -176,7 +176,7 @@ static int remove_all(struct destroy *d, struct err *failure)
     int r = engine_apply(d->errand.session, d->graph, &options, failure);
     report_phase(&d->errand.report, NULL);
     note_results(d);
-    errand_say_warnings(d->graph, &d->warned);
+    errand_say_warnings(&d->errand, d->graph);
     if (r < 0 && cancel_is_set(d->errand.request->cancel))
         report_failures(d->graph);
     return r;
@@ -253,7 +253,6 @@ static void take_graph(struct destroy *d, struct graph *now)
     graph_free(d->graph);
     d->graph = now;
     report_forget(&d->errand.report);
-    d->warned = now->warnings.n; /* they are those of the first look */
 }
 
 int destroy_carry_out(struct destroy *d, struct err *err)
@@ -270,6 +269,7 @@ int destroy_carry_out(struct destroy *d, struct err *err)
                          : err_set(err, ERR_CANCELLED, "cancelled: run the job again to go on");
         if (look_again(d, &now, &d->counts, err) < 0)
             return -1;
+        errand_say_warnings(&d->errand, now);
         if (destroy_has_work(d) && (r < 0 || round == ROUNDS)) {
             say_left(d, now);
             graph_free(now);

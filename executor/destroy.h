@@ -19,7 +19,6 @@ struct destroy {
     cJSON *results; /* array, what became of each resource; NULL before anything was tried */
     cJSON *left;    /* array, what is there all the same and why; NULL where that was not seen */
     cJSON *notes;   /* object, the drivers' own, from one look to the next */
-    size_t warned;  /* how many of the graph's warnings have been said */
     /*
      * The caller's, or NULL: asked before what has come back is removed once more, whether it is
      * still to go, given the graph in which it was found.

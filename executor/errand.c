@@ -123,10 +123,14 @@ void errand_note(struct errand *errand, const struct graph *g)
     history_note(&errand->history, g, report->n_phases > 0 ? report->phases[0].start : clock_now());
 }
 
-void errand_say_warnings(const struct graph *g, size_t *said)
+void errand_say_warnings(struct errand *errand, const struct graph *g)
 {
-    for (; *said < g->warnings.n; ++*said)
-        log_warn("%s", g->warnings.v[*said]);
+    for (size_t i = 0; i < g->warnings.n; i++) {
+        if (strlist_has(&errand->warned, g->warnings.v[i]))
+            continue;
+        log_warn("%s", g->warnings.v[i]);
+        strlist_add(&errand->warned, g->warnings.v[i]);
+    }
 }
 
 void errand_say_lines(const struct strbuf *text)
@@ -165,6 +169,7 @@ void errand_release(struct errand *errand)
 {
     report_release(&errand->report);
     history_release(&errand->history);
+    strlist_release(&errand->warned);
     session_free(errand->session);
     free(errand->account);
     free(errand->run);

@@ -35,6 +35,7 @@ struct errand {
     struct session *session;
     struct report report;
     struct history history;
+    struct strlist warned; /* what has been warned of, in this graph or in one before */
 };
 #define ERRAND_INIT                                                                                \
     {                                                                                              \
@@ -53,8 +54,8 @@ struct context errand_context(const struct errand *errand);
 struct engine_options errand_engine_options(struct errand *errand);
 /* Keeps what a graph has come to for the report, before it is freed or the errand ends. */
 void errand_note(struct errand *errand, const struct graph *g);
-/* Says the warnings of a graph from *said on, which then is how many there are. */
-void errand_say_warnings(const struct graph *g, size_t *said);
+/* Says those warnings of a graph that have not been said in this errand. */
+void errand_say_warnings(struct errand *errand, const struct graph *g);
 /* Says a text of several lines, a line at a time. */
 void errand_say_lines(const struct strbuf *text);
 /* Says the whole plan, by type and by resource, below a title; folded (a section named

@@ -254,6 +254,20 @@ def test_a_repository_that_it_may_not_look_into_is_said(small: World) -> None:
     assert tags(small, "automation-t7-bridge") == {"automation-master", ENVIRONMENT}
 
 
+def test_a_repository_that_only_the_last_look_may_not_see_is_said(small: World) -> None:
+    small.aws.put_image("automation-t7-bridge", [ENVIRONMENT])
+    small.aws.fault(fault="error", code="AccessDeniedException", status=400, service="ecr",
+                    action="ListImages", match={"repositoryName": "automation-t7-bridge"},
+                    **{"from": 3})
+    log = destroy(small)
+    assert log.count("'automation-t7-bridge' is left out") == 1
+    assert log.index("repository's image tags: 1 removed") < log.index("'automation-t7-bridge' is left out")
+    assert re.search(rf"(?m)^nothing is left of {ENVIRONMENT}: [0-9]+ removed; "
+                     "not looked into: 1 that berth may not see$", log)
+    small.aws.clear_faults()
+    assert tags(small, "automation-t7-bridge") == {"automation-master"}
+
+
 def test_a_repository_says_whose_it_is(ready: World) -> None:
     ecr = ready.aws.client("ecr")
     for repository in ecr.describe_repositories()["repositories"]:
