@@ -14,11 +14,10 @@
  */
 #include "drivers/image.h"
 
-#include <sys/random.h>
-
 #include "executor/base/file.h"
 #include "executor/base/log.h"
 #include "executor/base/process.h"
+#include "executor/base/random.h"
 
 /* Whether a program works here at all is said, or not, within that time. */
 #define PROBE_SECONDS 60
@@ -52,11 +51,8 @@ static const struct program *program_find(const char *word)
  */
 static char *runroot_new(const struct image *im)
 {
-    uint64_t number = 0;
-    if (im->program != IMAGE_PODMAN ||
-        getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
-        return xasprintf("%s/images-run", im->job->tmp);
-    return xasprintf("/tmp/berth-run-%016llx", (unsigned long long)number);
+    return im->program == IMAGE_PODMAN ? random_name("/tmp/berth-run-", 8)
+                                       : xasprintf("%s/images-run", im->job->tmp);
 }
 
 static char *storage_path(const struct image *im)

@@ -19,7 +19,6 @@
 
 #include <inttypes.h>
 #include <pwd.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -29,6 +28,7 @@
 #include "executor/base/file.h"
 #include "executor/base/log.h"
 #include "executor/base/process.h"
+#include "executor/base/random.h"
 #include "executor/base/usernamespace.h"
 
 /* Raised when a storage that is there must not be used any more. */
@@ -73,11 +73,8 @@ void image_layers_release(struct image_layers *l)
 /* A name that nobody knows beforehand. */
 static void name_storage(struct image_layers *l)
 {
-    uint64_t number = 0;
-    if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
-        number = (uint64_t)time(NULL);
     free(l->storage);
-    l->storage = xasprintf("layers-%016llx", (unsigned long long)number);
+    l->storage = random_name("layers-", 8);
 }
 
 /* --- which one ---------------------------------------------------------------------------------

@@ -11,7 +11,6 @@
 #include <fts.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -20,6 +19,7 @@
 #include "executor/base/file.h"
 #include "executor/base/json.h"
 #include "executor/base/process.h"
+#include "executor/base/random.h"
 
 #define NOTE_MAX ((size_t)64 << 10)
 /* What was on its way longer than that has been left there by somebody who was killed. */
@@ -74,10 +74,7 @@ static int lock(const struct image_store *s, int fd, struct err *err)
 /* A name on the way in or out; the caller frees it. */
 static char *passing_name(void)
 {
-    uint64_t number = 0;
-    if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
-        number = (uint64_t)getpid();
-    return xasprintf(".%016llx", (unsigned long long)number);
+    return random_name(".", 8);
 }
 
 /* rm(1) walks a hostile tree as it must be walked, by descriptors and without following links. What

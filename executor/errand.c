@@ -2,6 +2,7 @@
 #include "executor/errand.h"
 
 #include "executor/base/log.h"
+#include "executor/base/random.h"
 #include "executor/engine/planprint.h"
 
 /* Stands for the account where it is not known and nothing is asked of AWS: 12 digits. */
@@ -21,13 +22,8 @@ static char *account_of_role(const struct environment *e)
 /* A run's name in the session's, so that what stays behind of one tells which job's it was. */
 static char *name_run(const struct errand_request *q)
 {
-    unsigned char random[4];
-    _cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
-    if (uv_random(NULL, NULL, random, sizeof(random), 0, NULL) != 0)
-        return NULL;
-    strbuf_addf(&name, "%s-", q->session_name);
-    strbuf_add_hex(&name, random, sizeof(random));
-    return strbuf_detach(&name);
+    _cleanup_free_ char *prefix = xasprintf("%s-", q->session_name);
+    return random_name(prefix, 4);
 }
 
 void errand_begin(struct errand *errand, const struct errand_request *request)

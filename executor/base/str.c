@@ -7,10 +7,9 @@
 
 char strbuf_slopbuf[1];
 
-void oom_exit(void)
+void host_exit(const char *message)
 {
-    static const char message[] = "berth: out of memory\n";
-    ssize_t ignored = write(STDERR_FILENO, message, sizeof(message) - 1);
+    ssize_t ignored = write(STDERR_FILENO, message, strlen(message));
     (void)ignored;
     /* The runner's name for "not the job's fault"; 2 where nobody says otherwise. */
     const char *code = getenv("SYSTEM_FAILURE_EXIT_CODE");
@@ -18,6 +17,11 @@ void oom_exit(void)
     if (code != NULL)
         (void)str_to_int64(code, 1, 255, &value);
     _exit((int)value);
+}
+
+void oom_exit(void)
+{
+    host_exit("berth: out of memory\n");
 }
 
 void *xmalloc(size_t size)

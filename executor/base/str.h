@@ -65,6 +65,8 @@ char *xasprintf(const char *fmt, ...) _printf_(1, 2);
 char *xvasprintf(const char *fmt, va_list ap) _printf_(1, 0);
 /* Says "out of memory" on stderr and ends the process with the system-failure exit code. */
 void oom_exit(void) __attribute__((noreturn));
+/* Likewise for what the host lacks and nobody can do without. `message` is a line. */
+void host_exit(const char *message) __attribute__((noreturn));
 
 void freep(void *p);  /* frees *(void **)p */
 void closep(int *fd); /* closes *fd unless it is negative; keeps errno */
