@@ -100,7 +100,7 @@ static void add_ids(const struct stat *tmp, struct strbuf *stamp)
     int64_t first = 0, count = 0, first_group = 0, groups = 0;
     if (pw != NULL) {
         usernamespace_subordinates(pw->pw_name, tmp->st_uid, &first, &count);
-        usernamespace_subordinate_groups(pw->pw_name, tmp->st_gid, &first_group, &groups);
+        usernamespace_subordinate_groups(pw->pw_name, tmp->st_uid, &first_group, &groups);
     }
     strbuf_addf(stamp, "%u %" PRId64 " %" PRId64 "\n", (unsigned)tmp->st_uid, first, count);
     strbuf_addf(stamp, "%u %" PRId64 " %" PRId64 "\n", (unsigned)tmp->st_gid, first_group, groups);

@@ -17,11 +17,11 @@
 #define ID_LEAST ((int64_t)65536)
 #define ID_MAX   ((int64_t)UINT32_MAX - 1)
 
-bool usernamespace_range(const char *line, const char *name, unsigned id, int64_t *ret_first,
+bool usernamespace_range(const char *line, const char *name, unsigned uid, int64_t *ret_first,
                          int64_t *ret_count)
 {
     size_t len = strcspn(line, ":");
-    _cleanup_free_ char *owner = xstrndup(line, len), *number = xasprintf("%u", id);
+    _cleanup_free_ char *owner = xstrndup(line, len), *number = xasprintf("%u", uid);
     if (line[len] != ':' || (!str_eq(owner, name) && !str_eq(owner, number)))
         return false;
     const char *first = line + len + 1;
@@ -35,8 +35,9 @@ bool usernamespace_range(const char *line, const char *name, unsigned id, int64_
            str_to_int64(count, 1, ID_MAX - *ret_first, ret_count) == 0;
 }
 
-/* The first range that a file has for a user; a count of 0: it has none. */
-static void find_range(const char *file, const char *name, unsigned id, int64_t *ret_first,
+/* The first range that a file has for a user, whom also subgid(5) calls by its login name or its
+ * user id; a count of 0: it has none. */
+static void find_range(const char *file, const char *name, unsigned uid, int64_t *ret_first,
                        int64_t *ret_count)
 {
     FILE *ranges = fopen(file, "re");
@@ -44,7 +45,7 @@ static void find_range(const char *file, const char *name, unsigned id, int64_t 
     bool found = false;
     *ret_first = *ret_count = 0;
     while (ranges != NULL && !found && fgets(line, sizeof(line), ranges) != NULL)
-        found = usernamespace_range(line, name, id, ret_first, ret_count);
+        found = usernamespace_range(line, name, uid, ret_first, ret_count);
     if (!found)
         *ret_count = 0;
     if (ranges != NULL)
@@ -57,10 +58,10 @@ void usernamespace_subordinates(const char *name, unsigned uid, int64_t *ret_fir
     find_range("/etc/subuid", name, uid, ret_first, ret_count);
 }
 
-void usernamespace_subordinate_groups(const char *name, unsigned gid, int64_t *ret_first,
+void usernamespace_subordinate_groups(const char *name, unsigned uid, int64_t *ret_first,
                                       int64_t *ret_count)
 {
-    find_range("/etc/subgid", name, gid, ret_first, ret_count);
+    find_range("/etc/subgid", name, uid, ret_first, ret_count);
 }
 
 void usernamespace_ids_of(unsigned uid, struct usernamespace_ids *ret)
@@ -77,12 +78,10 @@ bool usernamespace_owns(const struct usernamespace_ids *ids, unsigned uid)
                                (int64_t)uid < ids->first + ids->count && getpwuid(uid) == NULL);
 }
 
-/* The map of ids inside, first on each line, to ids outside. */
-static void read_map(const char *file, const char *name, unsigned id, struct strbuf *map)
+/* The map of ids inside, first on each line, to ids outside: the user's `own`, and its range. */
+static void form_map(unsigned own, int64_t first, int64_t count, struct strbuf *map)
 {
-    int64_t first, count;
-    find_range(file, name, id, &first, &count);
-    strbuf_addf(map, "0 %u 1\n", id);
+    strbuf_addf(map, "0 %u 1\n", own);
     if (count > 0)
         strbuf_addf(map, "1 %lld %lld\n", (long long)first, (long long)count);
 }
@@ -126,8 +125,11 @@ static int take(pid_t pid, const struct process_user *user, const char *name)
 {
     _cleanup_strbuf_ struct strbuf uids = STRBUF_INIT, gids = STRBUF_INIT;
     _cleanup_free_ char *path = xasprintf("/proc/%d/ns/user", (int)pid);
-    read_map("/etc/subuid", name, user->uid, &uids);
-    read_map("/etc/subgid", name, user->gid, &gids);
+    int64_t first, count;
+    usernamespace_subordinates(name, user->uid, &first, &count);
+    form_map(user->uid, first, count, &uids);
+    usernamespace_subordinate_groups(name, user->uid, &first, &count);
+    form_map(user->gid, first, count, &gids);
     if (write_map(pid, "uid_map", &uids) < 0 || write_map(pid, "gid_map", &gids) < 0)
         return -1;
     return open(path, O_RDONLY | O_CLOEXEC);

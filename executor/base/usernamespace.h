@@ -25,8 +25,8 @@ void usernamespace_environment(const struct process_user *user, struct strlist *
  * has none. */
 void usernamespace_subordinates(const char *name, unsigned uid, int64_t *ret_first,
                                 int64_t *ret_count);
-/* Likewise its subordinate group ids; `gid` is the user's own group. */
-void usernamespace_subordinate_groups(const char *name, unsigned gid, int64_t *ret_first,
+/* Likewise its subordinate group ids: also /etc/subgid has a user's name or user id, subgid(5). */
+void usernamespace_subordinate_groups(const char *name, unsigned uid, int64_t *ret_first,
                                       int64_t *ret_count);
 
 /* A user, and the subordinate ids that what it has started may have. */
@@ -40,8 +40,9 @@ void usernamespace_ids_of(unsigned uid, struct usernamespace_ids *ret);
  * host has given it to somebody. */
 bool usernamespace_owns(const struct usernamespace_ids *ids, unsigned uid);
 
-/* The range that a line of /etc/subuid gives a user, "name:first:count"; false: it gives none. */
-bool usernamespace_range(const char *line, const char *name, unsigned id, int64_t *ret_first,
+/* The range that a line of /etc/subuid or /etc/subgid gives a user, "name:first:count"; false: it
+ * gives none. */
+bool usernamespace_range(const char *line, const char *name, unsigned uid, int64_t *ret_first,
                          int64_t *ret_count);
 
 #endif
