@@ -15,6 +15,17 @@ static inline unsigned engine_workers(const struct engine_options *o)
     return o->workers ? o->workers : ENGINE_WORKERS;
 }
 
+/* Whether a run has something to do with it. */
+static inline bool resource_takes_part(const struct resource *r)
+{
+    return r->action != ACTION_NONE || r->wait;
+}
+
+static inline bool resource_is_under_way(const struct resource *r)
+{
+    return r->progress == PROGRESS_SETTLING || r->progress == PROGRESS_RUNNING;
+}
+
 /* Every type of every driver, in order, as an array that the caller frees; returns how many. */
 size_t engine_types(const struct graph *g, const struct resource_type ***ret);
 /* The driver in this graph whose type this is. */

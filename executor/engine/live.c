@@ -2,18 +2,9 @@
 #include "executor/engine/live.h"
 
 #include "executor/base/log.h"
+#include "executor/engine/internal.h"
 
 #define N_SHOWN 6
-
-static bool takes_part(const struct resource *r)
-{
-    return r->action != ACTION_NONE || r->wait;
-}
-
-static bool is_under_way(const struct resource *r)
-{
-    return r->progress == PROGRESS_SETTLING || r->progress == PROGRESS_RUNNING;
-}
 
 static int compare_started(const void *a, const void *b)
 {
@@ -34,12 +25,12 @@ static struct count take_stock(const struct graph *g, const struct resource **re
     struct count count = { 0 };
     for (size_t i = 0; i < g->n; i++) {
         const struct resource *r = g->v[i];
-        if (!takes_part(r))
+        if (!resource_takes_part(r))
             continue;
         count.all++;
         count.ended += r->progress == PROGRESS_DONE;
         count.failed += r->progress == PROGRESS_FAILED;
-        if (is_under_way(r))
+        if (resource_is_under_way(r))
             ret[count.under_way++] = r;
     }
     qsort(ret, count.under_way, sizeof(*ret), compare_started);

@@ -4,7 +4,9 @@
 
 /*
  * What a run says while it goes on and when it has ended. Everything is a line of log.h's. A report
- * is used on one thread, the one that calls the engine; it owns nothing of the graph's.
+ * is used on one thread, the one that calls the engine; it owns nothing of the graph's. report.c
+ * has what goes on and what is awaited, report_failures.c what has become of it, report_table.c
+ * what it took.
  */
 
 #include "executor/engine/engine.h"
@@ -65,6 +67,8 @@ void report_evidence(const struct err *err, struct strbuf *out);
 /* How long it took and how many calls; folded under that, the table of phases and that of calls by
  * service. `s` may be NULL: no call was made. */
 void report_table(struct report *r, struct session *s);
+/* "created"; "ready" where nothing was to be done but to wait. */
+const char *report_done_word(enum action action);
 /* Counts what an apply did, as "41 created, 2 updated". */
 void report_done(const struct graph *g, struct strbuf *out);
 

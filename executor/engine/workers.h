@@ -62,9 +62,9 @@ void workers_release(struct workers *w);
 
 /*
  * Does n jobs, each the first member of one of the n items of `size` bytes at `items`, by at most
- * `max` threads on a loop of its own, and returns when all are done. Does not
- * look for a cancel: what is under way ends by itself, as above. Fails as workers_init() does, and
- * then nothing is done.
+ * `max` threads on a loop of its own, and returns when all are done. Does not look for a cancel:
+ * what is under way ends by itself, as above. Fails as workers_init() does, and then nothing is
+ * done.
  */
 int workers_run(void *items, size_t n, size_t size, unsigned max, struct err *err);
 
