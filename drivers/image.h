@@ -23,6 +23,7 @@
  *   image_tag      tags, by ECR's API
  */
 
+#include "drivers/image_store.h"
 #include "drivers/tool.h"
 
 enum image_program { IMAGE_BUILDAH, IMAGE_PODMAN, IMAGE_DOCKER };
@@ -138,6 +139,9 @@ int image_build(const struct image *im, int *ret_code, struct err *err);
 
 /* --- image_cache.c ---------------------------------------------------------------------------- */
 
+/* Where the host config has layers kept: its "images.cache"; `directory` is NULL where it does not.
+ * The strings are `host`'s. */
+struct image_store image_cache_store(const cJSON *host, struct cancel *cancel);
 /*
  * Has the image built by layers, on a storage of an earlier build's if there is one, where the host
  * config has "images.cache". What keeps it from that is said, and no error; ERR_CANCELLED.

@@ -24,7 +24,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "drivers/image_store.h"
 #include "executor/base/file.h"
 #include "executor/base/log.h"
 #include "executor/base/process.h"
@@ -45,20 +44,20 @@
  */
 #define CODE_OF_BUILDER 125
 
-static const cJSON *cache_config(const struct image *im)
+struct image_store image_cache_store(const cJSON *host, struct cancel *cancel)
 {
-    return json_get(json_get(im->job->host, "images"), "cache");
-}
-
-static struct image_store store_of(const struct image *im)
-{
-    const cJSON *config = cache_config(im);
+    const cJSON *config = json_get(json_get(host, "images"), "cache");
     return (struct image_store){
         .directory = json_str(config, "directory"),
         .bytes = json_int(config, "gigabytes", GIGABYTES) * 1000000000,
         .seconds = json_int(config, "days", DAYS) * DAY,
-        .cancel = im->job->cancel,
+        .cancel = cancel,
     };
+}
+
+static struct image_store store_of(const struct image *im)
+{
+    return image_cache_store(im->job->host, im->job->cancel);
 }
 
 void image_layers_release(struct image_layers *l)
@@ -130,7 +129,7 @@ static struct image_slot slot_of(const struct image *im)
 /* Whether there can be layers of earlier builds here; else says why not, where one is asked for. */
 static bool can_keep(const struct image *im)
 {
-    if (cache_config(im) == NULL || im->program == IMAGE_DOCKER)
+    if (store_of(im).directory == NULL || im->program == IMAGE_DOCKER)
         return false; /* docker's daemon keeps its own */
     if (geteuid() != 0 || !cJSON_IsArray(json_get(im->job->host, "user"))) {
         log_warn("built without layers of earlier builds: 'images.cache' takes a list of users as "

@@ -264,16 +264,27 @@ static int bring_in(const struct image_store *s, int fd, const char *name,
     return write_note(fd, name, slot, room, err);
 }
 
+/* --- all that is in it -------------------------------------------------------------------------
+ */
+
 struct entry {
     char *name;
-    int64_t used;
+    int64_t made, used;
     struct room room;
 };
 
-static int compare_use(const void *a, const void *b)
+struct entries {
+    struct entry *v;
+    size_t n;
+    struct room room; /* what they take together */
+};
+#define _cleanup_entries_ _cleanup_(entries_release)
+
+static void entries_release(struct entries *entries)
 {
-    const struct entry *one = a, *two = b;
-    return (one->used > two->used) - (one->used < two->used);
+    for (size_t i = 0; i < entries->n; i++)
+        free(entries->v[i].name);
+    free(entries->v);
 }
 
 /* The time of an entry's last use; 0: it is gone, or nothing that we have made. */
@@ -284,55 +295,87 @@ static int64_t used_at(int fd, const char *name)
     return fstatat(fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (int64_t)st.st_mtime : 0;
 }
 
-/* One entry: what somebody has left on its way is added to *gone, a slot to the array, which the
- * caller frees with its names. What else somebody has put here stays. */
-static void add_entry(int fd, const char *name, int64_t now, struct entry **ret, size_t *n,
-                      struct strlist *gone)
+static void add_slot(int fd, const char *name, int64_t used, struct entries *entries)
+{
+    _cleanup_json_ cJSON *note = read_note(fd, name);
+    const struct room room = { .bytes = json_int(note, "bytes", 0),
+                               .files = json_int(note, "files", 0) };
+    entries->v = xrealloc_array(entries->v, entries->n + 1, sizeof(*entries->v));
+    entries->v[entries->n++] = (struct entry){
+        .name = xstrdup(name), .made = json_int(note, "made", 0), .used = used, .room = room
+    };
+    entries->room.bytes += room.bytes;
+    entries->room.files += room.files;
+}
+
+/* A slot is added to *entries; what somebody has left on its way to *gone. What else somebody has
+ * put here is nothing to us. */
+static void add_name(int fd, const char *name, int64_t now, struct entries *entries,
+                     struct strlist *gone)
 {
     int64_t used = used_at(fd, name);
     if (str_eq(name, ".") || str_eq(name, "..") || used == 0)
         return;
-    if (*name == '.') {
-        if (now - used > LEFT_SECONDS)
-            strlist_add(gone, name);
+    if (*name != '.')
+        add_slot(fd, name, used, entries);
+    else if (now - used > LEFT_SECONDS)
+        strlist_add(gone, name);
+}
+
+/* With the lock. Nothing where the directory cannot be read. */
+static void read_entries(int fd, struct entries *entries, struct strlist *gone)
+{
+    int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* a copy shares its position */
+    DIR *directory = own >= 0 ? fdopendir(own) : NULL;
+    const struct dirent *found;
+    if (directory == NULL) {
+        closep(&own);
         return;
     }
-    _cleanup_json_ cJSON *note = read_note(fd, name);
-    *ret = xrealloc_array(*ret, *n + 1, sizeof(**ret));
-    (*ret)[(*n)++] = (struct entry){
-        .name = xstrdup(name),
-        .used = used,
-        .room = { .bytes = json_int(note, "bytes", 0), .files = json_int(note, "files", 0) },
-    };
+    while ((found = readdir(directory)) != NULL)
+        add_name(fd, found->d_name, time(NULL), entries, gone);
+    closedir(directory);
 }
 
-/* What is free of so many, and must be more for a part of all to be. */
-static int64_t lacking_of(uint64_t all, uint64_t left)
+/* Many that are no number stay so. */
+static int64_t added(int64_t files, int64_t more)
 {
-    return left < all / FREE_PART ? (int64_t)(all / FREE_PART - left) : 0;
+    return files == INT64_MAX ? files : files + more;
 }
 
-/* How much all that is here must shrink by for others to find room in the file system. One that
- * makes inodes as it needs them says that it has none at all. */
-static struct room lacking(int fd)
+/* How much of all is left beyond the part that stays free; below 0: that much of it is taken. */
+static int64_t spare_of(uint64_t all, uint64_t left)
+{
+    return (int64_t)left - (int64_t)(all / FREE_PART);
+}
+
+/* How much all that is here may grow by, or, below 0, must shrink by, for others to find room in
+ * the file system. One that makes inodes as it needs them says that it has none at all. */
+static struct room spare(int fd)
 {
     struct statvfs st;
     if (fstatvfs(fd, &st) < 0)
         return (struct room){ .bytes = 0 };
     return (struct room){
-        .bytes = lacking_of(st.f_blocks, st.f_bavail) * (int64_t)st.f_frsize,
-        .files = lacking_of(st.f_files, st.f_favail),
+        .bytes = spare_of(st.f_blocks, st.f_bavail) * (int64_t)st.f_frsize,
+        .files = st.f_files > 0 ? spare_of(st.f_files, st.f_favail) : INT64_MAX,
     };
 }
 
-/* What was used longest ago first, and last the one that is called `kept`. */
-static void sort_entries(struct entry *entries, size_t n, const char *kept)
+static int compare_use(const void *a, const void *b)
 {
-    for (size_t i = 0; i < n; i++)
-        if (str_eq(entries[i].name, kept))
-            entries[i].used = INT64_MAX;
-    if (n > 0)
-        qsort(entries, n, sizeof(*entries), compare_use);
+    const struct entry *one = a, *two = b;
+    return (one->used > two->used) - (one->used < two->used);
+}
+
+/* What was used longest ago first, and last the one that is called `kept`. */
+static void sort_entries(struct entries *entries, const char *kept)
+{
+    for (size_t i = 0; i < entries->n; i++)
+        if (str_eq(entries->v[i].name, kept))
+            entries->v[i].used = INT64_MAX;
+    if (entries->n > 0)
+        qsort(entries->v, entries->n, sizeof(*entries->v), compare_use);
 }
 
 /*
@@ -342,36 +385,22 @@ static void sort_entries(struct entry *entries, size_t n, const char *kept)
  */
 static bool make_room(int fd, int64_t bytes, int64_t oldest, const char *kept, struct strlist *gone)
 {
-    int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* a copy shares its position */
-    DIR *directory = own >= 0 ? fdopendir(own) : NULL;
-    const struct dirent *found;
-    struct entry *entries = NULL;
-    struct room excess = lacking(fd);
-    size_t n = 0;
-    int64_t all = 0;
+    _cleanup_entries_ struct entries entries = { .n = 0 };
+    struct room left = spare(fd);
     bool stays = true;
-    if (directory == NULL) {
-        closep(&own);
-        return true;
+    read_entries(fd, &entries, gone);
+    if (bytes - entries.room.bytes < left.bytes)
+        left.bytes = bytes - entries.room.bytes;
+    sort_entries(&entries, kept);
+    for (size_t i = 0; i < entries.n; i++) {
+        const struct entry *entry = &entries.v[i];
+        if (left.bytes >= 0 && left.files >= 0 && entry->used >= oldest)
+            continue;
+        hide(fd, entry->name, gone);
+        left.bytes += entry->room.bytes;
+        left.files = added(left.files, entry->room.files);
+        stays = stays && !str_eq(entry->name, kept);
     }
-    while ((found = readdir(directory)) != NULL)
-        add_entry(fd, found->d_name, time(NULL), &entries, &n, gone);
-    closedir(directory);
-    for (size_t i = 0; i < n; i++)
-        all += entries[i].room.bytes;
-    if (all - bytes > excess.bytes)
-        excess.bytes = all - bytes;
-    sort_entries(entries, n, kept);
-    for (size_t i = 0; i < n; i++) {
-        if (excess.bytes > 0 || excess.files > 0 || entries[i].used < oldest) {
-            hide(fd, entries[i].name, gone);
-            excess.bytes -= entries[i].room.bytes;
-            excess.files -= entries[i].room.files;
-            stays = stays && !str_eq(entries[i].name, kept);
-        }
-        free(entries[i].name);
-    }
-    free(entries);
     return stays;
 }
 
@@ -419,4 +448,53 @@ int image_store_clear(const struct image_store *s, bool *ret, struct err *err)
     remove_all(s, &gone);
     *ret = gone.n > 0;
     return 0;
+}
+
+/* --- for who looks on --------------------------------------------------------------------------
+ */
+
+void image_store_content_release(struct image_store_content *content)
+{
+    free(content->oldest);
+}
+
+int image_store_look(const struct image_store *s, struct image_store_content *ret, struct err *err)
+{
+    _cleanup_strlist_ struct strlist left = STRLIST_INIT;
+    _cleanup_entries_ struct entries entries = { .n = 0 };
+    _cleanup_close_ int fd = -1;
+    const struct entry *oldest = NULL;
+    if (open_directory(s, &fd, err) < 0 || lock(s, fd, err) < 0)
+        return -1;
+    read_entries(fd, &entries, &left);
+    const struct room room = spare(fd);
+    for (size_t i = 0; i < entries.n; i++)
+        if (oldest == NULL || entries.v[i].made < oldest->made)
+            oldest = &entries.v[i];
+    *ret = (struct image_store_content){
+        .n = entries.n,
+        .bytes = entries.room.bytes,
+        .oldest = oldest != NULL ? xstrdup(oldest->name) : NULL,
+        .made = oldest != NULL ? oldest->made : 0,
+        .room_bytes = entries.room.bytes + room.bytes,
+        .room_files = added(room.files, entries.room.files),
+    };
+    return 0;
+}
+
+int image_store_try(const struct image_store *s, unsigned uid, int from, const char *as,
+                    struct err *err)
+{
+    const struct image_slot slot = { .stamp = "tried", .uid = uid };
+    _cleanup_free_ char *name = passing_name();
+    _cleanup_free_ char *storage = xasprintf("%s/storage", name);
+    _cleanup_close_ int fd = -1;
+    int64_t bytes;
+    if (open_directory(s, &fd, err) < 0)
+        return -1;
+    int r = bring_in(s, fd, name, &slot, from, as, &bytes, err);
+    if (r == 0 && renameat2(fd, storage, from, as, RENAME_NOREPLACE) < 0)
+        r = err_set_errno(err, ERR_HOST, errno, "cannot move it back out of '%s'", s->directory);
+    remove_tree(s, name);
+    return r;
 }

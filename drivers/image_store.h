@@ -51,4 +51,25 @@ int image_store_put(const struct image_store *s, const struct image_slot *slot, 
 /* Removes all that is in it; *ret: there was something. */
 int image_store_clear(const struct image_store *s, bool *ret, struct err *err);
 
+/* What is in it. */
+struct image_store_content {
+    size_t n;
+    int64_t bytes;
+    char *oldest; /* the slot whose storage was made longest ago; NULL: there is none */
+    int64_t made; /* when that was */
+    /* How much all together may take for a tenth of the file system to stay free: with none at all,
+     * or less, nothing is kept. `room_files` is INT64_MAX where it makes inodes as it needs them.
+     */
+    int64_t room_bytes, room_files;
+};
+#define _cleanup_image_store_content_ _cleanup_(image_store_content_release)
+void image_store_content_release(struct image_store_content *content);
+
+/* Looks at all of it and changes nothing. ERR_HOST as image_store_take(). */
+int image_store_look(const struct image_store *s, struct image_store_content *ret, struct err *err);
+/* Moves `as`, a directory of the user's in `from`, in and out again, as a build would, beside what
+ * is there. ERR_HOST: that cannot be done; `as` may then be gone. */
+int image_store_try(const struct image_store *s, unsigned uid, int from, const char *as,
+                    struct err *err);
+
 #endif

@@ -36,6 +36,7 @@ void doctor_examine(struct doctor *d, const char *runner_config, const char *pro
     if (d->host.json == NULL)
         return;
     doctor_tools(d);
+    doctor_cache(d);
     doctor_aws(d);
 }
 

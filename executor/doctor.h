@@ -40,7 +40,11 @@ void doctor_runner(struct doctor *d, const char *runner_config, const char *prog
 void doctor_host(struct doctor *d);
 void doctor_user(struct doctor *d, const char *runner_config);
 void doctor_tools(struct doctor *d);
+void doctor_cache(struct doctor *d);
 void doctor_aws(struct doctor *d);
+
+/* The directory, or the nearest one above it that is there; the caller frees it. */
+char *doctor_nearest_directory(const char *path);
 
 /* Whether cron or at would take jobs of a user: one who is in `allow` where that is there, else one
  * who is not in `deny` where that is; else as `otherwise` says. crontab(1), at.allow(5). */

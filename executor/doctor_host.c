@@ -19,8 +19,7 @@
 #define FILES_LEAST     1024
 #define PROCESSES_LEAST 512
 
-/* The directory, or the nearest one above it that is there; the caller frees it. */
-static char *nearest_directory(const char *path)
+char *doctor_nearest_directory(const char *path)
 {
     char *at = xstrdup(path);
     while (access(at, F_OK) < 0) {
@@ -41,7 +40,7 @@ static bool others_may_write(const char *path)
 
 static void check_directory(struct doctor *d, const char *subject, const char *path)
 {
-    _cleanup_free_ char *nearest = nearest_directory(path);
+    _cleanup_free_ char *nearest = doctor_nearest_directory(path);
     _cleanup_err_ struct err err = ERR_INIT;
     bool there = strcmp(nearest, path) == 0;
     if (others_may_write(nearest)) {
@@ -66,7 +65,7 @@ static void check_directory(struct doctor *d, const char *subject, const char *p
 
 static void check_disk(struct doctor *d, const char *path)
 {
-    _cleanup_free_ char *nearest = nearest_directory(path);
+    _cleanup_free_ char *nearest = doctor_nearest_directory(path);
     struct statvfs fs;
     if (statvfs(nearest, &fs) < 0)
         return;

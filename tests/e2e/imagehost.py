@@ -55,10 +55,11 @@ PLAIN = "FROM scratch\nCOPY api/ /srv/\nENTRYPOINT [\"/srv/program\"]\n"
 
 
 @pytest.fixture(scope="module")
-def users() -> Iterator[list[str]]:
+def users(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """As many as the module's USERS says, one if it says nothing."""
     if os.geteuid() != 0:
         pytest.skip("only root can run builds as another user")
-    names = make_users(1)
+    names = make_users(getattr(request.module, "USERS", 1))
     yield names
     remove_users(names)
 

@@ -11,18 +11,18 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from imagehost import (  # noqa: F401
-    PODMAN, SYSTEM, USER, ImageHost, compiled, drive_of, error_of, host, registry, running)
-from jobhost import make_users, remove_users
+    PODMAN, SYSTEM, USER, ImageHost, compiled, drive_of, error_of, host, registry, running, users)
 from registry import public
 from waiting import until
 from world import ENVIRONMENT
 
+USERS = 2
 STEPS = """FROM scratch
 COPY api/random /srv/
 RUN ["/srv/random", "/made"]
@@ -39,15 +39,6 @@ int main(int n, char **v)
            fwrite(bytes, sizeof(bytes), 1, file) != 1 || fclose(file) != 0;
 }
 """
-
-
-@pytest.fixture(scope="module")
-def users() -> Iterator[list[str]]:
-    if os.geteuid() != 0:
-        pytest.skip("only root can run builds as another user")
-    names = make_users(2)
-    yield names
-    remove_users(names)
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +104,18 @@ def test_podmans_layers_are_kept_likewise(cached: ImageHost) -> None:
     build(cached)
     first = layers(cached)
     build(cached)
+    assert layers(cached)[:2] == first[:2]
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="there is no bubblewrap")
+@pytest.mark.parametrize("builder", ["buildah", PODMAN], ids=["buildah", "podman"])
+def test_layers_in_a_sandbox(cached: ImageHost, builder: str | list[str],
+                             monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(cached.directory))  # it hides /tmp
+    cached.config |= {"builder": builder, "sandbox": "bubblewrap"}
+    build(cached)
+    first = layers(cached)
+    assert "with layers of earlier builds" in build(cached)
     assert layers(cached)[:2] == first[:2]
 
 

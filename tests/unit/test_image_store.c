@@ -273,6 +273,14 @@ static void all_of_it_goes(void **state)
     check_names(p, "");
 }
 
+/* After that command the slot is of no use. */
+static void check_spoilt(struct place *p, const char *command)
+{
+    put_well(p, "a", 8);
+    shell(p, command);
+    check_take(p, "a", "none is there");
+}
+
 /* Nothing is followed, read or removed that a link leads to. */
 static void no_link_is_followed(void **state)
 {
@@ -285,18 +293,10 @@ static void no_link_is_followed(void **state)
     assert_int_equal(image_store_put(&p->store, &s, p->job, "s", &bytes, &err), -1);
     assert_non_null(strstr(err.message, "it is no directory of the job's user's"));
     check_names(p, "");
-    put_well(p, "a", 8);
-    shell(p, "rm -rf layers/a/storage && ln -s ../../other layers/a/storage");
-    check_take(p, "a", "none is there");
-    put_well(p, "a", 8);
-    shell(p, "mv layers/a other/a && ln -s ../other/a layers/a");
-    check_take(p, "a", "none is there");
-    put_well(p, "a", 8);
-    shell(p, "ln -sf ../../other/kept layers/a/note");
-    check_take(p, "a", "none is there");
-    put_well(p, "a", 8);
-    shell(p, "ln -s ../../../other layers/a/storage/link && rm layers/a/note");
-    check_take(p, "a", "none is there");
+    check_spoilt(p, "rm -rf layers/a/storage && ln -s ../../other layers/a/storage");
+    check_spoilt(p, "mv layers/a other/a && ln -s ../other/a layers/a");
+    check_spoilt(p, "ln -sf ../../other/kept layers/a/note");
+    check_spoilt(p, "ln -s ../../../other layers/a/storage/link && rm layers/a/note");
     shell(p, "test -e other/kept && test -d other/a/storage");
 }
 
@@ -326,6 +326,76 @@ static void a_directory_that_others_write_is_refused(void **state)
     check_take(p, "a", "cannot open");
 }
 
+static void what_is_there_is_told(void **state)
+{
+    struct place *p = *state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    _cleanup_image_store_content_ struct image_store_content content = { .n = 9 };
+    place_mount(p, "size=4m,nr_inodes=400");
+    assert_int_equal(image_store_look(&p->store, &content, &err), 0);
+    assert_int_equal(content.n, 0);
+    assert_null(content.oldest);
+    const int64_t empty = content.room_bytes, inodes = content.room_files;
+    assert_in_range(empty, 3500 * KILO, 3700 * KILO);
+    assert_in_range(inodes, 340, 360);
+    put_well(p, "a", 200);
+    assert_int_equal(put(p, "b", 100, time(NULL) - 5000, &err), 0);
+    shell(p, "mkdir layers/.old && touch -d '1 hour' layers/b/note && touch -d '8 days ago' "
+             "layers/.old layers/a/note");
+    assert_int_equal(image_store_look(&p->store, &content, &err), 0);
+    assert_int_equal(content.n, 2);
+    assert_string_equal(content.oldest, "b"); /* by when it was made, not used */
+    assert_in_range(time(NULL) - content.made, 5000, 6000);
+    assert_in_range(content.bytes, 300 * KILO, 330 * KILO);
+    assert_in_range(content.room_bytes, empty - 100 * KILO, empty + 100 * KILO);
+    assert_in_range(content.room_files, inodes - 20, inodes + 20);
+    check_names(p, ".old a b ");
+}
+
+static void a_full_file_system_has_no_room(void **state)
+{
+    struct place *p = *state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    _cleanup_image_store_content_ struct image_store_content content = { .n = 9 };
+    place_mount(p, "size=4m,nr_inodes=400");
+    put_well(p, "a", 100);
+    shell(p, "head -c 3900000 /dev/zero >other && touch $(seq 370)");
+    assert_int_equal(image_store_look(&p->store, &content, &err), 0);
+    assert_true(content.room_bytes < 0);
+    assert_true(content.room_files < 0);
+    check_names(p, "a ");
+}
+
+static void what_is_tried_leaves_no_trace(void **state)
+{
+    struct place *p = *state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    p->store.bytes = 100 * KILO;
+    put_well(p, "a", 90);
+    shell(p, "mkdir job/s && head -c 50000 /dev/zero >job/s/file");
+    assert_int_equal(image_store_try(&p->store, geteuid(), p->job, "s", &err), 0);
+    assert_int_equal(faccessat(p->job, "s/file", F_OK, 0), 0);
+    check_names(p, "a "); /* although both would be too much */
+    assert_int_equal(image_store_try(&p->store, geteuid() + 1, p->job, "s", &err), -1);
+    assert_non_null(strstr(err.message, "no directory of the job's user's"));
+    check_names(p, "a ");
+}
+
+static void what_is_elsewhere_cannot_be_moved(void **state)
+{
+    struct place *p = *state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    _cleanup_free_ char *elsewhere = xasprintf("%s/elsewhere", p->path);
+    place_mount(p, "size=4m");
+    assert_int_equal(mkdir(elsewhere, 0700), 0);
+    assert_int_equal(mount("tmpfs", elsewhere, "tmpfs", 0, NULL), 0);
+    p->store.directory = elsewhere;
+    shell(p, "chmod 0700 elsewhere && mkdir job/s");
+    assert_int_equal(image_store_try(&p->store, geteuid(), p->job, "s", &err), -1);
+    assert_non_null(strstr(err.message, "which must be in the file system of 'buildsDir'"));
+    shell(p, "test -d job/s && test -z \"$(ls -A elsewhere)\"");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, place_make, place_remove)
@@ -343,6 +413,10 @@ int main(void)
         TEST(no_link_is_followed),
         TEST(what_is_not_the_users_is_not_taken),
         TEST(a_directory_that_others_write_is_refused),
+        TEST(what_is_there_is_told),
+        TEST(a_full_file_system_has_no_room),
+        TEST(what_is_tried_leaves_no_trace),
+        TEST(what_is_elsewhere_cannot_be_moved),
     };
     return cmocka_run_group_tests_name("image store", tests, NULL, NULL);
 }
