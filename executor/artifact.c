@@ -144,6 +144,22 @@ static cJSON *plan_summary(const cJSON *resources)
     return summary;
 }
 
+/* The same as the log's line about the plan, and by the same names as in berth-plan/1. */
+static cJSON *plan_counts(const cJSON *resources)
+{
+    static const char *const names[] = { "create", "update", "replace", "remove",
+                                         "keep",   "wait",   "leave" };
+    cJSON *counts = cJSON_CreateObject();
+    const cJSON *r;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        int64_t n = 0;
+        cJSON_ArrayForEach (r, resources)
+            n += str_eq(json_str(r, "counted"), names[i]) && !json_bool(r, "again", false);
+        json_put_int(counts, names[i], n);
+    }
+    return counts;
+}
+
 static bool is_plain(const char *text)
 {
     for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++)
@@ -218,6 +234,7 @@ cJSON *artifact_report(const struct artifact *a)
         json_push_str(warnings, a->warnings->v[i]);
     if (history->resources != NULL)
         json_put(json, "plan", plan_summary(history->resources));
+    json_put(json, "counts", plan_counts(history->resources));
     json_put(json, "resources",
              history->resources != NULL ? json_dup(history->resources) : cJSON_CreateArray());
     json_put(json, "criticalPath",

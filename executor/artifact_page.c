@@ -129,7 +129,25 @@ static const struct {
 static const struct page_state failed = { "failed", "✕", "failed" };
 static const struct page_state skipped = { "skipped", "○", "not tried" };
 static const struct page_state awaited = { "awaited", "•", "awaited" };
-static const struct page_state unchanged = { "kept", "·", "unchanged" };
+
+/* What the run has nothing to do with, by how the plan counts it. */
+static const struct {
+    const char *counted;
+    struct page_state state;
+} idle[] = {
+    { "keep", { "kept", "·", "unchanged" } },
+    { "leave", { "left", "·", "left to another job" } },
+    { "lookup", { "looked", "·", "looked up" } },
+    { "absent", { "absent", "·", "not there" } },
+};
+
+static const struct page_state *idle_state(const cJSON *r)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(idle); i++)
+        if (str_eq(json_str(r, "counted"), idle[i].counted))
+            return &idle[i].state;
+    return &idle[0].state;
+}
 
 static const struct page_state *state_of(const cJSON *r, bool takes_part)
 {
@@ -137,13 +155,34 @@ static const struct page_state *state_of(const cJSON *r, bool takes_part)
     if (str_eq(result, "failed"))
         return &failed;
     if (!takes_part)
-        return &unchanged;
+        return idle_state(r);
     if (str_eq(result, "skipped"))
         return &skipped;
     for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
         if (str_eq(json_str(r, "action"), actions[i].action))
             return str_eq(result, "done") ? &actions[i].done : &actions[i].planned;
     return &awaited;
+}
+
+size_t page_count(const struct page *p, bool only_idle, struct page_count ret[PAGE_STATES])
+{
+    static const char *const order[] = { "failed",   "skipped", "created", "updated",
+                                         "replaced", "removed", "awaited", "kept",
+                                         "left",     "looked",  "absent" };
+    size_t n = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+        struct page_count count = { 0 };
+        for (size_t j = 0; j < p->n; j++) {
+            const struct page_item *item = &p->items[j];
+            if ((only_idle && item->takes_part) || !str_eq(item->state->class, order[i]))
+                continue;
+            count.state = item->state;
+            count.n++;
+        }
+        if (count.n > 0)
+            ret[n++] = count;
+    }
+    return n;
 }
 
 static void page_release(struct page *p)

@@ -39,6 +39,12 @@ struct page_call {
 
 #define PAGE_NONE SIZE_MAX
 
+struct page_count {
+    const struct page_state *state;
+    size_t n;
+};
+#define PAGE_STATES 16 /* more than there are classes of states */
+
 struct page {
     const cJSON *report;
     struct page_item *items;
@@ -56,6 +62,9 @@ void html_element(struct strbuf *out, const char *tag, const char *class, const 
 /* The text, as a link where the address is one of the web. */
 void html_link(struct strbuf *out, const char *address, const char *text);
 
+/* How many resources stand how, failures ahead and what nothing was done about last; only_idle:
+ * of those that do not take part. Returns how many entries of `ret` it has filled. */
+size_t page_count(const struct page *p, bool only_idle, struct page_count ret[PAGE_STATES]);
 double page_number(const cJSON *json, const char *key); /* 0 where there is none */
 /* "12.3 s"; `buf` as for clock_span(). */
 const char *page_span(const cJSON *json, char *buf, size_t size);

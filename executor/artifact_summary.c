@@ -89,24 +89,14 @@ static void add_facts(const struct page *p, struct strbuf *out)
     strbuf_adds(out, "</dl>");
 }
 
-/* How many resources stand how, in the order in which the states are met first, failures ahead. */
 static void add_counts(const struct page *p, struct strbuf *out)
 {
-    static const char *const order[] = { "failed",   "skipped", "created", "updated",
-                                         "replaced", "removed", "awaited", "kept" };
+    struct page_count counts[PAGE_STATES];
     strbuf_adds(out, "<ul class=\"counts\">");
-    for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
-        const struct page_state *state = NULL;
-        unsigned n = 0;
-        for (size_t j = 0; j < p->n; j++) {
-            if (!str_eq(p->items[j].state->class, order[i]))
-                continue;
-            state = p->items[j].state;
-            n++;
-        }
-        if (n > 0)
-            strbuf_addf(out, "<li class=\"s-%s\"><b>%u</b> %s</li>", state->class, n, state->word);
-    }
+    size_t n = page_count(p, false, counts);
+    for (const struct page_count *count = counts; count < counts + n; count++)
+        strbuf_addf(out, "<li class=\"s-%s\"><b>%zu</b> %s</li>", count->state->class, count->n,
+                    count->state->word);
     char span[32];
     clock_span(page_number(p->report, "seconds"), span, sizeof(span));
     strbuf_addf(out, "<li class=\"s-time\"><b>%s</b> in all</li></ul>", span);

@@ -250,9 +250,12 @@ void page_timeline(const struct page *p, struct strbuf *out)
     }
     if (n_rest == 0)
         return;
-    strbuf_addf(out,
-                "<details class=\"rest\"><summary>%zu unchanged</summary><ol class=\"rows bare\">",
-                n_rest);
+    struct page_count counts[PAGE_STATES];
+    size_t n_counts = page_count(p, true, counts);
+    strbuf_adds(out, "<details class=\"rest\"><summary>");
+    for (size_t i = 0; i < n_counts; i++)
+        strbuf_addf(out, "%s%zu %s", i > 0 ? ", " : "", counts[i].n, counts[i].state->word);
+    strbuf_adds(out, "</summary><ol class=\"rows bare\">");
     for (size_t i = 0; i < n_rest; i++) {
         strbuf_addf(out, "<li class=\"find\" data-r=\"%zu\"><details id=\"r-%zu\"><summary>",
                     rest[i]->index, rest[i]->index);

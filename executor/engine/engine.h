@@ -35,6 +35,20 @@ struct selection {
     const char *service;        /* this service's resources and what only it needs; or NULL */
 };
 
+/* What a plan counts a resource as; log, JSON and page mean the same by each. */
+enum counted {
+    COUNTED_CREATE,
+    COUNTED_UPDATE,
+    COUNTED_REPLACE,
+    COUNTED_REMOVE,
+    COUNTED_WAIT,
+    COUNTED_KEEP,
+    COUNTED_LEAVE,
+    COUNTED_LOOKUP, /* only looked up: not counted */
+    COUNTED_ABSENT, /* not there, and nothing is done about it: not counted either */
+};
+enum counted resource_counted(const struct resource *r);
+
 /* What a plan comes to. */
 struct plan_counts {
     unsigned create, update, replace, remove, wait;

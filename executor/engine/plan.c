@@ -241,31 +241,41 @@ static void forget(struct resource *r)
     r->changes = cJSON_CreateArray();
 }
 
+enum counted resource_counted(const struct resource *r)
+{
+    static const enum counted of_action[] = {
+        [ACTION_CREATE] = COUNTED_CREATE,
+        [ACTION_UPDATE] = COUNTED_UPDATE,
+        [ACTION_REPLACE] = COUNTED_REPLACE,
+        [ACTION_REMOVE] = COUNTED_REMOVE,
+    };
+    if (r->action != ACTION_NONE)
+        return of_action[r->action];
+    if (r->wait)
+        return COUNTED_WAIT;
+    if (r->note != NULL) /* on what nothing is done to: why not */
+        return COUNTED_LEAVE;
+    if (r->type->scope == SCOPE_LOOKUP)
+        return COUNTED_LOOKUP;
+    return r->have != NULL && r->want != NULL ? COUNTED_KEEP : COUNTED_ABSENT;
+}
+
 static void count(const struct resource *r, struct plan_counts *counts)
 {
-    switch (r->action) {
-    case ACTION_CREATE:
-        counts->create++;
-        break;
-    case ACTION_UPDATE:
-        counts->update++;
-        break;
-    case ACTION_REPLACE:
-        counts->replace++;
-        break;
-    case ACTION_REMOVE:
-        counts->remove++;
-        break;
-    case ACTION_NONE:
-        /* A note on what nothing is done to is why not. */
-        if (r->wait)
-            counts->wait++;
-        else if (r->note != NULL)
-            counts->leave++;
-        else if (r->have != NULL && r->want != NULL && r->type->scope != SCOPE_LOOKUP)
-            counts->keep++;
-        break;
-    }
+    unsigned *const where[] = {
+        [COUNTED_CREATE] = &counts->create,
+        [COUNTED_UPDATE] = &counts->update,
+        [COUNTED_REPLACE] = &counts->replace,
+        [COUNTED_REMOVE] = &counts->remove,
+        [COUNTED_WAIT] = &counts->wait,
+        [COUNTED_LEAVE] = &counts->leave,
+        [COUNTED_KEEP] = &counts->keep,
+        [COUNTED_LOOKUP] = NULL,
+        [COUNTED_ABSENT] = NULL,
+    };
+    unsigned *n = where[resource_counted(r)];
+    if (n != NULL)
+        ++*n;
 }
 
 int engine_plan(struct graph *g, const struct selection *selection, struct plan_counts *ret,

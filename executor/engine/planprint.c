@@ -25,6 +25,12 @@ const char *action_name(enum action action)
     return words[action].name;
 }
 
+static const char *const counted_names[] = {
+    [COUNTED_CREATE] = "create", [COUNTED_UPDATE] = "update", [COUNTED_REPLACE] = "replace",
+    [COUNTED_REMOVE] = "remove", [COUNTED_WAIT] = "wait",     [COUNTED_KEEP] = "keep",
+    [COUNTED_LEAVE] = "leave",   [COUNTED_LOOKUP] = "lookup", [COUNTED_ABSENT] = "absent",
+};
+
 /* Hides the values in every "environment" list of {"name", "value"} below `value`. */
 static void hide_environment(cJSON *value, bool inside)
 {
@@ -251,6 +257,7 @@ cJSON *plan_item_to_json(const struct resource *r)
 {
     cJSON *json = plan_resource_to_json(r);
     json_put_str(json, "action", action_name(r->action));
+    json_put_str(json, "counted", counted_names[resource_counted(r)]);
     json_put_bool(json, "selected", r->selected);
     json_put_bool(json, "wait", r->wait);
     json_put_str(json, "waitingFor", r->waiting_for);

@@ -270,6 +270,28 @@ def test_the_page_shows_graph_timeline_and_critical_path(page: Browser, whole: A
                      for r in resources if r["address"] == step["address"]]
 
 
+def numbers(page: Browser) -> dict[str, int]:
+    """What the page says of how many resources stand how, by its words."""
+    return {word: int(number) for number, word in page.run(
+        "return [...document.querySelectorAll('.counts li:not(.s-time)')]"
+        ".map(e => [e.firstElementChild.textContent, e.lastChild.textContent.trim()])")}
+
+
+@needs_browser
+def test_a_number_means_the_same_everywhere(page: Browser, whole: Any) -> None:
+    """In the log, in the report and on the page; what is only looked up is not 'unchanged'."""
+    report = whole[0].report()
+    said = re.search(r"(?m)^plan: ([0-9]+) to create, ([0-9]+) unchanged$", whole[0].result.log)
+    assert said, whole[0].result.log
+    create, keep = (int(number) for number in said.groups())
+    assert [report["counts"]["create"], report["counts"]["keep"]] == [create, keep] == [
+        sum(r["counted"] == counted for r in report["resources"]) for counted in ("create", "keep")]
+    looked = sum(r["counted"] == "lookup" for r in report["resources"])
+    assert looked > 10 and create + keep + looked == len(report["resources"])
+    assert numbers(page) == {"created": create, "unchanged": keep, "looked up": looked}
+    assert texts(page, ".rest summary")[0] == f"{keep} unchanged, {looked} looked up"
+
+
 @needs_browser
 def test_bars_lie_where_the_report_has_them(page: Browser, whole: Any) -> None:
     report = whole[0].report()
