@@ -198,10 +198,11 @@ check-runner: all
 # End to end, on a build for gcov, so that nothing has to run twice, by several processes that share
 # the files of tests: each takes the next that none has begun (tests/e2e/share.py).
 SHARES = $(addprefix check-share-,1 2 3)
+E2E    = tests/e2e --ignore=tests/e2e/isolation --ignore=tests/e2e/patience
 SHARED = $(CURDIR)/build/share
 check-e2e: $(SHARES) check-isolation
 $(SHARES): coverage-build share-begin
-	@BERTH_SHARE=$(SHARED) BERTH_BUILD=build/coverage $(PYTEST_QUICK) tests/e2e --ignore=tests/e2e/isolation
+	@BERTH_SHARE=$(SHARED) BERTH_BUILD=build/coverage $(PYTEST_QUICK) $(E2E)
 share-begin:
 	@rm -rf $(SHARED) && mkdir -p $(SHARED)
 # Not on that build: other users cannot write what gcov counts.
@@ -219,7 +220,7 @@ policy: deps all
 	@$(MAKE) --no-print-directory -j3 --output-sync=target -k $(POLICY_SHARES) policy-isolation
 	@TMPDIR=$$(tests/quick-directory) $(PYTHON) tests/policy/needed build/policy.log
 $(POLICY_SHARES):
-	@BERTH_SHARE=$(CURDIR)/build/policy $(POLICY_PLAY) tests/e2e --ignore=tests/e2e/isolation
+	@BERTH_SHARE=$(CURDIR)/build/policy $(POLICY_PLAY) $(E2E)
 policy-isolation:
 	@$(POLICY_PLAY) tests/e2e/isolation || [ $$? = 5 ] # POLICY may leave none of them
 coverage-build:
@@ -263,6 +264,7 @@ check-fuzz:
 # Everything that can go wrong, at every call (long); check-chaos is what 60 s allow of it.
 chaos: deps all
 	@$(PYTHON) tests/chaos/run
+	@$(PYTEST_QUICK) tests/e2e/patience
 check-chaos: all
 	@$(PYTHON) tests/chaos/run --seconds 60 --least 6
 

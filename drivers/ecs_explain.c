@@ -265,9 +265,9 @@ static int log_read(struct session *s, const struct log_source *from, cJSON **re
 /* The last lines: an event may hold several. They are looked at together, since a secret may begin
  * in one event and end in the next: a line that is longer than the log driver takes is several
  * events (https://github.com/moby/moby/issues/34887). */
-static void add_events(cJSON *lines, const cJSON *events)
+static cJSON *lines_of(const cJSON *events)
 {
-    _cleanup_json_ cJSON *all = cJSON_CreateArray();
+    cJSON *all = cJSON_CreateArray();
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
     const cJSON *event;
     cJSON_ArrayForEach (event, events) {
@@ -278,36 +278,51 @@ static void add_events(cJSON *lines, const cJSON *events)
     explanation_line(all, "%s", text.buf);
     for (size_t n = json_count(all); n > LOG_LINES; n--)
         cJSON_DeleteItemFromArray(all, 0);
+    return all;
+}
+
+/* The title says how many there are: nobody looks for more. */
+static void add_last_lines(const struct log_source *from, const cJSON *events, cJSON *explanation)
+{
+    _cleanup_json_ cJSON *all = lines_of(events);
+    size_t n = json_count(all);
+    _cleanup_free_ char *what = n == 1 ? xstrdup("line") : xasprintf("%zu lines", n);
+    cJSON *lines = explanation_section(explanation, "the last %s of container '%s' (task %s)", what,
+                                       from->container, from->task);
     while (all->child != NULL)
         json_push(lines, cJSON_DetachItemViaPointer(all, all->child));
 }
 
-/* Whether there is anything in it. */
+static cJSON *log_section(const struct log_source *from, cJSON *explanation)
+{
+    return explanation_section(explanation, "the log of container '%s' (task %s)", from->container,
+                               from->task);
+}
+
 /* Where a session of the environment's region does not look. */
 static void explain_log_elsewhere(const struct log_source *from, cJSON *explanation)
 {
     explanation_line(
-        explanation_section(explanation, "the log of container '%s' (task %s)", from->container,
-                            from->task),
+        log_section(from, explanation),
         "it is in region '%s', another than the environment's: aws logs get-log-events --region %s "
         "--log-group-name '%s' --log-stream-name '%s/%s/%s'",
         from->region, from->region, from->group, from->prefix, from->container, from->task);
 }
 
+/* Whether there is anything in it. */
 static bool explain_log(struct session *s, const struct log_source *from, cJSON *explanation)
 {
     if (from->region != NULL && !str_eq(from->region, session_region(s))) {
         explain_log_elsewhere(from, explanation);
         return false;
     }
-    cJSON *lines = explanation_section(explanation, "the last %d lines of container '%s' (task %s)",
-                                       LOG_LINES, from->container, from->task);
     _cleanup_err_ struct err err = ERR_INIT;
     _cleanup_json_ cJSON *events = NULL;
     if (log_read(s, from, &events, &err) == 0 && json_count(events) > 0) {
-        add_events(lines, events);
+        add_last_lines(from, events, explanation);
         return true;
     }
+    cJSON *lines = log_section(from, explanation);
     if (err.class == ERR_NONE || err.class == ERR_NOT_FOUND)
         explanation_line(lines, "it has written nothing to '%s'", from->group);
     else

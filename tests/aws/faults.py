@@ -2,7 +2,8 @@
 
 A rule: `service`, `action` (absent: any), `match` (members of the input), and when: `nth`, or
 `from`/`to` (counted over the calls that the rule fits, from 1), or `probability` with `seed`;
-`times` bounds how often it strikes. What: `fault`, one of
+`times` bounds how often it strikes, and `lasts` for how many seconds (real ones) from the first
+time on. What: `fault`, one of
 
   throttle   the service's own throttling error, not carried out; with `rate`, of the calls beyond
              so many in a second (real ones), which is how AWS limits an account
@@ -46,7 +47,7 @@ STATES = {"unhealthy", "newborn", "failed", "unvalidated", "crash", "writes", "u
 CALLS = {"throttle", "error", "http", "reset", "refused", "lost", "slow", "garbage", "truncated",
          "kill", "cancel"}
 KEYS = {"service", "action", "match", "nth", "from", "to", "probability", "seed", "times",
-        "fault", "code", "message", "status", "seconds", "pgid", "when", "rate"}
+        "fault", "code", "message", "status", "seconds", "pgid", "when", "rate", "lasts"}
 
 
 @dataclass
@@ -56,6 +57,7 @@ class Rule:
     given: dict[str, Any]
     seen: int = 0
     struck: int = 0
+    since: float | None = None  # when it struck first
     random: random.Random = field(default_factory=random.Random)
     let: deque[float] = field(default_factory=deque)  # when calls were let through, of late
 
@@ -79,8 +81,16 @@ class Rule:
             return False
         if "rate" in rule and self.has_room(rule["rate"]):
             return False
+        if "lasts" in rule and self.is_over(rule["lasts"]):
+            return False
         self.struck += 1
         return True
+
+    def is_over(self, seconds: float) -> bool:
+        """Whether its time is up; the first time that this is asked, it begins."""
+        now = time.monotonic()
+        self.since = self.since if self.since is not None else now
+        return now - self.since >= seconds
 
     def has_room(self, rate: int) -> bool:
         """Whether this second has not yet seen RATE calls; if so, this one is of them."""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from runner import Result
+from test_progress import seen
 from waiting import SECONDS, until, wait_for_call
 from world import ENVIRONMENT, Endpoint, World
 
@@ -133,7 +134,7 @@ def test_what_a_container_writes_steers_nothing(small: World) -> None:
     service_fault(small, "writes", message=hostile)
     result = small.job(masked={"WORD": "open-sesame-77"})
     assert "exits with 137 (SIGKILL), again and again" in last(result)
-    shown = section(result, "the last 50 lines")
+    shown = section(result, "the last 5 lines of container 'notifier'")
     assert shown[0] == r"section_start:1:evil[collapsed=true]\x0d\x1b[0Kfolded"
     assert shown[1] == r"\x1b[2J\x1b[31mred \u202egnp" and shown[2] == "the word is [MASKED]"
     assert shown[3] == "x" * 2000 + " ... (3000 bytes more)"
@@ -148,7 +149,7 @@ def test_a_health_check_that_never_passes(small: World) -> None:
     result = fails(small, USER, r"service 'notifier': its deployment failed: its container "
                    r"'notifier' fails its health check, again and again \(\d tasks\); see the end "
                    r"of its log")
-    assert section(result, "the last 50 lines") == ["cannot bind to port 5000"]
+    assert section(result, "the last line of container 'notifier'") == ["cannot bind to port 5000"]
     assert any("failed container health checks" in line for line in section(result, "events"))
 
 
@@ -169,7 +170,7 @@ def test_an_image_that_is_not_there(small: World) -> None:
                    r"be pulled: CannotPullContainerError: .*gone:1: name unknown: .* does not "
                    r"exist in the registry \(\d tasks\); push it, or let the execution role pull "
                    r"it, and run the job again")
-    assert not [t for t in sections(result) if t.startswith("the last 50")]
+    assert not [t for t in sections(result) if t.startswith(("the last", "the log"))]
     assert "TaskFailedToStart" in section(result, "tasks of")[0]
 
 
@@ -203,7 +204,7 @@ def test_targets_that_are_unhealthy(ready: World) -> None:
                for line in section(result, "events"))
     alarm = f"{ENVIRONMENT}-running-tasks-metrics-grafana INSUFFICIENT_DATA"
     assert section(result, "alarms of")[0].startswith(alarm)
-    assert section(result, "the last 50 lines") == [f"it has written nothing to '{ENVIRONMENT}'"]
+    assert section(result, "the log of container 'grafana'") == [f"it has written nothing to '{ENVIRONMENT}'"]
 
 
 # -- not the application's -------------------------------------------------------------------------
@@ -270,6 +271,29 @@ def test_throttling_that_goes_on_is_told_of_once(small: World) -> None:
     assert int(row[3]) == refused().total()
 
 
+def test_a_minute_of_throttling_passes(small: World) -> None:
+    """Every call of every service is refused for a minute in the midst of a deploy's writes: it
+    ends green, says what it waited for, and its log is hardly longer for it. The test has nothing
+    to do meanwhile."""
+    for action in ("CreateLogGroup", "CreateSecurityGroup", "CreateCluster"):
+        small.aws.fault(action=action, fault="slow", seconds=5)
+    with small.start() as job:
+        until(lambda: small.aws.calls(action="CreateCluster"))
+        small.aws.fault(fault="throttle", lasts=60)
+        result = job.wait(2 * SECONDS)
+    assert result.exit_code == 0, result.log
+    refused = [call for call in small.aws.record("service", "fault", "write", "start")
+               if call["fault"] == "throttle"]
+    assert refused[-1]["start"] - refused[0]["start"] > 20 and any(c["write"] for c in refused)
+    services = {call["service"] for call in refused}
+    assert len(services) > 1
+    for service in services:
+        assert result.log.count(f"AWS throttles calls of {service}: ") == 1, result.log
+    assert f"{len(refused)} throttled" in result.log
+    lines = seen(result)
+    assert len(lines) < 20 and lines[-1] == f"{ENVIRONMENT} is as the spec wants it: 5 created"
+
+
 # -- several ---------------------------------------------------------------------------------------
 
 def test_several_services_are_counted(ready: World) -> None:
@@ -285,7 +309,7 @@ def test_several_services_are_counted(ready: World) -> None:
                    r"exits with 1, again and again \(\d+ tasks\)")  # and no word of a log
     found = sections(result)
     assert sum(title.startswith("events of") for title in found) == 3
-    logs = [lines for title, lines in found.items() if title.startswith("the last 50 lines")]
+    logs = [lines for title, lines in found.items() if title.startswith("the log of")]
     assert len(logs) == 3
     assert all(line.startswith("cannot read its log: logs:GetLogEvents: ") for [line] in logs)
 
