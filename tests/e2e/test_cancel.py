@@ -444,3 +444,81 @@ def test_what_is_taken_back_while_a_later_job_looks_is_red(small: World, tmp_pat
         assert result.exit_code != 0, result.log
         assert "it is no longer as this job has found it" in last_line(result), result.log
         cancel(running)
+
+
+@contextlib.contextmanager
+def stopped(running: RunningJob) -> Iterator[None]:
+    """Nothing of the job goes on."""
+    group = running.wait_stage("build_script").pid
+    os.killpg(group, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.killpg(group, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def two_first_deploys(world: World, directory: Path) -> Iterator[tuple[RunningJob, RunningJob]]:
+    """Neither has found anything. The second has made what does not need a service that runs before
+    the first, which is of the older pipeline, writes anything: CreateCluster gives that the other's,
+    and it goes on from there, with a revision of its own. No task is ready yet."""
+    make_small(world)
+    other = another_host(world, directory)
+    for host in (world, other):
+        take_back(host)
+    world.aws.fault(action="ListServiceQuotas", fault="slow", seconds=5, times=1)
+    with frozen(world), world.start() as first:
+        until(lambda: world.aws.calls(action="ListServiceQuotas"))
+        with other.start() as second:
+            with stopped(first):
+                until(lambda: asked(world, "CreateService", NOTIFIER))
+                assert len(world.aws.calls("ecs", "CreateCluster")) == 1
+                name = mark(world)
+            until(lambda: asked(world, "UpdateService", NOTIFIER))
+            assert len(world.aws.calls("ecs", "CreateCluster")) == 2 and mark(world) != name
+            yield first, second
+
+
+def ends_well(world: World) -> None:
+    """The next deploy has what there is as it wants it, or makes it so; the one after has nothing
+    to do."""
+    world.aws.clear_faults()
+    world.deploy(pipeline=world.pipeline + 20)
+    for name in ("notifier", "t7-bridge"):
+        service = world.service(name)
+        assert service["runningCount"] == service["desiredCount"] == 1
+        assert len(service["deployments"]) == 1
+    world.aws.record_clear()
+    world.deploy(pipeline=world.pipeline + 20)
+    assert world.writes() == []
+
+
+def test_of_two_first_deploys_the_one_that_took_over_is_cancelled(ready: World,
+                                                                  tmp_path: Path) -> None:
+    """It takes back what it wrote, to what the other had made; the other's deployment is gone all
+    the same, and it says so rather than to be green by chance."""
+    with two_first_deploys(ready, tmp_path) as (first, second):
+        result = cancel(first, then=lambda: asked_back(ready))
+        other = second.wait(SECONDS)
+    assert result.stage("build_script").returncode == SYSTEM, result.log
+    assert "service 'notifier' is taken back" in result.log, result.log
+    assert words(result)[3].startswith("; 1 service taken back")
+    assert other.exit_code == 1 and re.fullmatch(
+        r"ERROR: service 'notifier': its deployment was replaced by pipeline \d+, which runs "
+        rf"'{NOTIFIER}:[12]'", last_line(other)), other.log
+    ends_well(ready)
+
+
+def test_of_two_first_deploys_the_one_that_was_overtaken_is_cancelled(ready: World,
+                                                                      tmp_path: Path) -> None:
+    """It made the service, and leaves it: the other has taken it over, and ends green."""
+    with two_first_deploys(ready, tmp_path) as (first, second):
+        result = cancel(second)
+        ready.aws.speed("instant")
+        other = first.wait(SECONDS)
+    assert result.stage("build_script").returncode == SYSTEM, result.log
+    assert f"service 'notifier' is left: another deployment, of '{NOTIFIER}:2', has taken over" \
+        in result.log, result.log
+    assert not ready.aws.calls("ecs", "DeleteService")
+    assert other.exit_code == 0 and revision(ready, "notifier") == 2, other.log
+    ends_well(ready)
