@@ -175,6 +175,16 @@ static void nothing_begins_while_another_takes_back(void **state)
     }
 }
 
+/* A run that finds the cluster so; the rows are the caller's, for as long as the script is open. */
+static void open_beside(struct script *t, struct script_row rows[4], const char *cluster)
+{
+    const struct script_row found[] = {
+        { .call = "ecs:DescribeClusters", .answer = cluster }, SERVICE_IS, TAGGED, { 0 }
+    };
+    memcpy(rows, found, sizeof(found));
+    open_run(t, rows, false);
+}
+
 static void a_recall_that_is_over_keeps_nobody(void **state)
 {
     (void)state;
@@ -184,14 +194,9 @@ static void a_recall_that_is_over_keeps_nobody(void **state)
     } cases[] = { { -1000, OTHER }, { 100000, OTHER }, { 30, RUN } };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         _cleanup_free_ char *cluster = cluster_with(OTHER, cases[i].seconds, cases[i].by);
-        const struct script_row rows[] = {
-            { .call = "ecs:DescribeClusters", .answer = cluster },
-            SERVICE_IS,
-            TAGGED,
-            { 0 },
-        };
+        struct script_row rows[4];
         struct script t;
-        open_run(&t, rows, false);
+        open_beside(&t, rows, cluster);
         assert_int_equal(begin(&t), 0);
         assert_int_equal(script_count(&t, "ecs:DescribeClusters"), 3);
         script_close(&t);
@@ -202,14 +207,9 @@ static void a_cancel_ends_that_wait(void **state)
 {
     (void)state;
     _cleanup_free_ char *cluster = cluster_with(OTHER, 30, OTHER);
-    const struct script_row rows[] = {
-        { .call = "ecs:DescribeClusters", .answer = cluster },
-        SERVICE_IS,
-        TAGGED,
-        { 0 },
-    };
+    struct script_row rows[4];
     struct script t;
-    open_run(&t, rows, false);
+    open_beside(&t, rows, cluster);
     cancel_set(&t.cancel);
     assert_int_equal(begin(&t), -1);
     assert_int_equal(t.err.class, ERR_CANCELLED);

@@ -56,26 +56,44 @@ struct scene {
     const char *why;
 };
 
+/* The service as a deployment's first look finds it. */
+struct sight {
+    struct script t;
+    struct script_row rows[4];
+    char *tasks;
+    struct resource *r;
+};
+
+static void sight_open(struct sight *sight, const char *service, const char *tasks)
+{
+    sight->tasks = xasprintf("{\"tasks\":[%s]}", tasks ? tasks : "");
+    sight->rows[0] = (struct script_row){ .call = "ecs:DescribeServices", .answer = service };
+    sight->rows[1] =
+        (struct script_row){ .call = "ecs:ListTasks", .answer = "{\"taskArns\":[\"a\"]}" };
+    sight->rows[2] = (struct script_row){ .call = "ecs:DescribeTasks", .answer = sight->tasks };
+    sight->rows[3] = (struct script_row){ 0 };
+    script_open(&sight->t, script_spec, sight->rows);
+    sight->r = script_resource(&sight->t, SERVICE);
+    json_put_str(sight->r->memo, "deployment", "d2");
+    script_observe(&sight->t, SERVICE);
+}
+
+static void sight_close(struct sight *sight)
+{
+    script_close(&sight->t);
+    free(sight->tasks);
+}
+
 static void assert_judged(const struct scene *scene)
 {
-    _cleanup_free_ char *tasks = xasprintf("{\"tasks\":[%s]}", scene->tasks ? scene->tasks : "");
-    const struct script_row rows[] = {
-        { .call = "ecs:DescribeServices", .answer = scene->service },
-        { .call = "ecs:ListTasks", .answer = "{\"taskArns\":[\"a\"]}" },
-        { .call = "ecs:DescribeTasks", .answer = tasks },
-        { 0 },
-    };
-    struct script t;
-    script_open(&t, script_spec, rows);
-    struct resource *r = script_resource(&t, SERVICE);
-    json_put_str(r->memo, "deployment", "d2");
-    script_observe(&t, SERVICE);
+    struct sight sight;
+    sight_open(&sight, scene->service, scene->tasks);
     _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
-    enum readiness readiness = r->type->judge(r, &why);
+    enum readiness readiness = sight.r->type->judge(sight.r, &why);
     assert_string_equal(why.buf, scene->why);
     assert_int_equal(readiness, scene->readiness);
-    assert_int_equal(script_count(&t, "ecs:ListTasks"), scene->tasks != NULL);
-    script_close(&t);
+    assert_int_equal(script_count(&sight.t, "ecs:ListTasks"), scene->tasks != NULL);
+    sight_close(&sight);
 }
 
 #define BREAKER "false"
@@ -240,20 +258,10 @@ static void no_place_is_blamed_where_it_is_told_of(void **state)
           EXITED("1", "3"), true },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        _cleanup_free_ char *tasks = xasprintf("{\"tasks\":[%s]}", cases[i].tasks);
-        const struct script_row rows[] = {
-            { .call = "ecs:DescribeServices", .answer = cases[i].service },
-            { .call = "ecs:ListTasks", .answer = "{\"taskArns\":[\"a\"]}" },
-            { .call = "ecs:DescribeTasks", .answer = tasks },
-            { 0 },
-        };
-        struct script t;
-        script_open(&t, script_spec, rows);
-        struct resource *r = script_resource(&t, SERVICE);
-        json_put_str(r->memo, "deployment", "d2");
-        script_observe(&t, SERVICE);
-        assert_int_equal(json_bool(r->memo, RESOURCE_BLAMELESS, false), cases[i].blameless);
-        script_close(&t);
+        struct sight sight;
+        sight_open(&sight, cases[i].service, cases[i].tasks);
+        assert_int_equal(json_bool(sight.r->memo, RESOURCE_BLAMELESS, false), cases[i].blameless);
+        sight_close(&sight);
     }
 }
 

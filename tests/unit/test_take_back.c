@@ -335,51 +335,44 @@ static void a_mark_that_stays_is_warned_of(void **state)
     script_close(&t);
 }
 
-static void what_is_not_seen_in_time_is_said(void **state)
+/* What the services are like once they are asked to go back, and what the log says of that. */
+static void assert_on_the_way(const char *services, const char *left)
 {
-    (void)state;
-    static const struct script_row rows[] = {
+    const struct script_row rows[] = {
         DESCRIBED("d1", "f:1"),
         UPDATED("d2"),
         DESCRIBED("d2", "f:2"),
         UPDATED("d3"),
         MARKED("100"),
-        { .call = "ecs:DescribeServices",
-          .answer = "{\"services\":[{\"serviceName\":\"" NAME "\",\"status\":\"ACTIVE\","
-                    "\"desiredCount\":2,\"runningCount\":2,\"deployments\":[{\"id\":\"d3\","
-                    "\"status\":\"PRIMARY\",\"taskDefinition\":\"f:1\",\"runningCount\":1,"
-                    "\"rolloutState\":\"IN_PROGRESS\"}]}]}" },
+        { .call = "ecs:DescribeServices", .answer = services },
         { 0 },
     };
     struct script t;
     script_open(&t, script_spec, rows);
     change(&t, 0);
-    _cleanup_free_ char *line = take_back_for(&t, 0.1);
-    assert_string_equal(line, "service 'api' is taken back: it goes back to 'f:1', and has not got "
-                              "there yet: 1 of 2 tasks of 'f:1' run");
+    _cleanup_free_ char *line = take_back_for(&t, 0.1), *wanted = NULL;
+    wanted = xasprintf("service 'api' is taken back: it goes back to 'f:1', and has not got there "
+                       "yet: %s",
+                       left);
+    assert_string_equal(line, wanted);
     script_close(&t);
+}
+
+static void what_is_not_seen_in_time_is_said(void **state)
+{
+    (void)state;
+    assert_on_the_way("{\"services\":[{\"serviceName\":\"" NAME "\",\"status\":\"ACTIVE\","
+                      "\"desiredCount\":2,\"runningCount\":2,\"deployments\":[{\"id\":\"d3\","
+                      "\"status\":\"PRIMARY\",\"taskDefinition\":\"f:1\",\"runningCount\":1,"
+                      "\"rolloutState\":\"IN_PROGRESS\"}]}]}",
+                      "1 of 2 tasks of 'f:1' run");
 }
 
 /* What goes back to what it was is not done for not being found. */
 static void what_is_not_found_is_not_ready(void **state)
 {
     (void)state;
-    static const struct script_row rows[] = {
-        DESCRIBED("d1", "f:1"),
-        UPDATED("d2"),
-        DESCRIBED("d2", "f:2"),
-        UPDATED("d3"),
-        MARKED("100"),
-        { .call = "ecs:DescribeServices", .answer = "{\"services\":[]}" },
-        { 0 },
-    };
-    struct script t;
-    script_open(&t, script_spec, rows);
-    change(&t, 0);
-    _cleanup_free_ char *line = take_back_for(&t, 0.1);
-    assert_string_equal(line, "service 'api' is taken back: it goes back to 'f:1', and has not got "
-                              "there yet: not visible");
-    script_close(&t);
+    assert_on_the_way("{\"services\":[]}", "not visible");
 }
 
 static void a_failed_deployment_is_not_wanted_back(void **state)
