@@ -173,7 +173,7 @@ static void the_least_used_makes_room(void **state)
 static void place_mount(struct place *p, const char *options)
 {
     if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
-        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", "/", "none", MS_REC | MS_PRIVATE, "") < 0 ||
         mount("tmpfs", p->path, "tmpfs", 0, options) < 0)
         skip();
     _cleanup_free_ char *job = xasprintf("%s/job", p->path);
@@ -388,7 +388,7 @@ static void what_is_elsewhere_cannot_be_moved(void **state)
     _cleanup_free_ char *elsewhere = xasprintf("%s/elsewhere", p->path);
     place_mount(p, "size=4m");
     assert_int_equal(mkdir(elsewhere, 0700), 0);
-    assert_int_equal(mount("tmpfs", elsewhere, "tmpfs", 0, NULL), 0);
+    assert_int_equal(mount("tmpfs", elsewhere, "tmpfs", 0, "size=4m"), 0);
     p->store.directory = elsewhere;
     shell(p, "chmod 0700 elsewhere && mkdir job/s");
     assert_int_equal(image_store_try(&p->store, geteuid(), p->job, "s", &err), -1);

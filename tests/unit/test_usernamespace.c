@@ -28,7 +28,7 @@ static bool replace(const char *file, const char *text)
     char name[] = "/tmp/berth-test-ids-XXXXXX";
     int fd = mkstemp(name);
     bool good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) &&
-                mount(name, file, NULL, MS_BIND, NULL) == 0;
+                mount(name, file, "none", MS_BIND, "") == 0;
     closep(&fd);
     unlink(name);
     return good;
@@ -39,7 +39,7 @@ static int write_files(void **state)
 {
     (void)state;
     has_files = geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
-                mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+                mount("none", "/", "none", MS_REC | MS_PRIVATE, "") == 0 &&
                 replace("/etc/subuid", "54324:200000:7\n54323:100000:10\n") &&
                 replace("/etc/subgid", "54324:400000:7\n54323:300000:20\n");
     return 0;
