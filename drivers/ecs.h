@@ -9,11 +9,11 @@
  * (ecs_service_want.c, ecs_service.c; ecs_service_form.c brings wanted and observed ones into one
  * form), until when an environment lives (ecs_expiry.c), whether a service's deployment is done
  * (ecs_judge.c) and its targets are healthy (ecs_targets.c), why tasks have stopped
- * (ecs_stopped.c), again and again (ecs_loop.c), what else tells why (ecs_explain.c), how a service
- * is taken back to what it was (ecs_service_back.c), many at once (ecs_describe.c), old revisions
- * (ecs_revision.c), and families that nothing wants (ecs_family.c); and what a teardown stops
- * first, tasks that no service has started (ecs_task.c); and which runs work on the environment
- * (ecs_run.c).
+ * (ecs_stopped.c), again and again (ecs_loop.c), what else tells why (ecs_explain.c), the end of
+ * a container's log (ecs_log.c), how a service is taken back to what it was (ecs_service_back.c),
+ * many at once (ecs_describe.c), old revisions (ecs_revision.c), and families that nothing wants
+ * (ecs_family.c); and what a teardown stops first, tasks that no service has started (ecs_task.c);
+ * and which runs work on the environment (ecs_run.c).
  */
 
 #include "drivers/resource.h"
@@ -151,6 +151,17 @@ const char *ecs_event_text(const char *message); /* of an event, without the ser
 bool ecs_event_tells(const char *message);
 /* explain() of services (ecs_explain.c). */
 void ecs_service_explain(struct session *s, const struct resource *r, cJSON *explanation);
+/* Adds the end of what the failing container has written (ecs_log.c), by the tasks that have
+ * stopped; whether there is any. */
+bool ecs_log_explain(struct session *s, const struct resource *r, const cJSON *stops,
+                     cJSON *explanation);
+/* Where a container of a task definition writes to CloudWatch Logs, in streams "PREFIX/CONTAINER/
+ * TASK". The strings are the definition's. */
+struct ecs_log {
+    const char *group, *prefix, *region; /* region NULL: not said */
+};
+/* Whether it does, under a prefix. */
+bool ecs_log_of(const cJSON *container, struct ecs_log *ret);
 
 /*
  * Why tasks of a service have stopped of late, the newest first, each reason once:

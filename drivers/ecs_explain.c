@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Why a service failed, for those who read the log of the job: what ECS, the load balancer and the
- * alarms tell, and the end of what its container has written.
+ * alarms tell, and the end of what its container has written (ecs_log.c).
  */
 #include <inttypes.h>
 
@@ -11,8 +11,6 @@
 
 #define EVENTS_SHOWN 40
 #define STOPS_SHOWN  10
-#define LOG_LINES    50
-#define LOG_PAGES    3
 
 /* "10:04:59", of a date in seconds since 1970; in UTC, as the runner's own dates. */
 static void put_time(const cJSON *seconds, char *buf, size_t size)
@@ -211,169 +209,6 @@ static void explain_alarms(struct session *s, const struct resource *r, cJSON *e
     }
 }
 
-/* --- the container's log --------------------------------------------------------------------- */
-
-/* Where a container of a task writes to. */
-struct log_source {
-    const char *task, *container, *group, *prefix, *region;
-};
-
-/* The settings of the container's log, in the revision that this run has wanted. */
-static const cJSON *container_find(const struct resource *r, const char *name)
-{
-    _cleanup_free_ char *address = xasprintf("ecs.task_definition/%s", r->label);
-    const struct resource *definition = graph_find(r->graph, address);
-    if (definition == NULL)
-        return NULL;
-    const cJSON *all = json_get(definition->have, "containerDefinitions");
-    return name != NULL ? json_find(all, "name", name) : all != NULL ? all->child : NULL;
-}
-
-/* One page of a stream, the newest at its end, before what is there; whether to ask for another.
- * GetLogEvents "can return empty results while there are more log events available through the
- * token":
- * https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html */
-static int log_page(struct session *s, cJSON *input, cJSON *events, bool *ret_more, struct err *err)
-{
-    _cleanup_json_ cJSON *output = NULL;
-    if (aws_call(s, "logs", "GetLogEvents", input, &output, err) < 0)
-        return -1;
-    cJSON *page = json_get(output, "events");
-    for (int i = (int)json_count(page) - 1; i >= 0; i--)
-        cJSON_InsertItemInArray(events, 0, cJSON_DetachItemFromArray(page, i));
-    const char *token = json_str(output, "nextBackwardToken");
-    *ret_more = token != NULL && !str_eq(token, json_str(input, "nextToken")) &&
-                json_count(events) < LOG_LINES;
-    json_put_str(input, "nextToken", token);
-    return 0;
-}
-
-static int log_read(struct session *s, const struct log_source *from, cJSON **ret, struct err *err)
-{
-    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *events = cJSON_CreateArray();
-    json_put_str(input, "logGroupName", from->group);
-    json_put_strf(input, "logStreamName", "%s/%s/%s", from->prefix, from->container, from->task);
-    json_put_int(input, "limit", LOG_LINES);
-    bool more = true;
-    for (int i = 0; i < LOG_PAGES && more; i++)
-        if (log_page(s, input, events, &more, err) < 0)
-            return -1;
-    *ret = steal_ptr(&events);
-    return 0;
-}
-
-/* The last lines: an event may hold several. They are looked at together, since a secret may begin
- * in one event and end in the next: a line that is longer than the log driver takes is several
- * events (https://github.com/moby/moby/issues/34887). */
-static cJSON *lines_of(const cJSON *events)
-{
-    cJSON *all = cJSON_CreateArray();
-    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-    const cJSON *event;
-    cJSON_ArrayForEach (event, events) {
-        const char *message = json_str(event, "message");
-        strbuf_addf(&text, "%s%s", text.len > 0 && !str_ends(text.buf, "\n") ? "\n" : "",
-                    message != NULL ? message : "");
-    }
-    explanation_line(all, "%s", text.buf);
-    for (size_t n = json_count(all); n > LOG_LINES; n--)
-        cJSON_DeleteItemFromArray(all, 0);
-    return all;
-}
-
-/* The title says how many there are: nobody looks for more. */
-static void add_last_lines(const struct log_source *from, const cJSON *events, cJSON *explanation)
-{
-    _cleanup_json_ cJSON *all = lines_of(events);
-    size_t n = json_count(all);
-    _cleanup_free_ char *what = n == 1 ? xstrdup("line") : xasprintf("%zu lines", n);
-    cJSON *lines = explanation_section(explanation, "the last %s of container '%s' (task %s)", what,
-                                       from->container, from->task);
-    while (all->child != NULL)
-        json_push(lines, cJSON_DetachItemViaPointer(all, all->child));
-}
-
-static cJSON *log_section(const struct log_source *from, cJSON *explanation)
-{
-    return explanation_section(explanation, "the log of container '%s' (task %s)", from->container,
-                               from->task);
-}
-
-/* Where a session of the environment's region does not look. */
-static void explain_log_elsewhere(const struct log_source *from, cJSON *explanation)
-{
-    explanation_line(
-        log_section(from, explanation),
-        "it is in region '%s', another than the environment's: aws logs get-log-events --region %s "
-        "--log-group-name '%s' --log-stream-name '%s/%s/%s'",
-        from->region, from->region, from->group, from->prefix, from->container, from->task);
-}
-
-/* Whether there is anything in it. */
-static bool explain_log(struct session *s, const struct log_source *from, cJSON *explanation)
-{
-    if (from->region != NULL && !str_eq(from->region, session_region(s))) {
-        explain_log_elsewhere(from, explanation);
-        return false;
-    }
-    _cleanup_err_ struct err err = ERR_INIT;
-    _cleanup_json_ cJSON *events = NULL;
-    if (log_read(s, from, &events, &err) == 0 && json_count(events) > 0) {
-        add_last_lines(from, events, explanation);
-        return true;
-    }
-    cJSON *lines = log_section(from, explanation);
-    if (err.class == ERR_NONE || err.class == ERR_NOT_FOUND)
-        explanation_line(lines, "it has written nothing to '%s'", from->group);
-    else
-        explanation_unread(lines, "its log", &err);
-    return false;
-}
-
-/* A task that runs but is not well has a log, too. The caller frees it; NULL: there is none. */
-static char *running_task(struct session *s, const struct resource *r)
-{
-    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *output = NULL;
-    _cleanup_err_ struct err err = ERR_INIT;
-    json_put_str(input, "cluster", r->graph->context.environment);
-    json_put_str(input, "serviceName", r->name);
-    if (aws_call(s, "ecs", "ListTasks", input, &output, &err) < 0)
-        return NULL;
-    const char *arn = cJSON_GetStringValue(json_at(output, "taskArns/0"));
-    const char *slash = arn != NULL ? strrchr(arn, '/') : NULL;
-    return slash != NULL ? xstrdup(slash + 1) : NULL;
-}
-
-/* Whether there are lines of the container that fails. */
-static bool explain_logs(struct session *s, const struct resource *r, const cJSON *stops,
-                         cJSON *explanation)
-{
-    size_t n;
-    const cJSON *stop = ecs_stops_prevailing(stops, &n);
-    if (stop != NULL && !ecs_stop_has_run(stop))
-        return false;
-    const cJSON *container = container_find(r, json_str(stop, "container"));
-    const cJSON *options = json_at(container, "logConfiguration/options");
-    _cleanup_free_ char *running = stop == NULL ? running_task(s, r) : NULL;
-    const struct log_source from = {
-        .task = stop != NULL ? json_str(stop, "task") : running,
-        .container = json_str(container, "name"),
-        .group = json_str(options, "awslogs-group"),
-        .prefix = json_str(options, "awslogs-stream-prefix"),
-        .region = json_str(options, "awslogs-region"),
-    };
-    if (from.task == NULL || from.container == NULL)
-        return false;
-    if (from.group != NULL && from.prefix != NULL)
-        return explain_log(s, &from, explanation);
-    const char *driver = json_str_at(container, "logConfiguration/logDriver");
-    explanation_line(explanation_section(explanation, "the log of container '%s'", from.container),
-                     "it is not in CloudWatch Logs under a prefix (log driver '%s'): look where "
-                     "that sends it",
-                     driver != NULL ? driver : "none");
-    return false;
-}
-
 /* --- the cause ------------------------------------------------------------------------------- */
 
 /* "service 'automation-8527fec8-api' failed: its ..." -> "service 'api': its ..."; what to do is
@@ -409,6 +244,6 @@ void ecs_service_explain(struct session *s, const struct resource *r, cJSON *exp
         explain_stops(stops, r, explanation);
     explain_targets(s, r, explanation);
     explain_alarms(s, r, explanation);
-    bool logged = explain_logs(s, r, json_count(known) > 0 ? known : stops, explanation);
+    bool logged = ecs_log_explain(s, r, json_count(known) > 0 ? known : stops, explanation);
     put_cause(r, known, logged, explanation);
 }

@@ -13,7 +13,8 @@
  *            it stands for many ("automation-????????")
  *   ${NAME}  what names() gives, one after the other
  * and the resource "ecs:cluster/${E}" is short for an ARN of the session's partition, region and
- * account; "iam::role/x" has no region, "route53:::hostedzone/x" neither region nor account.
+ * account; "iam::role/x" has no region, "route53:::hostedzone/x" neither region nor account, and
+ * that of "logs@eu-west-1:log-group:x" is another.
  */
 
 #include "drivers/resource.h"

@@ -2,7 +2,41 @@
 /* What logs, alarms and dashboards ask of IAM: see permission.h. */
 #include "drivers/permission.h"
 
+#include "drivers/ecs.h"
+
 /* --- logs: list_amazoncloudwatchlogs.html ---------------------------------------------------- */
+
+/* What a container writes to, unless that is the environment's own group in its own region, which
+ * is allowed anyway: "eu-west-1:log-group:GROUP:log-stream:PREFIX/" and the rest. Nothing that IAM
+ * would take for a wildcard comes from a spec: no group and no stream has such a name,
+ * https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html */
+static void add_stream(const struct resource *r, const cJSON *container, struct strlist *ret)
+{
+    const struct context *c = &r->graph->context;
+    struct ecs_log log;
+    if (!ecs_log_of(container, &log) || strpbrk(log.group, ":*?$") != NULL ||
+        strpbrk(log.prefix, ":*?$") != NULL)
+        return;
+    const char *region = log.region != NULL ? log.region : c->region;
+    if (str_eq(region, c->region) && str_eq(log.group, c->environment) &&
+        str_eq(log.prefix, c->environment))
+        return;
+    _cleanup_free_ char *name =
+        xasprintf("%s:log-group:%s:log-stream:%s/*", region, log.group, log.prefix);
+    permission_add_once(ret, name);
+}
+
+static void add_streams(const struct resource *r, struct strlist *ret)
+{
+    const cJSON *container;
+    cJSON_ArrayForEach (container, json_get(r->want, "containerDefinitions"))
+        add_stream(r, container, ret);
+}
+
+static void other_streams(const struct graph *g, struct strlist *ret)
+{
+    permission_each_wanted(g, "ecs.task_definition", ret, add_streams);
+}
 
 /* A group is checked as "log-group:NAME:log-stream:" by most actions and by its own ARN where an
  * ARN is given: elastic/apm-aws-lambda#526. */
@@ -20,6 +54,11 @@ const struct permission logs_permissions[] = {
       .actions = "logs:GetLogEvents",
       .resources = "logs:log-group:${E}:log-stream:${E}/*",
       .when = "ecs.service" },
+    { .sid = "LogRead",
+      .actions = "logs:GetLogEvents",
+      .resources = "logs@${NAME}",
+      .when = "ecs.service",
+      .names = other_streams },
     { .sid = "LogCreate",
       .actions = "logs:CreateLogGroup",
       .resources = "logs:log-group:${E} logs:log-group:${E}:*",

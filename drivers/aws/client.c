@@ -117,7 +117,7 @@ static int call_with(struct session *s, const char *service, const char *action,
     record.absent = r < 0 && err->class == ERR_NOT_FOUND;
     if (r < 0)
         record.code = err->aws_code[0] != '\0' ? err->aws_code : err_class_name(err->class);
-    record_add(&s->record, &record);
+    record_add(s->home != NULL ? &s->home->record : &s->record, &record);
     if (r < 0)
         return -1;
     if (ret_output != NULL)

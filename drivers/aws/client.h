@@ -62,6 +62,16 @@ static inline void session_freep(struct session **s)
     session_free(*s);
 }
 
+/*
+ * A session for a few reads in another region, with the credentials, rates, cancel and record of
+ * `home`, which outlives it. Endpoints that the environment names are the same in every region; the
+ * signature says which is meant. No call of it goes on for longer than `seconds` from now, nor than
+ * home's own limit lets it: that what is far away keeps nobody from what is near. ERR_INVALID: the
+ * region is not one. The caller frees *ret, before home.
+ */
+int session_open_region(struct session *home, const char *region, double seconds,
+                        struct session **ret, struct err *err);
+
 const char *session_region(const struct session *s);
 /* The account id; asks sts:GetCallerIdentity once, unless assuming the role has told it already. */
 int session_account(struct session *s, const char **ret, struct err *err);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/aws/session.h"
 
+#include <math.h>
+
 #include "drivers/aws/creds_sts.h"
 #include "executor/base/json.h"
 
@@ -68,15 +70,53 @@ int session_open_fake(const char *region, const char *account, struct cancel *ca
     return 0;
 }
 
+/* The rest of it is home's, or nobody's who answers. */
+static int region_connect(struct session *s, double seconds, struct err *err)
+{
+    struct session *home = s->home;
+    if (home->transport == NULL)
+        return 0;
+    if (transport_new(s->region, home->transport->user_agent, s->cancel, &s->transport, err) < 0)
+        return -1;
+    double until = clock_now() + seconds, limit = atomic_load(&home->transport->until);
+    atomic_store(&s->transport->until, limit > 0 ? fmin(limit, until) : until);
+    atomic_store(&s->transport->clock_offset, atomic_load(&home->transport->clock_offset));
+    s->rates = home->rates;
+    s->host = home->host;
+    s->credentials = home->credentials;
+    return 0;
+}
+
+int session_open_region(struct session *home, const char *region, double seconds,
+                        struct session **ret, struct err *err)
+{
+    struct session *s = session_new(region, home->cancel);
+    s->home = home;
+    s->answer = home->answer;
+    s->context = home->context;
+    if (region_connect(s, seconds, err) < 0) {
+        session_free(s);
+        return -1;
+    }
+    *ret = s;
+    return 0;
+}
+
+static void free_own(struct session *s)
+{
+    if (s->credentials != s->host)
+        credentials_free(s->credentials);
+    credentials_free(s->host);
+    rates_free(s->rates);
+}
+
 void session_free(struct session *s)
 {
     if (s == NULL)
         return;
-    if (s->credentials != s->host)
-        credentials_free(s->credentials);
-    credentials_free(s->host);
+    if (s->home == NULL)
+        free_own(s);
     transport_free(s->transport);
-    rates_free(s->rates);
     record_release(&s->record);
     created_release(&s->created);
     uv_mutex_destroy(&s->mutex);

@@ -22,6 +22,8 @@ struct session {
     session_answer answer; /* who answers instead of AWS, or NULL */
     void *context;
 
+    struct session *home; /* of a session for another region: whose credentials, rates and record
+                           * it uses; else NULL */
     struct transport *transport; /* these four: NULL in a fake */
     struct rates *rates;
     struct credentials *host;        /* the runner host's own */

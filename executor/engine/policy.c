@@ -52,12 +52,23 @@ static char *expand(const struct values *v, const char *template)
     return strbuf_detach(&out);
 }
 
+/* "ecs@eu-west-1:cluster/x", of which `service` bytes are "ecs", as an ARN. */
+static char *arn_elsewhere(const struct policy_scope *scope, const char *resource, size_t service)
+{
+    const char *region = resource + service + 1;
+    size_t len = strcspn(region, ":");
+    return xasprintf("arn:%s:%.*s:%.*s:%s%s", scope->partition, (int)service, resource, (int)len,
+                     region, scope->account, region + len);
+}
+
 /* "ecs:cluster/x" as an ARN; with two colons without a region, with three without an account. */
 static char *arn_of(const struct policy_scope *scope, const char *resource)
 {
     if (str_eq(resource, "*"))
         return xstrdup(resource);
-    size_t service = strcspn(resource, ":"), colons = strspn(resource + service, ":");
+    size_t service = strcspn(resource, ":@"), colons = strspn(resource + service, ":");
+    if (resource[service] == '@')
+        return arn_elsewhere(scope, resource, service);
     return xasprintf("arn:%s:%.*s:%s:%s:%s", scope->partition, (int)service, resource,
                      colons > 1 ? "" : scope->region, colons > 2 ? "" : scope->account,
                      resource + service + colons);

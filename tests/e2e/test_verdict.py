@@ -311,7 +311,9 @@ def test_several_services_are_counted(ready: World) -> None:
     assert sum(title.startswith("events of") for title in found) == 3
     logs = [lines for title, lines in found.items() if title.startswith("the log of")]
     assert len(logs) == 3
-    assert all(line.startswith("cannot read its log: logs:GetLogEvents: ") for [line] in logs)
+    for unread, command in logs:
+        assert unread.startswith("cannot read its log: logs:GetLogEvents: ")
+        assert command.startswith("to read it yourself: aws logs get-log-events --region ")
 
 
 # -- what ran before: the state that these begin with is saved after the tests above ---------------

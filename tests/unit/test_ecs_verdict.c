@@ -350,17 +350,45 @@ static void an_awaited_deployment_that_is_rolled_back(void **state)
     }
 }
 
+#define CRASHED                                                                                    \
+    { .call = "ecs:DescribeServices",                                                              \
+      .answer = SERVICE_IS("1", "IN_PROGRESS", "0", STARTED("3", "160") "," STARTED("1", "99")) }, \
+        { .call = "ecs:ListTasks", .answer = "{\"taskArns\":[\"a\"]}" },                           \
+    {                                                                                              \
+        .call = "ecs:DescribeTasks",                                                               \
+        .answer =                                                                                  \
+            "{\"tasks\":[" EXITED("t1", "3") "," EXITED("t2", "3") "," EXITED("t3", "3") "]}"      \
+    }
+
+/* What is told of a service whose container, with these members of its log's options (JSON, or
+ * NULL), has crashed. The caller frees it. */
+static cJSON *explain_crash(struct script *t, const struct script_row *rows, const char *options)
+{
+    script_open(t, script_spec, rows);
+    struct resource *r = script_resource(t, SERVICE);
+    struct resource *definition = script_target(t, "ecs.task_definition/api");
+    _cleanup_json_ cJSON *more = options != NULL ? cJSON_Parse(options) : NULL;
+    cJSON *of = json_at(definition->target, "containerDefinitions/0/logConfiguration/options");
+    const cJSON *option;
+    cJSON_ArrayForEach (option, more)
+        json_put_str(of, option->string, option->valuestring);
+    resource_set_have(definition, json_dup(definition->target));
+    json_put_str(r->memo, "deployment", "d2");
+    script_observe(t, SERVICE);
+    _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+    assert_int_equal(r->type->judge(r, &why), FAILED);
+    r->waiting_for = xstrdup(why.buf);
+    err_set(&r->error, ERR_UNHEALTHY, "service '" NAME "' failed: %s", why.buf);
+    cJSON *explanation = explanation_new(r->error.message);
+    r->type->explain(t->s, r, explanation);
+    return explanation;
+}
+
 static void the_log_is_read_to_its_end(void **state)
 {
     (void)state;
     static const struct script_row rows[] = {
-        { .call = "ecs:DescribeServices",
-          .answer =
-              SERVICE_IS("1", "IN_PROGRESS", "0", STARTED("3", "160") "," STARTED("1", "99")) },
-        { .call = "ecs:ListTasks", .answer = "{\"taskArns\":[\"a\"]}" },
-        { .call = "ecs:DescribeTasks",
-          .answer =
-              "{\"tasks\":[" EXITED("t1", "3") "," EXITED("t2", "3") "," EXITED("t3", "3") "]}" },
+        CRASHED,
         /* AWS may answer with nothing while there is more. */
         { .call = "logs:GetLogEvents", .answer = "{\"events\":[],\"nextBackwardToken\":\"b/1\"}" },
         { .call = "logs:GetLogEvents",
@@ -370,18 +398,7 @@ static void the_log_is_read_to_its_end(void **state)
         { 0 },
     };
     struct script t;
-    script_open(&t, script_spec, rows);
-    struct resource *r = script_resource(&t, SERVICE);
-    struct resource *definition = script_target(&t, "ecs.task_definition/api");
-    resource_set_have(definition, json_dup(definition->target));
-    json_put_str(r->memo, "deployment", "d2");
-    script_observe(&t, SERVICE);
-    _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
-    assert_int_equal(r->type->judge(r, &why), FAILED);
-    r->waiting_for = xstrdup(why.buf);
-    err_set(&r->error, ERR_UNHEALTHY, "service '" NAME "' failed: %s", why.buf);
-    _cleanup_json_ cJSON *explanation = explanation_new(r->error.message);
-    r->type->explain(t.s, r, explanation);
+    _cleanup_json_ cJSON *explanation = explain_crash(&t, rows, NULL);
     assert_string_equal(json_str(explanation, "cause"),
                         "service 'api': its container 'api' exits with 3, again and again (3 tasks)"
                         "; see the end of its log");
@@ -393,6 +410,45 @@ static void the_log_is_read_to_its_end(void **state)
     assert_json(script_input(&t, "logs:GetLogEvents", 0),
                 "{\"logGroupName\":\"automation-8527fec8\",\"logStreamName\":"
                 "\"automation-8527fec8/api/t1\",\"limit\":50}");
+    script_close(&t);
+}
+
+/* A spec may have anything in its words, and people copy commands. */
+static void a_log_that_cannot_be_read_has_a_command(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        CRASHED,
+        { .call = "logs:GetLogEvents", .class = ERR_DENIED, .message = "not allowed" },
+        { 0 },
+    };
+    struct script t;
+    _cleanup_json_ cJSON *explanation = explain_crash(
+        &t, rows, "{\"awslogs-region\":\"eu-west-1\",\"awslogs-group\":\"g'; rm x\"}");
+    assert_null(strstr(json_str(explanation, "cause"), "see the end of its log"));
+    _cleanup_free_ char *log = lines_of(explanation, "the log of container 'api' (task t1)");
+    assert_string_equal(log,
+                        "cannot read its log in region 'eu-west-1': logs:GetLogEvents: not allowed|"
+                        "to read it yourself: aws logs get-log-events --region 'eu-west-1' "
+                        "--log-group-name 'g'\\''; rm x' "
+                        "--log-stream-name 'automation-8527fec8/api/t1'|");
+    script_close(&t);
+}
+
+static void a_log_elsewhere_that_is_empty_says_where(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        CRASHED,
+        { .call = "logs:GetLogEvents", .class = ERR_NOT_FOUND, .message = "no such stream" },
+        { 0 },
+    };
+    struct script t;
+    _cleanup_json_ cJSON *explanation =
+        explain_crash(&t, rows, "{\"awslogs-region\":\"eu-west-1\"}");
+    _cleanup_free_ char *log = lines_of(explanation, "the log of container 'api'");
+    assert_string_equal(log,
+                        "it has written nothing to 'automation-8527fec8' in region 'eu-west-1'|");
     script_close(&t);
 }
 
@@ -408,6 +464,8 @@ int main(void)
         cmocka_unit_test(a_loop_of_an_earlier_run_is_begun_anew),
         cmocka_unit_test(an_awaited_deployment_that_is_rolled_back),
         cmocka_unit_test(the_log_is_read_to_its_end),
+        cmocka_unit_test(a_log_that_cannot_be_read_has_a_command),
+        cmocka_unit_test(a_log_elsewhere_that_is_empty_says_where),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -288,6 +288,38 @@ static void only_what_the_spec_has(void **state)
                      "\"arn:aws:iam::123456789012:role/other\"]}");
 }
 
+/* Each log that a task writes to may be read where it is, and its own streams alone. */
+static void logs_where_tasks_write_to(void **state)
+{
+    (void)state;
+    static const char spec[] =
+        "{\"network\":{\"vpc\":\"vpc-1\",\"privateSubnets\":[\"subnet-1\"]},\"services\":{"
+        "\"a\":{\"image\":\"i\",\"cpu\":256,\"memory\":512,\"executionRole\":\"run\","
+        "\"taskDefinition\":{\"containerDefinitions\":[{\"name\":\"a\",\"logConfiguration\":{"
+        "\"options\":{\"awslogs-region\":\"eu-west-1\"}}}]}},"
+        "\"b\":{\"image\":\"i\",\"cpu\":256,\"memory\":512,\"executionRole\":\"run\","
+        "\"taskDefinition\":{\"containerDefinitions\":[{\"name\":\"b\",\"logConfiguration\":{"
+        "\"options\":{\"awslogs-group\":\"/b/${SUBDOMAIN}\",\"awslogs-stream-prefix\":\"p\"}}}]}},"
+        "\"c\":{\"image\":\"i\",\"cpu\":256,\"memory\":512,\"executionRole\":\"run\","
+        "\"taskDefinition\":{\"containerDefinitions\":[{\"name\":\"c\",\"logConfiguration\":{"
+        "\"options\":{\"awslogs-group\":\"*\"}}}]}}}}";
+    _cleanup_iampolicy_ struct iampolicy p = IAMPOLICY_INIT;
+    make(spec, "ephemeral", &p);
+    assert_statement(&p, "LogRead",
+                     "{\"Sid\":\"LogRead\",\"Effect\":\"Allow\",\"Action\":[\"logs:GetLogEvents\"],"
+                     "\"Resource\":\"arn:aws:logs:us-east-1:123456789012:"
+                     "log-group:automation-????????:log-stream:automation-????????"
+                     "/*\"}");
+    assert_statement(
+        &p, "LogRead2",
+        "{\"Sid\":\"LogRead2\",\"Effect\":\"Allow\",\"Action\":[\"logs:GetLogEvents\"],"
+        "\"Resource\":[\"arn:aws:logs:eu-west-1:123456789012:"
+        "log-group:automation-????????:log-stream:automation-????????"
+        "/*\","
+        "\"arn:aws:logs:us-east-1:123456789012:"
+        "log-group:/b/????????:log-stream:p/*\"]}");
+}
+
 /* Only its jobs change what is shared; each of its branches has one environment, known by name. */
 static void production_is_another(void **state)
 {
@@ -468,6 +500,7 @@ int main(void)
         cmocka_unit_test(every_action_is_in_a_table),
         cmocka_unit_test(tables_are_sound),
         cmocka_unit_test(only_what_the_spec_has),
+        cmocka_unit_test(logs_where_tasks_write_to),
         cmocka_unit_test(production_is_another),
         cmocka_unit_test(records_by_name),
         cmocka_unit_test(policies_fit),
