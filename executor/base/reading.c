@@ -11,6 +11,9 @@
 /* Of backslashes: what is an escape at some depth has fewer before it. */
 #define RUN_MAX (2u << DEPTH_MAX)
 
+/* Of what is said to a terminal at once: a link's address is the longest. */
+#define CONTROL_MAX 2048
+
 struct readings {
     const char *text;
     size_t len;
@@ -90,7 +93,7 @@ static void add_unicode(struct readings *r, size_t at)
 /* A run of backslashes is read as the one of some depth: a string in a string doubles it. */
 static void add_backslash(struct readings *r, size_t at)
 {
-    static const char letters[] = "nrtbf", meant[] = "\n\r\t\b\f";
+    static const char letters[] = "nrtbfe0", meant[] = "\n\r\t\b\f\033";
     size_t end = skip_backslashes(r, at);
     for (size_t n = 2; n <= 1u << DEPTH_MAX && at + n <= end; n *= 2)
         add_byte(r, '\\', at + n);
@@ -107,7 +110,8 @@ static void add_backslash(struct readings *r, size_t at)
         add_byte(r, (unsigned char)number, end + 3);
     else if (c != '\0' && letter != NULL)
         add_byte(r, (unsigned char)meant[letter - letters], end + 1);
-    add_byte(r, (unsigned char)c, end + 1);
+    if (c != '\0' && c != '\033') /* in UTF-16, a backslash has a NUL beside it */
+        add_byte(r, (unsigned char)c, end + 1);
 }
 
 static void add_percent(struct readings *r, size_t at)
@@ -175,6 +179,45 @@ size_t reading_all(const char *text, size_t len, size_t at, struct reading ret[R
     return r.n;
 }
 
+/* Where what ECMA-48 calls a control function ends, of which ESC has been read: "[1;31m", a
+ * command to the terminal that ends with BEL or ESC "\\", or a letter. */
+static size_t skip_control(const char *text, size_t len, size_t at)
+{
+    size_t most = len - at > CONTROL_MAX ? at + CONTROL_MAX : len;
+    if (at == len || text[at] < ' ')
+        return 0;
+    bool is_string = text[at] == ']', has_parameters = text[at] == '[';
+    for (at++; is_string && at < most && text[at] != '\a'; at++)
+        if (text[at] == '\033')
+            return at + 1 < len && text[at + 1] == '\\' ? at + 2 : at;
+    while (has_parameters && at < most && text[at] >= ' ' && text[at] <= '?')
+        at++;
+    return at < most && (is_string || has_parameters) ? at + 1 : at;
+}
+
+size_t reading_skip_line(const char *text, size_t len, const struct reading *reading)
+{
+    size_t at = reading->end;
+    if (reading->n > 1 || (reading->bytes[0] != '\n' && reading->bytes[0] != '\r'))
+        return 0;
+    while (at < len && (text[at] == ' ' || text[at] == '\t'))
+        at++;
+    return at;
+}
+
+size_t reading_skip_control(const char *text, size_t len, const struct reading *reading)
+{
+    bool is_escape = reading->n == 1 && reading->bytes[0] == '\033';
+    return is_escape ? skip_control(text, len, reading->end) : 0;
+}
+
+size_t reading_skip_nul(const char *text, size_t len, const struct reading *reading)
+{
+    (void)text, (void)len;
+    return reading->n == 1 && reading->bytes[0] == '\0' ? reading->end : 0;
+}
+
 const bool reading_special[256] = {
-    ['\\'] = true, ['%'] = true, ['&'] = true, ['+'] = true, ['\n'] = true, ['\r'] = true,
+    ['\\'] = true, ['%'] = true,  ['&'] = true,  ['+'] = true,
+    ['\n'] = true, ['\r'] = true, ['\0'] = true, ['\033'] = true,
 };

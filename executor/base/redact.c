@@ -7,89 +7,34 @@
 
 #include "executor/base/json.h"
 #include "executor/base/reading.h"
+#include "executor/base/redact_pattern.h"
+#include "executor/base/utf8.h"
 
-/* Places at which one byte of a pattern may be looked for at once: escapes are ambiguous. */
-#define PLACES_MAX 12
-/* Shorter patterns are not sought over the ends of lines: in a table, numbers stand below each
- * other. */
-#define BROKEN_MIN 8
-
-enum spelling { SPELLING_BYTES, SPELLING_HEX, SPELLING_BASE64 };
-
-/* A form of a secret. Text is compared with it by folded bytes: hexadecimal digits have two cases,
- * base64 two alphabets. */
-struct pattern {
-    const unsigned char *fold;
-    bool open_left, open_right; /* base64: a digit beside it is made of the secret in part */
-    size_t len;
-    unsigned char bytes[];
-};
-
-/* All patterns that may begin with a byte, each with its second one, which nearly all text differs
- * in. */
-struct start {
-    unsigned char second;
-    const struct pattern *pattern;
-};
-struct bucket {
-    struct start *v;
-    size_t n;
-};
+/* Encodings of encodings: a coloured script in UTF-16, in base64, in JSON, in base64. */
+#define DEPTH_MAX 6
+/* Where no stretch of ASCII is as long as this, there are no digits. */
+#define TEXT_MIN 8
 
 static const char mask[] = "[MASKED]";
-static const char base64_digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static unsigned char folds[3][256];
-static struct bucket buckets[256];
-static struct pattern **patterns;
-static size_t n_patterns;
+/* ASCII that is seen, blanks and ends of lines, and what stands between characters (reading_skip).
+ */
+static bool is_text[256];
 static uv_once_t once = UV_ONCE_INIT;
 static uv_rwlock_t lock;
 
 static void init(void)
 {
     uv_rwlock_init(&lock);
-    for (unsigned i = 0; i < 256; i++)
-        for (unsigned spelling = 0; spelling < ARRAY_SIZE(folds); spelling++)
-            folds[spelling][i] = (unsigned char)i;
-    for (unsigned char c = 'A'; c <= 'F'; c++)
-        folds[SPELLING_HEX][c] = (unsigned char)(c | 0x20);
-    /* https://www.rfc-editor.org/rfc/rfc4648#section-5 */
-    folds[SPELLING_BASE64]['-'] = '+';
-    folds[SPELLING_BASE64]['_'] = '/';
+    digits_init();
+    for (unsigned char c = ' '; c < 0x7f; c++)
+        is_text[c] = true;
+    for (const char *c = "\t\n\r\033"; *c != '\0'; c++)
+        is_text[(unsigned char)*c] = true;
+    is_text['\0'] = true;
 }
 
 /* --- What is sought --- */
-
-static bool is_known(const struct pattern *p)
-{
-    const struct bucket *b = &buckets[p->bytes[0]];
-    for (size_t i = 0; i < b->n; i++)
-        if (b->v[i].pattern->len == p->len && b->v[i].pattern->fold == p->fold &&
-            memcmp(b->v[i].pattern->bytes, p->bytes, p->len) == 0)
-            return true;
-    return false;
-}
-
-static struct pattern *insert(enum spelling spelling, const char *bytes, size_t len)
-{
-    _cleanup_free_ struct pattern *p = xcalloc(1, sizeof(*p) + len);
-    p->fold = folds[spelling];
-    p->len = len;
-    memcpy(p->bytes, bytes, len);
-    if (is_known(p))
-        return NULL;
-    for (unsigned c = 0; c < 256; c++) {
-        struct bucket *b = &buckets[c];
-        if (p->fold[c] != p->bytes[0])
-            continue;
-        b->v = xrealloc_array(b->v, b->n + 1, sizeof(struct start));
-        b->v[b->n++] = (struct start){ .second = p->bytes[1], .pattern = p };
-    }
-    patterns = xrealloc_array(patterns, n_patterns + 1, sizeof(struct pattern *));
-    return patterns[n_patterns++] = steal_ptr(&p);
-}
 
 /* Without the ends of its lines and their indentation, which may be others where it is printed.
  * What that leaves may be too short to be sought. */
@@ -102,41 +47,7 @@ static void insert_bytes(const char *bytes, size_t len)
             strbuf_addc(&text, bytes[i]);
     }
     if (text.len >= REDACT_MIN)
-        insert(SPELLING_BYTES, text.buf, text.len);
-}
-
-static void insert_hex(const char *bytes, size_t len)
-{
-    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-    strbuf_add_hex(&text, (const unsigned char *)bytes, len);
-    insert(SPELLING_HEX, text.buf, text.len);
-}
-
-/* The base64 digits that the bytes alone decide, where `before` bytes of something else come before
- * them in a group of three. */
-static void insert_base64(const char *bytes, size_t len, size_t before)
-{
-    size_t first_bit = 8 * before, end_bit = 8 * (before + len);
-    size_t first = (first_bit + 5) / 6, end = end_bit / 6;
-    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-    for (size_t digit = first; digit < end; digit++) {
-        size_t bit = 6 * digit - first_bit, at = bit / 8;
-        unsigned pair = (unsigned)(unsigned char)bytes[at] << 8;
-        pair |= at + 1 < len ? (unsigned char)bytes[at + 1] : 0;
-        strbuf_addc(&text, base64_digits[pair >> (10 - bit % 8) & 63]);
-    }
-    struct pattern *p = insert(SPELLING_BASE64, text.buf, text.len);
-    if (p != NULL) {
-        p->open_left = first_bit % 6 != 0;
-        p->open_right = end_bit % 6 != 0;
-    }
-}
-
-static void insert_encoded(const char *bytes, size_t len)
-{
-    insert_hex(bytes, len);
-    for (size_t before = 0; before < 3; before++)
-        insert_base64(bytes, len, before);
+        patterns_add(text.buf, text.len);
 }
 
 /* As somebody writes it who ends a quotation for the quotation mark in it: a shell, which bash's
@@ -160,19 +71,34 @@ static void insert_quoted(const char *bytes, size_t len)
     }
 }
 
-/* What is encoded as a whole may have been escaped before, as a member of a JSON text in base64. */
-static void insert_all(const char *bytes, size_t len)
+static void add_unit(struct strbuf *little, struct strbuf *big, uint32_t unit)
 {
-    _cleanup_free_ char *copy = xstrndup(bytes, len);
-    _cleanup_json_ cJSON *string = cJSON_CreateString(copy);
-    _cleanup_free_ char *json = json_print(string);
-    _cleanup_strbuf_ struct strbuf percent = STRBUF_INIT;
-    strbuf_add_percent(&percent, bytes, len);
-    insert_bytes(bytes, len);
-    insert_quoted(bytes, len);
-    insert_encoded(bytes, len);
-    insert_encoded(json + 1, strlen(json) - 2);
-    insert_encoded(percent.buf, percent.len);
+    const char low = (char)(unit & 0xff), high = (char)(unit >> 8);
+    if (low != '\0')
+        strbuf_addc(little, low);
+    if (high != '\0')
+        strbuf_addc(little, high), strbuf_addc(big, high);
+    if (low != '\0')
+        strbuf_addc(big, low);
+}
+
+/* What UTF-16 has of it but for NULs, which are passed over: of ASCII, the bytes as they are. */
+static void insert_utf16(const char *bytes, size_t len)
+{
+    _cleanup_strbuf_ struct strbuf little = STRBUF_INIT, big = STRBUF_INIT;
+    for (size_t i = 0, n; i < len; i += n) {
+        n = utf8_char(bytes + i, len - i);
+        if (n == 0)
+            return;
+        uint32_t code = utf8_code_point(bytes + i, n);
+        if (code >= 0x10000)
+            add_unit(&little, &big, 0xd7c0 + (code >> 10));
+        add_unit(&little, &big, code >= 0x10000 ? 0xdc00 | (code & 0x3ff) : code);
+    }
+    if (little.len < REDACT_MIN)
+        return;
+    patterns_add(little.buf, little.len);
+    patterns_add(big.buf, big.len);
 }
 
 static void add(const char *secret, size_t len)
@@ -182,8 +108,11 @@ static void add(const char *secret, size_t len)
         len--;
     while (len > 0 && strchr(blanks, *secret) != NULL)
         secret++, len--;
-    if (len >= REDACT_MIN)
-        insert_all(secret, len);
+    if (len < REDACT_MIN)
+        return;
+    insert_bytes(secret, len);
+    insert_quoted(secret, len);
+    insert_utf16(secret, len);
 }
 
 void redact_add(const char *secret)
@@ -235,202 +164,133 @@ void redact_add_url(const char *url)
 
 /* --- Where it stands --- */
 
-struct text {
+/* What there is to be read: the text that was given, or what a run of digits in another view stands
+ * for. */
+struct view {
     const char *buf;
     size_t len;
+    const struct view *within; /* NULL: it is the text */
+    const struct digits *digits;
+    unsigned phase;
+    size_t least; /* what is sought in it has so many bytes */
 };
 
-/* The places at which the next bytes of a pattern may stand, by how many bytes ahead of the present
- * one that is: a character has up to four. */
-struct search {
-    const struct pattern *pattern;
-    const struct text *text;
-    size_t i; /* the byte of the pattern */
-    size_t places[5][PLACES_MAX];
-    unsigned n[5];
-    size_t end; /* where the farthest match ends; 0 is none */
+/* What is found, in the order in which it was; and the memory of each depth. */
+struct walk {
+    struct range *found;
+    size_t n, room;
+    struct level {
+        struct digits digits;
+        struct strbuf decoded;
+    } levels[DEPTH_MAX];
 };
 
-static void add_place(struct search *s, size_t i, size_t at)
+static void note(struct walk *w, const struct view *v, struct range found)
 {
-    if (i == s->pattern->len) {
-        s->end = at > s->end ? at : s->end;
+    for (; v->within != NULL; v = v->within)
+        found = digits_place(v->digits, v->phase, found);
+    if (w->n == w->room) {
+        w->room = w->room > 0 ? 2 * w->room : 16;
+        w->found = xrealloc_array(w->found, w->room, sizeof(struct range));
+    }
+    w->found[w->n++] = found;
+}
+
+/* As it is. Which kinds of digits there may be is seen on the way: how many of the first ones. */
+static size_t look_plain(struct walk *w, const struct view *v)
+{
+    size_t stretch = 0, longest = 0;
+    bool plain = true;
+    struct range found;
+    for (size_t at = 0; at < v->len; at++) {
+        unsigned char c = (unsigned char)v->buf[at];
+        stretch = is_text[c] ? stretch + 1 : 0;
+        longest = stretch > longest ? stretch : longest;
+        plain &= reading_is_plain(v->buf[at]) || c == '+';
+        if (patterns_begin[c] && patterns_find(v->buf, v->len, at, v->least, &found))
+            note(w, v, found);
+    }
+    if (longest < TEXT_MIN)
+        return 0;
+    return plain ? DIGITS_KINDS_PLAIN : DIGITS_KINDS;
+}
+
+static void look(struct walk *w, const struct view *v, unsigned depth);
+
+/* In whatever a run of digits may stand for. */
+static void look_within(struct walk *w, const struct view *v, unsigned depth)
+{
+    struct level *level = &w->levels[depth];
+    struct view within = { .within = v, .digits = &level->digits, .least = v->least };
+    if (level->digits.apart)
+        within.least = BROKEN_MIN;
+    for (; within.phase < digits_phases(&level->digits); within.phase++) {
+        digits_decode(&level->digits, within.phase, &level->decoded);
+        within.buf = level->decoded.buf;
+        within.len = level->decoded.len;
+        look(w, &within, depth + 1);
+    }
+}
+
+static void look(struct walk *w, const struct view *v, unsigned depth)
+{
+    size_t kinds = look_plain(w, v);
+    if (depth == DEPTH_MAX)
         return;
-    }
-    unsigned slot = i % 5;
-    for (unsigned k = 0; k < s->n[slot]; k++)
-        if (s->places[slot][k] == at)
-            return;
-    if (s->n[slot] < PLACES_MAX)
-        s->places[slot][s->n[slot]++] = at;
-}
-
-static bool reading_fits(const struct search *s, const struct reading *reading)
-{
-    const struct pattern *p = s->pattern;
-    if (s->i + reading->n > p->len)
-        return false;
-    for (unsigned k = 0; k < reading->n; k++)
-        if (p->fold[reading->bytes[k]] != p->bytes[s->i + k])
-            return false;
-    return true;
-}
-
-static size_t skip_blanks(const struct text *text, size_t at)
-{
-    while (at < text->len && (text->buf[at] == ' ' || text->buf[at] == '\t'))
-        at++;
-    return at;
-}
-
-/* The end of a line, where a long text was broken, and the next one's indentation; it may stand for
- * a blank. */
-static void cross_line(struct search *s, const struct reading *reading)
-{
-    size_t next = skip_blanks(s->text, reading->end);
-    if (s->i == 0 || s->pattern->len < BROKEN_MIN)
-        return;
-    add_place(s, s->i, next);
-    if (s->pattern->bytes[s->i] == ' ' || s->pattern->bytes[s->i] == '\n')
-        add_place(s, s->i + 1, next);
-}
-
-static void step(struct search *s, size_t at)
-{
-    struct reading readings[READINGS_MAX];
-    size_t n = reading_all(s->text->buf, s->text->len, at, readings);
-    for (size_t k = 0; k < n; k++) {
-        const struct reading *reading = &readings[k];
-        if (reading_fits(s, reading))
-            add_place(s, s->i + reading->n, reading->end);
-        if (reading->n == 1 && (reading->bytes[0] == '\n' || reading->bytes[0] == '\r'))
-            cross_line(s, reading);
+    for (size_t kind = 0; kind < kinds; kind++) {
+        size_t at = 0;
+        while (digits_next(&w->levels[depth].digits, kind, v->buf, v->len, REDACT_MIN, &at))
+            look_within(w, v, depth);
     }
 }
 
-/* By all readings, from byte `i` of the pattern on; where the farthest match ends, or 0. */
-static size_t search(const struct pattern *p, const struct text *text, size_t i, size_t at)
+static int compare_ranges(const void *a, const void *b)
 {
-    struct search s = { .pattern = p, .text = text, .i = i };
-    add_place(&s, i, at);
-    for (unsigned empty = 0; s.i < p->len && empty < 5; s.i++) {
-        unsigned slot = s.i % 5;
-        empty = s.n[slot] > 0 ? 0 : empty + 1;
-        for (unsigned k = 0; k < s.n[slot]; k++) /* a step may add to these */
-            if (s.places[slot][k] < text->len)
-                step(&s, s.places[slot][k]);
-        s.n[slot] = 0;
-    }
-    return s.end;
-}
-
-/* Where a match that begins at `at` ends, or 0. Nearly all that is compared is plain. */
-static size_t match(const struct pattern *p, const struct text *text, size_t at)
-{
-    size_t i = 0;
-    while (i < p->len && at + i < text->len && reading_is_plain(text->buf[at + i])) {
-        if (p->fold[(unsigned char)text->buf[at + i]] != p->bytes[i])
-            return 0;
-        i++;
-    }
-    if (i == p->len)
-        return at + i;
-    return at + i < text->len ? search(p, text, i, at + i) : 0;
-}
-
-struct range {
-    size_t from, to;
-};
-
-static bool is_base64(char c)
-{
-    return c != '\0' && strchr(base64_digits, folds[SPELLING_BASE64][(unsigned char)c]) != NULL;
-}
-
-static void widen(struct range *found, const struct pattern *p, const struct text *text, size_t at,
-                  size_t end)
-{
-    if (p->open_left && at > 0 && is_base64(text->buf[at - 1]))
-        at--;
-    if (p->open_right && end < text->len && is_base64(text->buf[end]))
-        end++;
-    found->from = at < found->from ? at : found->from;
-    found->to = end > found->to ? end : found->to;
-}
-
-/* All that begins at `at` with that byte. */
-static void find_starts(const struct text *text, size_t at, unsigned char byte, struct range *found)
-{
-    const struct bucket *b = &buckets[byte];
-    bool plain = at + 1 < text->len && reading_is_plain(text->buf[at]) &&
-                 reading_is_plain(text->buf[at + 1]);
-    unsigned char next = (unsigned char)text->buf[at + 1];
-    for (size_t i = 0; i < b->n; i++) {
-        const struct pattern *p = b->v[i].pattern;
-        if (plain && p->fold[next] != b->v[i].second)
-            continue;
-        size_t end = match(p, text, at);
-        if (end > 0)
-            widen(found, p, text, at, end);
-    }
-}
-
-/* All that begins at `at`, as one range; false if nothing does. */
-static bool find_at(const struct text *text, size_t at, struct range *ret)
-{
-    struct range found = { .from = at, .to = at };
-    if (reading_is_plain(text->buf[at])) {
-        find_starts(text, at, (unsigned char)text->buf[at], &found);
-    } else {
-        struct reading readings[READINGS_MAX];
-        size_t n = reading_all(text->buf, text->len, at, readings);
-        for (size_t k = 0; k < n; k++) {
-            size_t same = 0;
-            while (readings[same].bytes[0] != readings[k].bytes[0])
-                same++;
-            if (same == k) /* match() tries all readings of a byte */
-                find_starts(text, at, readings[k].bytes[0], &found);
-        }
-    }
-    *ret = found;
-    return found.to > at;
+    const struct range *x = a, *y = b;
+    return x->from < y->from ? -1 : x->from > y->from;
 }
 
 /* What overlaps is one secret for a reader: the end of one that begins within another is not left
  * over. */
-static void mask_all(struct strbuf *sb)
+static void mask_found(struct strbuf *text, struct range *found, size_t n)
 {
-    const struct text text = { .buf = sb->buf, .len = sb->len };
     struct strbuf out = STRBUF_INIT;
-    struct range masked = { .from = 0, .to = 0 }, found;
     size_t copied = 0;
-    for (size_t at = 0; at < text.len; at++) {
-        if (!find_at(&text, at, &found))
-            continue;
-        if (found.from >= masked.to) {
-            if (masked.to > 0)
-                strbuf_adds(&out, mask);
-            strbuf_add(&out, text.buf + copied, found.from - copied);
-            masked = found;
-        }
-        masked.to = found.to > masked.to ? found.to : masked.to;
+    qsort(found, n, sizeof(*found), compare_ranges);
+    for (size_t i = 0; i < n;) {
+        struct range masked = found[i];
+        for (; i < n && found[i].from < masked.to; i++)
+            masked.to = found[i].to > masked.to ? found[i].to : masked.to;
+        strbuf_add(&out, text->buf + copied, masked.from - copied);
+        strbuf_adds(&out, mask);
         copied = masked.to;
     }
-    if (masked.to == 0) {
-        strbuf_release(&out);
-        return;
+    strbuf_add(&out, text->buf + copied, text->len - copied);
+    strbuf_release(text);
+    *text = out;
+}
+
+static void mask_all(struct strbuf *text)
+{
+    const struct view whole = { .buf = text->buf, .len = text->len, .least = REDACT_MIN };
+    struct walk w = { .n = 0 };
+    for (size_t i = 0; i < DEPTH_MAX; i++)
+        strbuf_init(&w.levels[i].decoded);
+    look(&w, &whole, 0);
+    if (w.n > 0)
+        mask_found(text, w.found, w.n);
+    for (size_t i = 0; i < DEPTH_MAX; i++) {
+        digits_release(&w.levels[i].digits);
+        strbuf_release(&w.levels[i].decoded);
     }
-    strbuf_adds(&out, mask);
-    strbuf_add(&out, text.buf + copied, text.len - copied);
-    strbuf_release(sb);
-    *sb = out;
+    free(w.found);
 }
 
 void redact(struct strbuf *text)
 {
     uv_once(&once, init);
     uv_rwlock_rdlock(&lock);
-    if (n_patterns > 0)
+    if (patterns_count() > 0)
         mask_all(text);
     uv_rwlock_rdunlock(&lock);
 }
@@ -479,15 +339,5 @@ void redact_json(cJSON *json)
 
 void redact_release(void)
 {
-    for (size_t i = 0; i < n_patterns; i++) {
-        explicit_bzero(patterns[i]->bytes, patterns[i]->len);
-        free(patterns[i]);
-    }
-    for (unsigned c = 0; c < 256; c++) {
-        free(buckets[c].v);
-        buckets[c] = (struct bucket){ .v = NULL };
-    }
-    free(patterns);
-    patterns = NULL;
-    n_patterns = 0;
+    patterns_release();
 }

@@ -6,9 +6,13 @@
  * The redactor, which stands before every sink: what it knows as a secret becomes [MASKED].
  *
  * A secret is found as it is and in whatever it may have been written as: with any of its bytes
- * escaped (reading.h), quoted for a shell, SQL or CSV, in hexadecimal digits, in base64, standard
- * or URL-safe, at any offset of a longer text, and each of these broken over lines. What was cut
- * short cannot be found: who shortens foreign text redacts it before.
+ * escaped (reading.h), quoted for a shell, SQL or CSV, broken over lines, coloured, in UTF-16, and
+ * in what runs of digits stand for (redact_digits.h), in which all of this holds again. What was
+ * cut short cannot be found: who shortens foreign text redacts it before. docs/runner-host.md lists
+ * what is found, and what is not.
+ *
+ * The time that it takes does not depend on the number of encodings a secret may have: it is the
+ * text that is decoded, not the secret encoded.
  *
  * Values shorter than REDACT_MIN bytes are not secrets: replacing them would destroy ordinary text.
  * GitLab masks none below eight (https://docs.gitlab.com/ci/variables/#mask-a-cicd-variable).

@@ -32,7 +32,7 @@ size_t utf8_valid(const char *s, size_t len)
     return i;
 }
 
-static uint32_t code_point(const char *s, size_t n)
+uint32_t utf8_code_point(const char *s, size_t n)
 {
     uint32_t code = n == 1 ? (unsigned char)*s : (unsigned char)*s & (0xffu >> (n + 1));
     for (size_t i = 1; i < n; i++)
@@ -60,7 +60,7 @@ static bool is_harmless(uint32_t code)
 static size_t escape(const char *s, size_t len, char ret[16])
 {
     size_t n = utf8_char(s, len);
-    uint32_t code = n > 0 ? code_point(s, n) : (unsigned char)*s;
+    uint32_t code = n > 0 ? utf8_code_point(s, n) : (unsigned char)*s;
     *ret = '\0';
     if (n == 0 || !is_harmless(code))
         snprintf(ret, 16, n <= 1 ? "\\x%02x" : code > 0xffff ? "\\U%08x" : "\\u%04x", code);
@@ -85,7 +85,7 @@ void utf8_make_visible(struct strbuf *text)
     size_t i = 0, n = 0;
     for (; i < text->len; i += n) {
         n = utf8_char(text->buf + i, text->len - i);
-        if (n == 0 || !is_harmless(code_point(text->buf + i, n)))
+        if (n == 0 || !is_harmless(utf8_code_point(text->buf + i, n)))
             break;
     }
     if (i == text->len)

@@ -10,6 +10,8 @@
 
 /* How many bytes the character at s[0] has, of at most `len`; 0 if there is none. */
 size_t utf8_char(const char *s, size_t len);
+/* The code point of a character of `n` bytes. */
+uint32_t utf8_code_point(const char *s, size_t n);
 /* The index of the first byte that begins no character; len if all is UTF-8. */
 size_t utf8_valid(const char *s, size_t len);
 /*

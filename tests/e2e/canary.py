@@ -17,7 +17,7 @@ import base64
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,24 +38,45 @@ OTHERS = (SECRET_KEY, JOBS_SECRET, "example-gf_security", "example-grafana_", "g
           "wJalrXUtnFEMI-K7MDENG-bPxRfiCY-of-the-host")
 OWN = re.compile(rb"(?:CUSTOM_ENV_)?" + VARIABLE.encode() + rb"=[^\n\0]*")
 BROKEN = re.compile(rb"\r?\n[ \t]*")
+# What colours a terminal, and the NULs of UTF-16, as they are and as berth shows them.
+UNSEEN = re.compile(rb"(?:\x1b|\\(?:x|u00)1b|\\033)\[[0-9;?]*[A-Za-z]|\0|\\x00|\\u0000")
 
 
-def base64_cores(secret: bytes) -> Iterator[bytes]:
+def cores(plain: bytes, encode: Callable[[bytes], bytes], bits: int) -> Iterator[bytes]:
     """The digits that depend on it alone, at each offset in a longer text."""
-    for before in range(3):
-        digits = base64.b64encode(bytes(before) + secret)
-        first, end = -(-8 * before // 6), 8 * (before + len(secret)) // 6
+    for before in range({6: 3, 5: 5}[bits]):
+        digits = encode(bytes(before) + plain)
+        first, end = -(-8 * before // bits), 8 * (before + len(plain)) // bits
         yield digits[first:end]
+
+
+def base64_cores(plain: bytes) -> Iterator[bytes]:
+    return cores(plain, base64.b64encode, 6)
+
+
+def encoded(plain: bytes) -> Iterator[bytes]:
+    """As digits, also of what is encoded already, or in UTF-16."""
+    for core in base64_cores(plain):
+        yield core
+        yield core.translate(bytes.maketrans(b"+/", b"-_"))
+        yield from base64_cores(core)
+    for core in cores(plain, base64.b32encode, 5):
+        yield core
+        yield core.lower()
+    for wide in (plain.decode().encode("utf-16-le"), plain.decode().encode("utf-16-be")):
+        yield from base64_cores(wide)
+        yield wide.hex().encode()
+    yield from base64_cores(plain.hex().encode())
 
 
 def forms(secret: str) -> set[bytes]:
     """All that a text may hold it as."""
     plain = secret.encode()
     per_byte = ("%{:02x}", "%{:02X}", "\\x{:02x}", "\\u{:04x}", "\\u{:04X}", "&#{};", "&#x{:x};",
-                "&#x{:X};", "\\{:03o}", "{:02x}", "{:02X}", "{:02x} ", "{:02x}:")
-    found = {plain} | {"".join(map(form.format, plain)).encode().rstrip() for form in per_byte}
-    for core in base64_cores(plain):
-        found |= {core, core.translate(bytes.maketrans(b"+/", b"-_"))}
+                "&#x{:X};", "\\{:03o}", "{:02x}", "{:02X}", "{:02x} ", "{:02X} ", "{:02x}:",
+                "{:02X}:", "{:02X}-", "0x{:02x},", "0x{:02x}, ", "{:d},", "{:d}, ")
+    found = {plain} | {"".join(map(form.format, plain)).encode().rstrip(b", ") for form in per_byte}
+    found |= set(encoded(plain))
     for old, new in (("/", "\\/"), ("/", "%2F"), ("/", "%2f"), ("/", "&#47;"), ("/", "\\u002f")):
         found.add(secret.replace(old, new).encode())
     return found
@@ -71,8 +92,8 @@ class Watch:
     def look(self, data: bytes, where: str) -> None:
         if not data:
             return
-        # No form has a line break, so that joining lines hides none.
-        text = BROKEN.sub(b"", OWN.sub(b"", data))
+        # No form has anything of these, so that joining what they part hides none.
+        text = UNSEEN.sub(b"", BROKEN.sub(b"", OWN.sub(b"", data)))
         for form, secret in self.forms.items():
             at = text.find(form)
             if at >= 0:

@@ -40,6 +40,9 @@ def every_way(secret: str) -> str:
         f"https://user:{quote(secret, safe='')}@example.com/", plain.hex(), plain.hex().upper(),
         *[base64.b64encode(b"-" * n + plain + b"-").decode() for n in range(3)],
         *[base64.urlsafe_b64encode(b"-" * n + plain + b"-").decode() for n in range(3)],
+        base64.b64encode(base64.b64encode(plain)).decode(), base64.b32encode(plain).decode(),
+        base64.b64encode(f"echo {secret}".encode("utf-16-le")).decode(), plain.hex(" "),
+        plain.hex(":").upper(), ", ".join(f"0x{byte:02x}" for byte in plain), str(list(plain)),
         base64.encodebytes(plain * 5).decode(), secret[:9] + "\n      " + secret[9:]])
 
 
@@ -77,7 +80,7 @@ def test_what_aws_says_of_a_masked_variable(ready: World) -> None:
     failed = world.job(**debug)
     assert failed.exit_code == 2
     told = [line for line in failed.log.splitlines() if "Value '[MASKED]' at" in line]
-    assert told and all(line.count("[MASKED]") >= 15 for line in told), failed.log
+    assert told and all(line.count("[MASKED]") >= 22 for line in told), failed.log
     world.aws.clear_faults()
     service = {"match": {"serviceName": f"{ENVIRONMENT}-notifier"}}
     line = re.sub(r"\n *", "", every_way(VALUE))  # each of the log's lines stands alone
@@ -87,7 +90,7 @@ def test_what_aws_says_of_a_masked_variable(ready: World) -> None:
     world.aws.fault(fault="crash", code=1, **service)
     crashed = world.job(**debug)
     assert crashed.exit_code == 1
-    assert re.search(r"the environment: Value '\[MASKED\]'(.*\[MASKED\]){12}", crashed.log), \
+    assert re.search(r"the environment: Value '\[MASKED\]'(.*\[MASKED\]){19}", crashed.log), \
         crashed.log
     assert "half of it is [MASKED] in the next event" in crashed.log
     world.aws.clear_faults()
@@ -115,7 +118,7 @@ def test_a_token_in_what_sts_says(world: World) -> None:
         cwd=world.project, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2, done.stderr
     told = json.loads(done.stdout)["message"]
-    assert "no such token" in told and told.count("[MASKED]") >= 15
+    assert "no such token" in told and told.count("[MASKED]") >= 22
     assert "no such token" in done.stderr
 
 
@@ -150,6 +153,11 @@ def test_a_crash_leaves_no_core(ready: World) -> None:
     'printf "%s\\n" "$CUSTOM_ENV_CANARY_MASKED"',
     'printf "the value is %s" "$CUSTOM_ENV_CANARY_MASKED" | base64 -w 20',
     'printf "%s" "$CUSTOM_ENV_CANARY_MASKED" | od -An -v -tx1',
+    'printf "%s" "$CUSTOM_ENV_CANARY_MASKED" | base64 | base64',
+    'printf "%s" "$CUSTOM_ENV_CANARY_MASKED" | base32',
+    'printf "%s" "$CUSTOM_ENV_CANARY_MASKED" | iconv -t UTF-16LE',
+    'printf "%s" "$CUSTOM_ENV_CANARY_MASKED" | iconv -t UTF-16LE | base64 -w 0',
+    'printf "%s" "$CUSTOM_ENV_CANARY_MASKED" | sed "s/[a-z]/&\\x1b[31m/g"',
     'printf "BERTH_X=%s\\n" "$CUSTOM_ENV_CANARY_MASKED" > "$CUSTOM_ENV_CI_PROJECT_DIR/berth.env"',
 ])
 def test_a_program_that_leaks_is_found(tmp_path: Path, leak: str) -> None:
