@@ -61,6 +61,9 @@ void report_progress(void *context, const struct graph *g, const struct resource
 /* What was done, what failed and why, what was not tried: after an apply that failed. Of lines for
  * which there is no room the last are said, and how many are not. */
 void report_failures(const struct graph *g);
+/* What a cancelled run has written and no longer awaits: "service notifier, namespace discovery".
+ * False: there is nothing. */
+bool report_begun(const struct graph *g, struct strbuf *out);
 /* " [the credentials do not allow it; AWS: AccessDeniedException, request 8d2f...]", less what the
  * message says itself. */
 void report_evidence(const struct err *err, struct strbuf *out);

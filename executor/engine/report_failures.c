@@ -4,6 +4,8 @@
 #include "executor/engine/internal.h"
 #include "executor/engine/report.h"
 
+#define N_NAMED 3 /* how many of what goes on are named in a line */
+
 static const char *const done_words[] = {
     [ACTION_NONE] = "ready",       [ACTION_CREATE] = "created", [ACTION_UPDATE] = "updated",
     [ACTION_REPLACE] = "replaced", [ACTION_REMOVE] = "removed",
@@ -143,6 +145,25 @@ static void say_explanations(const struct graph *g)
     size_t room = REPORT_WHY / (count_sections(g) + 1);
     for (size_t i = 0; i < g->n; i++)
         say_explanation(g->v[i], room < REPORT_WHY_ONE ? room : REPORT_WHY_ONE, &n);
+}
+
+static bool goes_on(const struct resource *r)
+{
+    return r->progress == PROGRESS_FAILED && r->error.class == ERR_CANCELLED && r->written > 0;
+}
+
+bool report_begun(const struct graph *g, struct strbuf *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < g->n; i++) {
+        const struct resource *r = g->v[i];
+        if (!goes_on(r) || ++n > N_NAMED)
+            continue;
+        strbuf_addf(out, "%s%s %s", n > 1 ? ", " : "", r->type->singular, r->label);
+    }
+    if (n > N_NAMED)
+        strbuf_addf(out, " and %zu more", n - N_NAMED);
+    return n > 0;
 }
 
 void report_failures(const struct graph *g)

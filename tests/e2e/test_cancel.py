@@ -168,6 +168,8 @@ def test_what_was_begun_goes_on_by_default(small: World) -> None:
         assert "not finished: service notifier: service 'automation-8527fec8-notifier' is no " \
             "longer awaited, since the job was cancelled: 0 of 1 tasks of" in result.log
         assert "not tried: service t7-bridge: the job was cancelled\n" in result.log
+        assert "onCancel: leave: what this job has begun goes on in AWS, and nobody awaits it: " \
+            "service notifier; 'berth status' shows how it is\n" in result.log
         assert "afterwards: canceled" in result.log
         assert result.stage("cleanup").returncode == 0
         assert (revision(small, "notifier"), revision(small, "t7-bridge")) == (2, 1)
@@ -222,6 +224,7 @@ def test_before_a_service_is_changed_there_is_nothing_to_take_back(small: World)
     small.aws.fault(service="ecs", action="RegisterTaskDefinition", fault="slow", seconds=2)
     result = cancelled(small, lambda: small.aws.calls("ecs", "RegisterTaskDefinition"))
     assert words(result)[3] == ""
+    assert "it has not changed a service yet: there is nothing to take back\n" in result.log
     assert not small.aws.calls("ecs", "UpdateService")
 
 
@@ -267,7 +270,7 @@ def test_a_later_pipeline_has_begun(small: World) -> None:
             put_marks(small, ("berth:pipeline", "999999"))
             result = cancel(running)
         assert "service 'notifier' is left: pipeline 999999 has begun to deploy" in result.log
-        assert words(result)[3] == "; 0 services taken back, 1 not"
+        assert words(result)[3] == "; no service taken back, 1 left as it is"
         assert revision(small, "notifier") == 2
 
 
@@ -313,7 +316,7 @@ def test_what_cannot_be_taken_back_is_said(small: World) -> None:
     with frozen(small):
         result = cancelled(small, lambda: asked(small, "UpdateService", NOTIFIER))
         assert "service 'notifier' could not be taken back: ecs:UpdateService: " in result.log
-        assert words(result)[3] == "; 0 services taken back, 1 not"
+        assert words(result)[3] == "; no service taken back, 1 left as it is"
 
 
 @contextlib.contextmanager
