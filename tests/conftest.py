@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 
 import pytest
@@ -11,3 +12,9 @@ import pytest
 def pytest_configure(config: pytest.Config) -> None:
     """SIGTERM is what `timeout` and make send; by itself it would end Python on the spot."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What is there now stays, and nobody has to look for garbage in it again."""
+    gc.collect()
+    gc.freeze()

@@ -73,7 +73,7 @@ class Dispatcher:
         key = keys_of(self.world).find(request.access_key)
         call = Call(self.world, request.service, request.action, request.input or {},
                     request.region, ACCOUNT, key.arn if key else "",
-                    request.access_key, lambda: self._forward(request, request_id))
+                    request.access_key, lambda: self.forward(request, request_id))
         if function is None and service and service.exclusive:
             raise NotImplementedError
         invalid = service.invalid if service else "ValidationError"
@@ -110,7 +110,7 @@ class Dispatcher:
             body += b"&MaxItems=%d" % size
         return dataclasses.replace(request, body=body)
 
-    def _forward(self, request: wire.Request, request_id: str) -> Raw:
+    def forward(self, request: wire.Request, request_id: str) -> Raw:
         """Have moto carry the request out, in process."""
         path, _, query = request.target.partition("?")
         request = self._small_pages(request)

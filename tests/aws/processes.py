@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from .identity import ACCESS_KEY, SECRET_KEY
 from .seed import REGION
+from .warm import warm
 
 if TYPE_CHECKING:
     from .front import Front, Handler
@@ -53,6 +54,7 @@ class Processes:
             signal.signal(number, lambda *_: os.write(stop_write, b"s"))
         gc.collect()
         gc.set_threshold(*RARELY)
+        gc.enable()
         gc.freeze()  # what is shared with the children stays so
         if os.fork() == 0:
             os.close(stop_read)
@@ -104,6 +106,7 @@ class Processes:
             os.write(self.saved[name], DROP)
             os.close(self.saved[name])
         told, self.saved[name] = os.pipe()
+        warm(front.dispatcher)
         gc.freeze()
         if os.fork() == 0:
             self._go_on(told)

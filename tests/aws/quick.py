@@ -13,8 +13,11 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import moto.core.serialize
+import moto.core.utils
 from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.models.tags import EC2_PREFIX_TO_RESOURCE, get_prefix
+
+from .wire import model_read
 
 DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'
 
@@ -85,4 +88,5 @@ def install() -> None:
     """Have moto use them."""
     moto.core.serialize.xmltodict = types.SimpleNamespace(  # type: ignore[attr-defined]
         unparse=document_write)
+    moto.core.utils._load_service_model = model_read  # type: ignore[attr-defined]
     TaggedEC2Resource.get_tags = tags_get  # type: ignore[method-assign]

@@ -63,6 +63,11 @@ def model_load(service: str) -> ServiceModel:
     return ServiceModel(loader.load_service_model(name, "service-2"), name)
 
 
+def model_read(name: str, kind: str) -> dict[str, Any]:
+    """A file of botocore's data, read once: moto asks for the same ones."""
+    return dict(_loader().load_service_model(name, kind))
+
+
 @functools.lru_cache(None)
 def _loader() -> botocore.loaders.Loader:
     return botocore.loaders.Loader()
