@@ -2,13 +2,14 @@
 #include "drivers/grafana.h"
 
 #include <ctype.h>
+#include <math.h>
 
 #include "drivers/driver.h"
 #include "drivers/secret.h"
 #include "executor/base/log.h"
 
 /* How long one answer may take: creating a user hashes a password, everything else is a query. */
-#define ANSWER_SECONDS 30
+#define ANSWER_SECONDS 30.0
 #define NOTICE_SECONDS 30
 #define REASON_MAX     300
 
@@ -22,6 +23,12 @@ int grafana_new(const struct grafana_request *request, struct grafana **ret, str
     return 0;
 }
 
+/* Who gives Grafana less time to come up gives no single answer more. */
+static double answer_seconds(const struct grafana *g)
+{
+    return fmin(ANSWER_SECONDS, g->timeout);
+}
+
 static int open_rest(struct grafana *g, struct err *err)
 {
     const struct rest_options options = {
@@ -31,7 +38,7 @@ static int open_rest(struct grafana *g, struct err *err)
         .credential = "passwords",
         .ca_file = g->request->ca_file,
         .trust = "grafana.caFile in the host config",
-        .timeout = ANSWER_SECONDS,
+        .timeout = answer_seconds(g),
         .cancel = g->request->cancel,
     };
     return rest_open(&options, &g->rest, err);
@@ -132,7 +139,7 @@ static int check_answer(struct grafana *g, const struct rest_answer *answer, str
 bool grafana_is_fatal(const struct grafana *g, const struct err *err)
 {
     return g->hopeless || err->class == ERR_CANCELLED || err->class == ERR_UNREACHABLE ||
-           err->class == ERR_HOST;
+           err->class == ERR_TIMEOUT || err->class == ERR_HOST;
 }
 
 /* One try. What a repetition may mend is an error, any other answer is one. */
@@ -152,6 +159,17 @@ static double retry_after(const struct rest_answer *answer)
     return header != NULL && str_to_int64(header, 0, 3600, &seconds) == 0 ? (double)seconds : 0;
 }
 
+/* libcurl's words, of milliseconds and bytes, tell nobody what to do. */
+static int tell_late(const struct grafana *g, const char *method, const char *path, unsigned tries,
+                     struct err *err)
+{
+    return err_set(err, ERR_TIMEOUT,
+                   "Grafana at '%s' has not answered '%s %s' within %.0f s, tried %u time%s: see "
+                   "its service's log, cpu and memory, and run the job again, which goes on where "
+                   "this one ended",
+                   g->url, method, path, answer_seconds(g), tries, tries == 1 ? "" : "s");
+}
+
 /* Any request may be sent again: a user that is there is left as it is, a folder is found, and the
  * others set what they set. */
 int grafana_call(struct grafana *g, const char *method, const char *path, const cJSON *body,
@@ -159,7 +177,7 @@ int grafana_call(struct grafana *g, const char *method, const char *path, const 
 {
     struct retry retry;
     retry_init(&retry);
-    for (;;) {
+    for (unsigned tries = 1;; tries++) {
         _cleanup_rest_answer_ struct rest_answer answer = REST_ANSWER_INIT;
         _cleanup_err_ struct err failure = ERR_INIT;
         if (try_call(g, method, path, body, &answer, &failure) == 0) {
@@ -170,7 +188,8 @@ int grafana_call(struct grafana *g, const char *method, const char *path, const 
         const struct retry_context context = { .retry_after = retry_after(&answer) };
         double wait;
         if (!retry_again(&retry, &failure, &context, clock_now(), &wait))
-            return err_move(err, &failure);
+            return failure.class == ERR_TIMEOUT ? tell_late(g, method, path, tries, err)
+                                                : err_move(err, &failure);
         log_debug("grafana: %s %s: %s; again in %.1f s", method, path, failure.message, wait);
         if (cancel_sleep(g->request->cancel, wait) < 0)
             return err_set(err, ERR_CANCELLED, "cancelled: run the job again to go on");
@@ -193,7 +212,10 @@ static int look(struct grafana *g, struct err *err)
         case HTTP_NO_TRUST:
             return err_wrap(err, "its certificate is not valid");
         default:
-            return -1;
+            return err->class == ERR_TIMEOUT
+                       ? err_set(err, ERR_TIMEOUT, "it has not answered within %.0f s",
+                                 answer_seconds(g))
+                       : -1;
         }
     }
     int status = answer.response.status;

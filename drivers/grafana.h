@@ -57,7 +57,7 @@ struct grafana {
     struct session *session; /* the caller's */
     struct rest *rest;       /* NULL before grafana_await() */
     char *url;
-    double timeout; /* seconds that Grafana has to answer */
+    double timeout; /* seconds that Grafana has to come up; one answer takes no more either */
     char *login;    /* the administrator's */
     struct grafana_secret password;
     struct grafana_user *users;
