@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <inttypes.h>
-#include <uv.h>
 
 #include "drivers/aws/together.h"
 #include "drivers/cloudmap.h"
 #include "drivers/common.h"
 #include "drivers/ecs.h"
+#include "executor/base/random.h"
 
 /*
  * Services as ECS has them: read ten at a time, found, created, changed in place, removed.
@@ -227,12 +227,8 @@ static int service_discover(struct session *s, struct graph *g, struct err *err)
 /* One token for all tries of one create: a lost answer makes no second service. */
 static void put_client_token(cJSON *input)
 {
-    unsigned char random[16];
-    _cleanup_strbuf_ struct strbuf token = STRBUF_INIT;
-    if (uv_random(NULL, NULL, random, sizeof(random), 0, NULL) != 0)
-        return;
-    strbuf_add_hex(&token, random, sizeof(random));
-    json_put_str(input, "clientToken", token.buf);
+    _cleanup_free_ char *token = random_name("", 16);
+    json_put_str(input, "clientToken", token);
 }
 
 static int service_create(struct session *s, struct resource *r, struct err *err)
