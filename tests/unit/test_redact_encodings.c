@@ -320,6 +320,9 @@ static void wide_characters(void **state)
     becomes("h\\u0000u\\u0000n\\u0000t\\u0000e\\u0000r\\u00002\\u0000/\\u0000K\\u00007\\u0000+\\u"
             "0000x\\u0000\351\\u0000!\\u0000",
             "[MASKED]\\u0000");
+    redact_add("\320\272\320\273\321\216\321\207-42"); /* four Cyrillic letters */
+    becomes("\004:\004;\004N\004G\\0-\\x004\\u00002", "[MASKED]");
+    becomes(":\004;\004N\004G\004-42", "[MASKED]");
 }
 
 static void broken_and_coloured(void **state)
