@@ -7,12 +7,21 @@
 #include "executor/base/near.h"
 #include "executor/base/redact.h"
 
+/* A pattern of the schema, compiled once for all values that it is for. */
+struct pattern {
+    struct pattern *next;
+    const char *text; /* the schema's */
+    bool valid;
+    regex_t compiled;
+};
+
 /* What a check knows: the whole schema (for $ref), where it is, and what it has found. */
 struct check {
     const cJSON *root;
     bool outputs; /* whether there may be any */
     struct strbuf path;
     struct schema_problems *problems;
+    struct pattern *patterns; /* those that have been met */
 };
 
 static void check_value(struct check *c, const cJSON *schema, const cJSON *value);
@@ -184,14 +193,35 @@ static int64_t utf8_length(const char *s)
     return n;
 }
 
-static bool matches(const char *pattern, const char *s)
+static const struct pattern *pattern_of(struct check *c, const char *text)
 {
-    regex_t re;
-    if (regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB) != 0)
-        return false;
-    bool hit = regexec(&re, s, 0, NULL, 0) == 0;
-    regfree(&re);
-    return hit;
+    struct pattern *p = c->patterns;
+    while (p != NULL && p->text != text)
+        p = p->next;
+    if (p != NULL)
+        return p;
+    p = xcalloc(1, sizeof(*p));
+    p->text = text;
+    p->valid = regcomp(&p->compiled, text, REG_EXTENDED | REG_NOSUB) == 0;
+    p->next = c->patterns;
+    c->patterns = p;
+    return p;
+}
+
+static void patterns_free(struct pattern *patterns)
+{
+    for (struct pattern *p = patterns, *next; p != NULL; p = next) {
+        next = p->next;
+        if (p->valid)
+            regfree(&p->compiled);
+        free(p);
+    }
+}
+
+static bool matches(struct check *c, const char *pattern, const char *s)
+{
+    const struct pattern *p = pattern_of(c, pattern);
+    return p->valid && regexec(&p->compiled, s, 0, NULL, 0) == 0;
 }
 
 static void check_string(struct check *c, const cJSON *schema, const cJSON *value)
@@ -206,7 +236,7 @@ static void check_string(struct check *c, const cJSON *schema, const cJSON *valu
         problem(c, "must have at least %lld characters, has %lld", (long long)min, (long long)len);
     if (len > max)
         problem(c, "must have at most %lld characters, has %lld", (long long)max, (long long)len);
-    if (pattern != NULL && !matches(pattern, value->valuestring)) {
+    if (pattern != NULL && !matches(c, pattern, value->valuestring)) {
         _cleanup_free_ char *is = shown(value);
         problem(c, "must match %s, is %s", pattern, is);
     }
@@ -245,14 +275,14 @@ static void unknown_key(struct check *c, const cJSON *properties, const cJSON *m
 }
 
 /* The schema for a member: by name, by pattern, else additionalProperties. */
-static const cJSON *member_schema(const cJSON *schema, const cJSON *member)
+static const cJSON *member_schema(struct check *c, const cJSON *schema, const cJSON *member)
 {
     const cJSON *found = json_get(json_get(schema, "properties"), member->string);
     if (found != NULL)
         return found;
     const cJSON *pattern;
     cJSON_ArrayForEach (pattern, json_get(schema, "patternProperties"))
-        if (matches(pattern->string, member->string))
+        if (matches(c, pattern->string, member->string))
             return pattern;
     return json_get(schema, "additionalProperties");
 }
@@ -276,7 +306,7 @@ static void check_object(struct check *c, const cJSON *schema, const cJSON *valu
     size_t keep = c->path.len;
     const cJSON *member;
     cJSON_ArrayForEach (member, value) {
-        const cJSON *sub = member_schema(schema, member);
+        const cJSON *sub = member_schema(c, schema, member);
         json_path_key(&c->path, member->string);
         if (cJSON_IsFalse(sub))
             refuse_member(c, schema, member);
@@ -371,6 +401,7 @@ static void check(struct check *c, const cJSON *schema, const cJSON *value)
 {
     check_value(c, schema, value);
     strbuf_release(&c->path);
+    patterns_free(c->patterns);
 }
 
 void schema_check_part(const cJSON *root, const cJSON *schema, const cJSON *value,
