@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,9 @@ OF_CALLS = ("throttle", "error", "http", "reset", "refused", "lost", "slow", "tr
 NEWBORN = {(kind.service, kind.create) for kind in newborn.KINDS}
 # At the n-th call of all: the process group is killed, or told to end.
 ENDS = {"kill-before": "before", "kill-after": "after", "cancel": "during"}
+# Before a call, a kill leaves in AWS what it leaves after the one before it, and the host keeps
+# nothing: the deploys of the whole example are killed at either point, other jobs at this one.
+ENDS_ONCE = ("kill-after", "cancel")
 # Of several calls at once.
 MIXED = ("throttle", "error", "http", "reset", "refused", "lost", "slow", "truncated")
 
@@ -106,9 +110,9 @@ def faults_of(scene: str, made: Made) -> list[Case]:
     return cases + [Case(scene, "unhealthy", name, 1) for name in sorted(made.started)]
 
 
-def ends_of(scene: str, made: Made) -> list[Case]:
-    """A kill before and after every call, and a cancel during it."""
-    return [Case(scene, fault, "-", n) for n in range(1, made.calls.total() + 1) for fault in ENDS]
+def ends_of(scene: str, made: Made, ends: Iterable[str] = ENDS) -> list[Case]:
+    """These of ENDS at every call."""
+    return [Case(scene, end, "-", n) for n in range(1, made.calls.total() + 1) for end in ends]
 
 
 def schedules_of(scene: str, seed: int, count: int) -> list[Case]:

@@ -16,7 +16,7 @@ from typing import Any
 from aws.endpoint import Endpoint
 from world import ENVIRONMENT, World
 
-from .cases import Case, Made, ends_of, faults_of, schedules_of
+from .cases import ENDS_ONCE, Case, Made, ends_of, faults_of, schedules_of
 from .state import state_of
 
 PIPELINE = 4711
@@ -134,31 +134,35 @@ def faults(scene: str, made: Made, _: int, __: int) -> list[Case]:
 
 
 def ends(scene: str, made: Made, _: int, __: int) -> list[Case]:
-    return ends_of(scene, made)
+    return ends_of(scene, made, ENDS_ONCE)
 
 
 def faults_and_ends(scene: str, made: Made, _: int, __: int) -> list[Case]:
-    return faults_of(scene, made) + ends_of(scene, made)
+    return faults_of(scene, made) + ends_of(scene, made, ENDS_ONCE)
 
 
 def ends_and_schedules(scene: str, made: Made, seed: int, count: int) -> list[Case]:
     return ends_of(scene, made) + schedules_of(scene, seed, count)
 
 
+def ends_once_and_schedules(scene: str, made: Made, seed: int, count: int) -> list[Case]:
+    return ends_of(scene, made, ENDS_ONCE) + schedules_of(scene, seed, count)
+
+
 SCENES = [
-    Scene("infra", "empty", "basic-infra", make_small, faults_and_ends, 365),
+    Scene("infra", "empty", "basic-infra", make_small, faults_and_ends, 335),
     Scene("small-from-nothing", "ready", "deploy-branches", small_from_nothing, faults, 640),
     Scene("small-from-change", "ready", "deploy-branches", small_from_change, faults, 600),
-    Scene("small-taken-back", "ready", "deploy-branches", small_taken_back, ends, 240),
+    Scene("small-taken-back", "ready", "deploy-branches", small_taken_back, ends, 160),
     Scene("small-from-another-vpc", "ready", "deploy-branches", small_from_another_vpc,
-          ends, 355),
+          ends, 235),
     Scene("mettel-from-nothing", "ready", "deploy-branches", nothing, ends_and_schedules, 545),
     Scene("mettel-from-change", "ready", "deploy-branches", mettel_from_change,
           ends_and_schedules, 355),
-    Scene("small-to-nothing", "ready", DESTROY, small_deployed, faults_and_ends, 1300),
-    Scene("small-half-made", "ready", "deploy-branches", make_small, ends, 290, then=DESTROY),
-    Scene("small-half-gone", "ready", DESTROY, small_deployed, ends, 470, then="deploy-branches"),
-    Scene("mettel-to-nothing", "ready", DESTROY, mettel_deployed, ends_and_schedules, 950),
+    Scene("small-to-nothing", "ready", DESTROY, small_deployed, faults_and_ends, 1150),
+    Scene("small-half-made", "ready", "deploy-branches", make_small, ends, 195, then=DESTROY),
+    Scene("small-half-gone", "ready", DESTROY, small_deployed, ends, 320, then="deploy-branches"),
+    Scene("mettel-to-nothing", "ready", DESTROY, mettel_deployed, ends_once_and_schedules, 680),
 ]
 
 
