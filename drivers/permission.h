@@ -78,4 +78,8 @@ void permission_add_secret(struct strlist *ret, const char *secret);
 void permission_each_wanted(const struct graph *g, const char *type, struct strlist *ret,
                             void (*f)(const struct resource *r, struct strlist *ret));
 
+/* The log groups without the environment in their names in which jobs may read what containers of
+ * the spec write, and so of all that write there under the same names; each once. */
+void permission_common_groups(const struct graph *g, struct strlist *ret);
+
 #endif

@@ -2,40 +2,72 @@
 /* What logs, alarms and dashboards ask of IAM: see permission.h. */
 #include "drivers/permission.h"
 
+#include "drivers/aws/endpoints.h"
 #include "drivers/ecs.h"
 
 /* --- logs: list_amazoncloudwatchlogs.html ---------------------------------------------------- */
 
-/* What a container writes to, unless that is the environment's own group in its own region, which
- * is allowed anyway: "eu-west-1:log-group:GROUP:log-stream:PREFIX/" and the rest. Nothing that IAM
- * would take for a wildcard comes from a spec: no group and no stream has such a name,
+/* Whether a word of a spec means itself alone in an ARN. No group, no stream and no container has
+ * another name:
  * https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html */
-static void add_stream(const struct resource *r, const cJSON *container, struct strlist *ret)
+static bool is_plain(const char *word)
+{
+    return word != NULL && strpbrk(word, ":*?$") == NULL;
+}
+
+/* What a container writes to, unless that is the environment's own group in its own region, which
+ * is allowed anyway. */
+static bool is_elsewhere(const struct resource *r, const cJSON *container, struct ecs_log *ret)
 {
     const struct context *c = &r->graph->context;
     struct ecs_log log;
-    if (!ecs_log_of(container, &log) || strpbrk(log.group, ":*?$") != NULL ||
-        strpbrk(log.prefix, ":*?$") != NULL)
-        return;
-    const char *region = log.region != NULL ? log.region : c->region;
-    if (str_eq(region, c->region) && str_eq(log.group, c->environment) &&
+    if (!ecs_log_of(container, &log))
+        return false;
+    if (log.region == NULL)
+        log.region = c->region;
+    if (!is_plain(log.group) || !is_plain(log.prefix) || !is_plain(json_str(container, "name")) ||
+        !region_is_valid(log.region))
+        return false;
+    if (str_eq(log.region, c->region) && str_eq(log.group, c->environment) &&
         str_eq(log.prefix, c->environment))
-        return;
-    _cleanup_free_ char *name =
-        xasprintf("%s:log-group:%s:log-stream:%s/*", region, log.group, log.prefix);
-    permission_add_once(ret, name);
+        return false;
+    *ret = log;
+    return true;
 }
 
+/* "eu-west-1:log-group:GROUP:log-stream:PREFIX/CONTAINER/" and any task:
+ * https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html */
 static void add_streams(const struct resource *r, struct strlist *ret)
 {
     const cJSON *container;
-    cJSON_ArrayForEach (container, json_get(r->want, "containerDefinitions"))
-        add_stream(r, container, ret);
+    struct ecs_log log;
+    cJSON_ArrayForEach (container, json_get(r->want, "containerDefinitions")) {
+        if (!is_elsewhere(r, container, &log))
+            continue;
+        _cleanup_free_ char *name = xasprintf("%s:log-group:%s:log-stream:%s/%s/*", log.region,
+                                              log.group, log.prefix, json_str(container, "name"));
+        permission_add_once(ret, name);
+    }
 }
 
 static void other_streams(const struct graph *g, struct strlist *ret)
 {
     permission_each_wanted(g, "ecs.task_definition", ret, add_streams);
+}
+
+static void add_common_groups(const struct resource *r, struct strlist *ret)
+{
+    const cJSON *container;
+    struct ecs_log log;
+    cJSON_ArrayForEach (container, json_get(r->want, "containerDefinitions"))
+        if (is_elsewhere(r, container, &log) &&
+            strstr(log.group, r->graph->context.subdomain) == NULL)
+            permission_add_once(ret, log.group);
+}
+
+void permission_common_groups(const struct graph *g, struct strlist *ret)
+{
+    permission_each_wanted(g, "ecs.task_definition", ret, add_common_groups);
 }
 
 /* A group is checked as "log-group:NAME:log-stream:" by most actions and by its own ARN where an

@@ -155,6 +155,20 @@ static void warn_of_variables(const struct check *check, const cJSON *documents,
                          check->variables.v[i], check->variables.v[i]);
 }
 
+/* In such a group nothing but a prefix and a container's name, which whoever writes a spec chooses,
+ * tells one environment's streams from another's. */
+static void warn_of_logs(const struct graph *g, struct strlist *warnings)
+{
+    _cleanup_strlist_ struct strlist groups = STRLIST_INIT;
+    permission_common_groups(g, &groups);
+    for (size_t i = 0; i < groups.n; i++)
+        strlist_addf(warnings,
+                     "the spec names the log group '%s', which is not the environment's: jobs may "
+                     "read there what others write under the same prefix and container; put "
+                     "'${ENVIRONMENT}' into its name, or take it out of 'LogRead'",
+                     groups.v[i]);
+}
+
 int iampolicy_make(const struct iampolicy_request *q, struct iampolicy *ret, struct err *err)
 {
     _cleanup_environment_ struct environment e = ENVIRONMENT_INIT;
@@ -187,6 +201,8 @@ int iampolicy_make(const struct iampolicy_request *q, struct iampolicy *ret, str
     warn_of_variables(&check, ret->documents, &ret->warnings);
     if (str_eq(kind, "ephemeral"))
         warn_of_lookalikes(q, &ret->warnings);
+    if (purpose->uses == 0)
+        warn_of_logs(d.graph, &ret->warnings);
     size_t n = json_count(ret->documents);
     if (n > 1)
         strlist_addf(&ret->warnings,

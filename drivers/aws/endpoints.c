@@ -1,20 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/aws/endpoints.h"
 
-#include <ctype.h>
 #include <curl/curl.h>
+
+#define REGION_MAX 32
 
 struct endpoints {
     struct endpoint *list; /* one per service, in service_at()'s order */
     size_t n;
 };
 
-/* It becomes part of a host name: nothing else may come through. */
-static bool region_is_valid(const char *region)
+bool region_is_valid(const char *region)
 {
-    size_t len = region != NULL ? strlen(region) : 0;
-    return len > 0 && len <= 32 && strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-") == len &&
-           isalpha((unsigned char)region[0]) && region[len - 1] != '-';
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
+    size_t words = 0, len = region != NULL ? strspn(region, letters) : 0;
+    if (len != 2 && (len == 0 || !str_starts(region, "eusc-")))
+        return false;
+    if (strlen(region) > REGION_MAX)
+        return false;
+    for (; len > 0 && region[len] == '-'; len = strspn(region, letters)) {
+        region += len + 1;
+        words++;
+    }
+    len = strspn(region, "0123456789");
+    return words >= 2 && words <= 3 && len > 0 && region[len] == '\0';
 }
 
 enum partition_id endpoint_partition(const char *region)

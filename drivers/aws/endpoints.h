@@ -30,6 +30,14 @@ void endpoints_free(struct endpoints *e);
 /* The service's endpoint, which the table owns. */
 const struct endpoint *endpoint_find(const struct endpoints *e, const struct service *service);
 
+/*
+ * Whether it has the shape of a region's name in any partition: "us-east-1", "us-gov-west-1",
+ * "eusc-de-east-1" (https://github.com/boto/botocore/blob/develop/botocore/data/partitions.json).
+ * It becomes part of host names and ARNs: nothing else may come through, and no service's name,
+ * for "logs.s3.amazonaws.com" is somebody's bucket. NULL is none.
+ */
+bool region_is_valid(const char *region);
+
 /* The partition that a region is in: "us-gov-west-1" is PARTITION_AWS_US_GOV. */
 enum partition_id endpoint_partition(const char *region);
 

@@ -288,23 +288,32 @@ static void only_what_the_spec_has(void **state)
                      "\"arn:aws:iam::123456789012:role/other\"]}");
 }
 
-/* Each log that a task writes to may be read where it is, and its own streams alone. */
+/* Each log that a task writes to may be read where it is, and what containers of its name write
+ * alone; a group of others is said. What would mean more in an ARN than itself is not in it. */
 static void logs_where_tasks_write_to(void **state)
 {
     (void)state;
-    static const char spec[] =
-        "{\"network\":{\"vpc\":\"vpc-1\",\"privateSubnets\":[\"subnet-1\"]},\"services\":{"
-        "\"a\":{\"image\":\"i\",\"cpu\":256,\"memory\":512,\"executionRole\":\"run\","
-        "\"taskDefinition\":{\"containerDefinitions\":[{\"name\":\"a\",\"logConfiguration\":{"
-        "\"options\":{\"awslogs-region\":\"eu-west-1\"}}}]}},"
-        "\"b\":{\"image\":\"i\",\"cpu\":256,\"memory\":512,\"executionRole\":\"run\","
-        "\"taskDefinition\":{\"containerDefinitions\":[{\"name\":\"b\",\"logConfiguration\":{"
-        "\"options\":{\"awslogs-group\":\"/b/${SUBDOMAIN}\",\"awslogs-stream-prefix\":\"p\"}}}]}},"
-        "\"c\":{\"image\":\"i\",\"cpu\":256,\"memory\":512,\"executionRole\":\"run\","
-        "\"taskDefinition\":{\"containerDefinitions\":[{\"name\":\"c\",\"logConfiguration\":{"
-        "\"options\":{\"awslogs-group\":\"*\"}}}]}}}}";
+    static const char *const options[] = {
+        "\"awslogs-region\":\"eu-west-1\"",
+        "\"awslogs-group\":\"/b/${SUBDOMAIN}\",\"awslogs-stream-prefix\":\"p\"",
+        "\"awslogs-group\":\"*\"",
+        "\"awslogs-region\":\"*\"",
+        "\"awslogs-region\":\"*:*:*\"",
+        "\"awslogs-region\":\"s3\"",
+        "\"awslogs-group\":\"/prod/payments\",\"awslogs-stream-prefix\":\"web\"",
+        "\"awslogs-group\":\"/prod/payments\",\"awslogs-stream-prefix\":\"\"",
+    };
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    strbuf_adds(&text, "{\"network\":{\"vpc\":\"vpc-1\",\"privateSubnets\":[\"subnet-1\"]}");
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+        strbuf_addf(&text,
+                    "%s\"%c\":{\"image\":\"i\",\"cpu\":256,\"memory\":512,"
+                    "\"executionRole\":\"run\",\"taskDefinition\":{\"containerDefinitions\":["
+                    "{\"name\":\"%c\",\"logConfiguration\":{\"options\":{%s}}}]}}",
+                    i == 0 ? ",\"services\":{" : ",", (int)('a' + i), (int)('a' + i), options[i]);
+    strbuf_adds(&text, "}}");
     _cleanup_iampolicy_ struct iampolicy p = IAMPOLICY_INIT;
-    make(spec, "ephemeral", &p);
+    make(text.buf, "ephemeral", &p);
     assert_statement(&p, "LogRead",
                      "{\"Sid\":\"LogRead\",\"Effect\":\"Allow\",\"Action\":[\"logs:GetLogEvents\"],"
                      "\"Resource\":\"arn:aws:logs:us-east-1:123456789012:"
@@ -315,9 +324,17 @@ static void logs_where_tasks_write_to(void **state)
         "{\"Sid\":\"LogRead2\",\"Effect\":\"Allow\",\"Action\":[\"logs:GetLogEvents\"],"
         "\"Resource\":[\"arn:aws:logs:eu-west-1:123456789012:"
         "log-group:automation-????????:log-stream:automation-????????"
-        "/*\","
-        "\"arn:aws:logs:us-east-1:123456789012:"
-        "log-group:/b/????????:log-stream:p/*\"]}");
+        "/a/*\","
+        "\"arn:aws:logs:us-east-1:123456789012:log-group:/b/????????:log-stream:p/b/*\","
+        "\"arn:aws:logs:us-east-1:123456789012:log-group:/prod/payments:log-stream:web/g/*\","
+        "\"arn:aws:logs:us-east-1:123456789012:log-group:/prod/payments:log-stream:/h/*\"]}");
+    unsigned said = 0;
+    for (size_t i = 0; i < p.warnings.n; i++)
+        if (strstr(p.warnings.v[i], "which is not the environment's") != NULL) {
+            assert_non_null(strstr(p.warnings.v[i], "'/prod/payments'"));
+            said++;
+        }
+    assert_int_equal(said, 1);
 }
 
 /* Only its jobs change what is shared; each of its branches has one environment, known by name. */

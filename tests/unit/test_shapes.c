@@ -134,6 +134,23 @@ static void the_environment_names_endpoints(void **state)
     clear_endpoints();
 }
 
+static void regions_have_a_shape(void **state)
+{
+    (void)state;
+    static const char *const right[] = { "us-east-1",      "ap-southeast-12", "us-gov-west-1",
+                                         "cn-north-1",     "us-iso-east-1",   "us-isob-east-1",
+                                         "eu-isoe-west-1", "eusc-de-east-1",  "mx-central-1" };
+    static const char *const wrong[] = { "*",        "us-*-1",       "s3",       "s3-us-west-2",
+                                         "us-east",  "us-1",         "us-east-", "us-east-1-",
+                                         "eusc",     "us-east-1a",   "eu-1",     "us--east-1",
+                                         "-eu-ea-1", "us-a-b-c-d-1", "a-east-1", "us-east-1.x" };
+    for (size_t i = 0; i < ARRAY_SIZE(right); i++)
+        assert_true(region_is_valid(right[i]));
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+        assert_false(region_is_valid(wrong[i]));
+    assert_false(region_is_valid(NULL));
+}
+
 static void wrong_endpoints_are_refused(void **state)
 {
     (void)state;
@@ -163,6 +180,7 @@ int main(void)
         cmocka_unit_test(wrong_inputs_are_named),
         cmocka_unit_test(right_inputs_pass),
         cmocka_unit_test(endpoints_are_awss),
+        cmocka_unit_test(regions_have_a_shape),
         cmocka_unit_test(the_environment_names_endpoints),
         cmocka_unit_test(wrong_endpoints_are_refused),
     };
