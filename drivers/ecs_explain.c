@@ -39,6 +39,32 @@ static cJSON *events_read(struct session *s, const struct resource *r, cJSON *li
     return json_dup(events != NULL ? events : json_at(r->memo, "state/events"));
 }
 
+/* The last of those that follow `first`, n with it, and say the same; *ret_times: how many say it.
+ * In AWS's list the newer stands before the older. */
+static const cJSON *last_of_run(const cJSON *first, size_t n, size_t *ret_times)
+{
+    const char *message = json_str(first, "message");
+    for (*ret_times = 1; *ret_times < n && message != NULL; ++*ret_times, first = first->prev) {
+        const char *next = json_str(first->prev, "message");
+        if (next == NULL || strcmp(ecs_event_text(next), ecs_event_text(message)) != 0)
+            break;
+    }
+    return first;
+}
+
+/* "10:04:59 was unable to place a task."; ECS says some things again and again. */
+static void add_event(cJSON *lines, const cJSON *first, const cJSON *last, size_t times)
+{
+    char at[16], until[16];
+    put_time(json_get(first, "createdAt"), at, sizeof(at));
+    put_time(json_get(last, "createdAt"), until, sizeof(until));
+    const char *message = json_str(first, "message");
+    explanation_line(lines, "%s %s", at, message != NULL ? ecs_event_text(message) : "");
+    if (times > 1)
+        explanation_line(lines, "the same %zu time%s more until %s", times - 1,
+                         times == 2 ? "" : "s", until);
+}
+
 /* The oldest first, as one reads a log. */
 static void explain_events(struct session *s, const struct resource *r, cJSON *explanation)
 {
@@ -58,11 +84,10 @@ static void explain_events(struct session *s, const struct resource *r, cJSON *e
     }
     if (n == 0)
         explanation_line(lines, "ECS tells of none");
-    for (; n > 0; n--, oldest = oldest->prev) {
-        char at[16];
-        put_time(json_get(oldest, "createdAt"), at, sizeof(at));
-        const char *message = json_str(oldest, "message");
-        explanation_line(lines, "%s %s", at, message != NULL ? ecs_event_text(message) : "");
+    for (size_t times; n > 0; n -= times, oldest = oldest->prev) {
+        const cJSON *last = last_of_run(oldest, n, &times);
+        add_event(lines, oldest, last, times);
+        oldest = last;
     }
 }
 

@@ -294,8 +294,10 @@ static int group_update(struct session *s, struct resource *r, struct err *err)
         bool begun = false;
         if (steps[i](s, r, &begun, err) < 0)
             return -1;
-        if (begun)
+        if (begun) {
+            json_put_bool(r->memo, RESOURCE_BEGUN, true);
             return err_set(err, ERR_BUSY, "%s '%s' is modifying", r->type->singular, r->name);
+        }
     }
     return 0;
 }

@@ -242,6 +242,12 @@ enum progress {
 #define RESOURCE_REMOVING "removing"
 /* In a resource's memo: since when it is there, in seconds since 1970, where its kind tells. */
 #define RESOURCE_CREATED "created"
+/* In a resource's memo: true where update() has had AWS begin one of several steps, and ends with
+ * ERR_BUSY to be called for the next. */
+#define RESOURCE_BEGUN "begun"
+/* In a resource's memo: true once what this run has begun of it does not go on: it is taken back,
+ * or another has taken over. */
+#define RESOURCE_RECALLED "recalled"
 
 struct resource {
     /* Set when added, unchanged after. */
@@ -278,6 +284,8 @@ struct resource {
     cJSON *explanation;             /* why it failed, see drivers/explanation.h; or NULL */
     char *waiting_for;              /* what judge() said last; or NULL */
     double started, written, ended; /* clock_now(); 0: not (yet) */
+    bool uncertain;                 /* a write has failed, and AWS may have carried it out */
+    atomic_bool throttled;          /* AWS has answered the worker's last call with a throttle */
 };
 
 /*

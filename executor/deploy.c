@@ -211,17 +211,20 @@ static bool is_to_take_back(const struct deploy *d)
     return q->environment->takes_back && cancel_is_set(q->cancel);
 }
 
-/* A cancel ends the job, and nothing that AWS has been asked for: whoever cancelled should know. */
-static void say_begun(const struct deploy *d)
+/* A cancel ends the job, and nothing that AWS has been asked for: whoever cancelled should know.
+ * Whether there is such. */
+static bool say_begun(const struct deploy *d, const char *prefix)
 {
     _cleanup_strbuf_ struct strbuf begun = STRBUF_INIT;
-    if (report_begun(d->graph, &begun))
-        log_info("onCancel: leave: what this job has begun goes on in AWS, and nobody awaits it: "
-                 "%s; 'berth status' shows how it is",
-                 begun.buf);
+    if (!report_begun(d->graph, &begun))
+        return false;
+    log_info("%swhat this job has begun goes on in AWS, and nobody awaits it: %s; 'berth status' "
+             "shows how it is",
+             prefix, begun.buf);
+    return true;
 }
 
-/* "2 services taken back (1 not seen to be ready), 1 left as it is" */
+/* "2 services taken back (1 not seen to be ready), 1 not known, 1 left as it is" */
 static void add_taken_back(const struct taken_back *taken, struct strbuf *out)
 {
     unsigned left = taken->left + taken->failed;
@@ -231,6 +234,8 @@ static void add_taken_back(const struct taken_back *taken, struct strbuf *out)
         strbuf_addf(out, "%u service%s taken back", taken->done, taken->done == 1 ? "" : "s");
     if (taken->unready > 0)
         strbuf_addf(out, " (%u not seen to be ready)", taken->unready);
+    if (taken->unknown > 0)
+        strbuf_addf(out, ", %u not known", taken->unknown);
     if (left > 0)
         strbuf_addf(out, ", %u left as %s", left, left == 1 ? "it is" : "they are");
 }
@@ -247,10 +252,10 @@ static void take_back(struct deploy *d, const struct engine_options *options, st
     deploy_say_warnings(d);
     for (size_t i = 0; i < taken.lines.n; i++)
         log_info("%s", taken.lines.v[i]);
-    if (taken.lines.n == 0)
-        log_info("it has not changed a service yet: there is nothing to take back");
+    if (!say_begun(d, "") && taken.lines.n == 0)
+        log_info("there is nothing to take back");
     strlist_release(&taken.lines);
-    if (taken.done + taken.left + taken.failed == 0)
+    if (taken.done + taken.left + taken.failed + taken.unknown == 0)
         return;
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
     strbuf_addf(&text, "%s; ", err->message);
@@ -277,7 +282,7 @@ int deploy_apply(struct deploy *d, struct err *err)
     if (is_to_take_back(d))
         take_back(d, &options, err);
     else if (cancel_is_set(d->request->errand.cancel))
-        say_begun(d);
+        say_begun(d, "onCancel: leave: ");
     return spec_locate(&d->spec, err);
 }
 

@@ -6,10 +6,23 @@
 #include "executor/base/json.h"
 
 static _Thread_local const char *subject_of_calls;
+static _Thread_local bool is_uncertain;
+static _Thread_local atomic_bool *throttled_flag;
 
 void aws_call_subject(const char *subject)
 {
     subject_of_calls = subject;
+    is_uncertain = false;
+}
+
+bool aws_call_is_uncertain(void)
+{
+    return is_uncertain;
+}
+
+void aws_call_tell_throttled(atomic_bool *flag)
+{
+    throttled_flag = flag;
 }
 
 /* More pages than this are a service that goes round in circles. */
@@ -43,6 +56,19 @@ static int call_fake(struct session *s, const char *service, const char *action,
 {
     _cleanup_json_ cJSON *none = input == NULL ? cJSON_CreateObject() : NULL;
     return s->answer(s->context, service, action, input != NULL ? input : none, ret, err);
+}
+
+/* Of a fake's failure, whose class is all that tells. */
+static bool may_be_done(enum err_class class)
+{
+    return class == ERR_TIMEOUT || class == ERR_TRANSIENT;
+}
+
+/* That a region was waited for in vain; a call for which no time was left was not sent. */
+static void learn_silence(struct session *s, const struct call_record *record, enum err_class class)
+{
+    if (s->home != NULL && record->tries > 0 && (class == ERR_TIMEOUT || class == ERR_UNREACHABLE))
+        session_note_silence(s->home, s->region);
 }
 
 /* Whether the call makes IAM tell other services something that takes time to arrive. */
@@ -82,10 +108,12 @@ static int call_aws(struct session *s, const struct service *service, const stru
             (o->flags & OPERATION_WRITE) && created_names(&s->created, input, clock_now()),
         .find = finder->find,
         .find_context = finder->context,
+        .is_throttled = throttled_flag,
     };
     int r = transport_send(s->transport, &call, ret, err);
     record->tries = call.tries;
     record->throttled = call.throttled;
+    is_uncertain = is_uncertain || (r < 0 && record->write && call.uncertain);
     if (r < 0)
         return err_wrap(err, "%s:%s", service->name, o->name);
     learn(s, service, o, input, *ret);
@@ -117,6 +145,10 @@ static int call_with(struct session *s, const char *service, const char *action,
     record.absent = r < 0 && err->class == ERR_NOT_FOUND;
     if (r < 0)
         record.code = err->aws_code[0] != '\0' ? err->aws_code : err_class_name(err->class);
+    if (r < 0 && s->answer != NULL)
+        is_uncertain = is_uncertain || (record.write && may_be_done(err->class));
+    if (r < 0)
+        learn_silence(s, &record, err->class);
     record_add(s->home != NULL ? &s->home->record : &s->record, &record);
     if (r < 0)
         return -1;

@@ -17,6 +17,7 @@
  */
 
 #include <cjson/cJSON.h>
+#include <stdatomic.h>
 
 #include "executor/base/clock.h"
 #include "executor/base/err.h"
@@ -67,7 +68,8 @@ static inline void session_freep(struct session **s)
  * `home`, which outlives it. Endpoints that the environment names are the same in every region; the
  * signature says which is meant. No call of it goes on for longer than `seconds` from now, nor than
  * home's own limit lets it: that what is far away keeps nobody from what is near. ERR_INVALID: the
- * region is not one. The caller frees *ret, before home.
+ * region is not one. ERR_UNREACHABLE: a session of home's for it has waited in vain for an answer,
+ * and others need not. The caller frees *ret, before home.
  */
 int session_open_region(struct session *home, const char *region, double seconds,
                         struct session **ret, struct err *err);
@@ -130,6 +132,12 @@ int aws_call_all(struct session *s, const char *service, const char *action, con
 /* From now on this thread's calls are for `subject`, an address of the graph's that stays until
  * another is set, as the record says; NULL: for nothing in particular. */
 void aws_call_subject(const char *subject);
+/* Whether a call of this thread that writes has failed since the subject was set, and no answer
+ * says that it was not carried out: AWS may have done it. */
+bool aws_call_is_uncertain(void);
+/* From now on *flag says of this thread's calls whether AWS has answered the last one with a
+ * throttle; it stays until another is set. NULL: nobody wants to know. */
+void aws_call_tell_throttled(atomic_bool *flag);
 
 /* Checks an input against the model without sending it: what aws_call() would refuse. */
 int aws_check_input(const char *service, const char *action, const cJSON *input, struct err *err);

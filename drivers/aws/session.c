@@ -16,6 +16,7 @@ static struct session *session_new(const char *region, struct cancel *cancel)
     s->cancel = cancel;
     record_init(&s->record);
     created_init(&s->created);
+    s->silent = (struct strlist)STRLIST_INIT;
     uv_mutex_init(&s->mutex);
     return s;
 }
@@ -87,9 +88,32 @@ static int region_connect(struct session *s, double seconds, struct err *err)
     return 0;
 }
 
+static bool is_silent(struct session *home, const char *region)
+{
+    bool found = false;
+    uv_mutex_lock(&home->mutex);
+    for (size_t i = 0; i < home->silent.n; i++)
+        found = found || strcmp(home->silent.v[i], region) == 0;
+    uv_mutex_unlock(&home->mutex);
+    return found;
+}
+
+void session_note_silence(struct session *home, const char *region)
+{
+    if (is_silent(home, region))
+        return;
+    uv_mutex_lock(&home->mutex);
+    strlist_add(&home->silent, region);
+    uv_mutex_unlock(&home->mutex);
+}
+
 int session_open_region(struct session *home, const char *region, double seconds,
                         struct session **ret, struct err *err)
 {
+    if (is_silent(home, region))
+        return err_set(err, ERR_UNREACHABLE,
+                       "region '%s' has not answered this job before, and is not asked again",
+                       region);
     struct session *s = session_new(region, home->cancel);
     s->home = home;
     s->answer = home->answer;
@@ -119,6 +143,7 @@ void session_free(struct session *s)
     transport_free(s->transport);
     record_release(&s->record);
     created_release(&s->created);
+    strlist_release(&s->silent);
     uv_mutex_destroy(&s->mutex);
     free(s->account);
     free(s->principal);

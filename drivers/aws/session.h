@@ -4,7 +4,8 @@
 
 /*
  * What a session consists of: known to the files that open, use and free it, not to drivers.
- * Everything but `account`, `principal` and `created` is set before the first call and stays.
+ * Everything but `account`, `principal`, `silent` and `created` is set before the first call and
+ * stays.
  */
 
 #include <stdatomic.h>
@@ -33,9 +34,13 @@ struct session {
     atomic_bool role_changed; /* whether it created or changed an IAM role */
 
     uv_mutex_t mutex;
+    struct strlist silent; /* guarded by mutex: the regions that were waited for in vain */
     /* Guarded by mutex; once set they stay. */
     char *account;
     char *principal; /* the ARN of the role that is assumed, or as GetCallerIdentity names it */
 };
+
+/* That no answer came from a region in the time that a session for it had. Thread-safe. */
+void session_note_silence(struct session *home, const char *region);
 
 #endif

@@ -326,6 +326,18 @@ static int wait_turn(const struct tries *t, struct err *err)
     return 0;
 }
 
+/* Whether AWS may have carried out a try that failed: an answer from 300 to 499 says it has not. */
+static bool may_be_done(const struct http_response *response)
+{
+    return response->sent && (response->status < 300 || response->status >= 500);
+}
+
+static void tell_throttled(const struct transport_call *call, bool throttled)
+{
+    if (call->is_throttled != NULL)
+        atomic_store(call->is_throttled, throttled);
+}
+
 /* A call that is throttled now and then takes no longer than anybody would notice; of one that goes
  * on being throttled people are told, once for each service. */
 static void say_throttled(const struct transport_call *call)
@@ -343,6 +355,8 @@ static bool go_on(struct tries *t, const struct creds *creds, const struct http_
     struct transport_call *call = t->call;
     bool throttled = err->class == ERR_THROTTLED;
     call->throttled += throttled;
+    call->uncertain = call->uncertain || (!throttled && may_be_done(response));
+    tell_throttled(call, throttled);
     if (throttled)
         say_throttled(call);
     if (call->rates != NULL && throttled)
@@ -392,12 +406,6 @@ static int finish_failed(const struct tries *t, struct err *err)
     return -1;
 }
 
-/* Whether AWS may have carried out a try that failed: an answer from 300 to 499 says it has not. */
-static bool may_be_done(const struct http_response *response)
-{
-    return response->sent && (response->status < 300 || response->status >= 500);
-}
-
 /* Whether a try that failed was carried out all the same; then *ret is what it has made. */
 static bool was_done(const struct tries *t, const struct http_response *response, cJSON **ret)
 {
@@ -431,6 +439,7 @@ static int run_tries(struct tries *t, cJSON **ret, struct err *err)
                 rates_tell(call->rates, call->service->name, call->operation->name, false,
                            clock_now());
             err_release(err); /* of the tries before */
+            tell_throttled(call, false);
             return 0;
         }
         if (!go_on(t, is_signed ? &creds : NULL, &response, err))
@@ -455,5 +464,6 @@ int transport_send(struct transport *t, struct transport_call *call, cJSON **ret
                            .input = filled != NULL ? filled : call->input };
     retry_init(&tries.retry);
     call->tries = call->throttled = 0;
+    call->uncertain = false;
     return run_tries(&tries, ret, err);
 }

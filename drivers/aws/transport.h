@@ -43,8 +43,11 @@ struct transport_call {
     bool just_created;
     call_find find; /* asked before a try is repeated that may have been carried out; or NULL */
     void *find_context;
-    unsigned tries;     /* out: how many were made */
-    unsigned throttled; /* out: how many of them were answered with a throttle error */
+    atomic_bool *is_throttled; /* says, while it goes on, whether the last answer was a throttle; or
+                                * NULL */
+    unsigned tries;            /* out: how many were made */
+    unsigned throttled;        /* out: how many of them were answered with a throttle error */
+    bool uncertain;            /* out: one that failed may have been carried out */
 };
 
 /* Reads AWS_CA_BUNDLE and the endpoints from the environment. user_agent NULL: "berth/<version>".

@@ -20,6 +20,7 @@ struct outcome {
     enum readiness readiness;
     struct strbuf why;
     double written; /* 0: nothing was written */
+    bool uncertain; /* something may have been written: no answer says that it was not */
 };
 
 /* What is done to a resource: one that is replaced is removed, and then brought up. */

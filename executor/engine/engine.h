@@ -109,6 +109,7 @@ void engine_explain(struct session *s, struct graph *g, const struct engine_opti
 /* What came of taking back; lines say each: "service 'x' is taken back: it goes back to 'x:6'". */
 struct taken_back {
     unsigned done, left, failed;
+    unsigned unknown; /* asked for, and no answer says whether it is done */
     unsigned unready; /* of those done: what was not seen to be ready again */
     struct strlist lines;
 };

@@ -3,6 +3,7 @@
 
 #include "executor/base/log.h"
 #include "executor/engine/internal.h"
+#include "executor/engine/report.h"
 
 #define N_SHOWN 6
 
@@ -53,8 +54,9 @@ static void add_resource(const struct resource *r, double now, struct strbuf *ou
 {
     add_elapsed(r->started > 0 ? now - r->started : 0, out);
     strbuf_addf(out, "  %s %s", r->type->singular, r->label);
-    if (r->waiting_for != NULL)
-        strbuf_addf(out, ": %s", r->waiting_for);
+    const char *reason = report_reason(r);
+    if (reason != NULL)
+        strbuf_addf(out, ": %s", reason);
     strbuf_addc(out, '\n');
 }
 

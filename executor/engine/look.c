@@ -136,6 +136,7 @@ static void submit_glance(struct look *look, struct resource **v, size_t n)
         step->with_worker = true;
         err_release(&step->outcome.err);
         step->outcome.written = 0;
+        step->outcome.uncertain = false;
     }
     look->under_way++;
     workers_submit(&look->apply->workers, &glance->job);

@@ -142,6 +142,12 @@ static void add_leaving(const struct graph *g, struct strlist *lines)
     }
 }
 
+/* An answer of AWS's that is newer than what the driver has found. */
+const char *report_reason(const struct resource *r)
+{
+    return atomic_load(&r->throttled) ? "AWS throttles its calls" : r->waiting_for;
+}
+
 static void add_awaited(const struct graph *g, struct strlist *lines)
 {
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
@@ -151,8 +157,9 @@ static void add_awaited(const struct graph *g, struct strlist *lines)
         if (!resource_is_under_way(r) || is_leaving(r) || ++n > N_NAMED)
             continue;
         strbuf_addf(&text, "%s%s %s", n > 1 ? "; " : "", r->type->singular, r->label);
-        if (r->waiting_for != NULL)
-            strbuf_addf(&text, " (%s)", r->waiting_for);
+        const char *reason = report_reason(r);
+        if (reason != NULL)
+            strbuf_addf(&text, " (%s)", reason);
     }
     if (n > N_NAMED)
         strbuf_addf(&text, "; and %zu more", n - N_NAMED);

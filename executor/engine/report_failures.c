@@ -149,7 +149,8 @@ static void say_explanations(const struct graph *g)
 
 static bool goes_on(const struct resource *r)
 {
-    return r->progress == PROGRESS_FAILED && r->error.class == ERR_CANCELLED && r->written > 0;
+    return r->progress == PROGRESS_FAILED && r->error.class == ERR_CANCELLED &&
+           (r->written > 0 || r->uncertain) && !json_bool(r->memo, RESOURCE_RECALLED, false);
 }
 
 bool report_begun(const struct graph *g, struct strbuf *out)
@@ -159,7 +160,8 @@ bool report_begun(const struct graph *g, struct strbuf *out)
         const struct resource *r = g->v[i];
         if (!goes_on(r) || ++n > N_NAMED)
             continue;
-        strbuf_addf(out, "%s%s %s", n > 1 ? ", " : "", r->type->singular, r->label);
+        strbuf_addf(out, "%s%s %s%s", n > 1 ? ", " : "", r->type->singular, r->label,
+                    r->written > 0 ? "" : " (perhaps: AWS has not answered)");
     }
     if (n > N_NAMED)
         strbuf_addf(out, " and %zu more", n - N_NAMED);

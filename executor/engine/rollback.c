@@ -16,6 +16,7 @@ struct recall {
     struct resource *r;
     struct strbuf what;
     bool done;
+    bool uncertain; /* it has failed, and AWS may do it all the same */
     struct err err;
     bool settled;             /* a look has told what came of it: */
     enum readiness readiness; /* READY or FAILED */
@@ -26,7 +27,10 @@ static void recall_work(struct job *job)
 {
     struct recall *recall = (struct recall *)job;
     struct resource *r = recall->r;
+    aws_call_subject(r->address);
     r->type->take_back(recall->session, r, &recall->what, &recall->done, &recall->err);
+    recall->uncertain = aws_call_is_uncertain();
+    aws_call_subject(NULL);
 }
 
 static bool is_removed(const struct resource *r)
@@ -69,7 +73,11 @@ static void tell(const struct recall *recall, struct taken_back *ret)
 {
     const struct resource *r = recall->r;
     const char *singular = r->type->singular;
-    if (recall->err.class != ERR_NONE) {
+    if (recall->err.class != ERR_NONE && recall->uncertain) {
+        ret->unknown++;
+        strlist_addf(&ret->lines, "whether %s '%s' is taken back is not known: %s", singular,
+                     recall->r->label, recall->err.message);
+    } else if (recall->err.class != ERR_NONE) {
         ret->failed++;
         strlist_addf(&ret->lines, "%s '%s' could not be taken back: %s", singular, r->label,
                      recall->err.message);
@@ -210,6 +218,8 @@ void engine_take_back(struct session *s, struct graph *g, const struct engine_op
         strlist_addf(&ret->lines, "nothing is taken back: %s", err.message);
     for (size_t i = 0; i < n; i++) {
         tell(&recalls[i], ret);
+        if (recalls[i].err.class == ERR_NONE && (recalls[i].done || recalls[i].what.len > 0))
+            json_put_bool(recalls[i].r->memo, RESOURCE_RECALLED, true);
         strbuf_release(&recalls[i].what);
         strbuf_release(&recalls[i].why);
         err_release(&recalls[i].err);

@@ -61,10 +61,11 @@ static int observe_one(struct step *step)
 static int update(struct step *step)
 {
     struct resource *r = step->r;
-    if (r->type->update(step->apply->session, r, &step->outcome.err) < 0)
-        return -1;
-    step->outcome.written = clock_now();
-    return 0;
+    cJSON_DeleteItemFromObjectCaseSensitive(r->memo, RESOURCE_BEGUN);
+    int status = r->type->update(step->apply->session, r, &step->outcome.err);
+    if (status == 0 || json_bool(r->memo, RESOURCE_BEGUN, false))
+        step->outcome.written = clock_now();
+    return status;
 }
 
 /* Compares once more: a create() that has to be tried again may have left something. */
@@ -146,8 +147,12 @@ static void step_work(struct job *job)
         [TASK_WIND_DOWN] = wind_down,
     };
     aws_call_subject(step->r->address);
+    aws_call_tell_throttled(&step->r->throttled);
     if (tasks[step->task](step) == 0)
         step_judge(step);
+    step->outcome.uncertain = aws_call_is_uncertain();
+    aws_call_tell_throttled(NULL);
+    atomic_store(&step->r->throttled, false);
     aws_call_subject(NULL);
 }
 
@@ -167,6 +172,7 @@ void step_submit(struct step *step)
     step->job = (struct job){ .work = step_work, .done = step_done };
     err_release(&step->outcome.err);
     step->outcome.written = 0;
+    step->outcome.uncertain = false;
     workers_submit(&step->apply->workers, &step->job);
 }
 
@@ -298,6 +304,7 @@ void step_settle(struct step *step)
         r->written = outcome->written;
         step->changed = true;
     }
+    r->uncertain = r->uncertain || outcome->uncertain;
     if (outcome->err.class != ERR_NONE) {
         settle_error(step, retried);
         return;

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "executor/engine/report.h"
 #include "tests/unit/fake.h"
 
 /* How a run waits for what it has begun, and how it ends when it is to wait no longer. */
@@ -233,6 +234,39 @@ static void test_cancel_while_waiting_wakes_up(void **state)
     graph_free(g);
 }
 
+/* Has AWS begun a step, and ends for the next with ERR_BUSY, as if other work were in its way. */
+static bool step_is_begun;
+static int update_in_steps(struct session *s, struct resource *r, struct err *err)
+{
+    (void)s;
+    if (step_is_begun)
+        json_put_bool(r->memo, RESOURCE_BEGUN, true);
+    cancel_set(&fake_cancel);
+    return err_set(err, ERR_BUSY, "modifying");
+}
+
+static void test_a_step_that_is_begun_goes_on(void **state)
+{
+    (void)state;
+    int (*const update)(struct session *, struct resource *, struct err *) = fake_service.update;
+    for (int i = 0; i < 2; i++) {
+        step_is_begun = i == 1;
+        fake_cancel.set = false;
+        fake_put("ecs.service/E-s", "{\"Size\":1}", true);
+        struct graph *g =
+            fake_graph("[{\"type\":\"ecs.service\",\"label\":\"s\",\"want\":{\"Size\":2}}]");
+        fake_plan(g);
+        fake_service.update = update_in_steps;
+        _cleanup_err_ struct err err = ERR_INIT;
+        _cleanup_strbuf_ struct strbuf begun = STRBUF_INIT;
+        assert_int_equal(engine_apply(NULL, g, &fake_options, &err), -1);
+        fake_service.update = update;
+        assert_int_equal(err.class, ERR_CANCELLED);
+        assert_int_equal(report_begun(g, &begun), step_is_begun);
+        graph_free(g);
+    }
+}
+
 static void test_cancelled_before_it_begins(void **state)
 {
     (void)state;
@@ -280,6 +314,7 @@ int main(void)
         T(test_cancel_at_every_write),
         T(test_cancel_while_waiting_wakes_up),
         T(test_cancelled_before_it_begins),
+        T(test_a_step_that_is_begun_goes_on),
         T(test_looks_are_batched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

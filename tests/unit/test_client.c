@@ -114,6 +114,52 @@ static void answer_last(void *context, size_t n, const char *text, struct server
         reply_with(reply, 200, JSON_HEADER, "{\"taskDefinition\":{\"revision\":2}}");
 }
 
+static atomic_bool throttled;
+static bool throttled_then;
+static bool is_to_drop;
+
+/* Throttles the first try, and sees at the second what is said of it; that it refuses, or drops. */
+static void answer_after_throttle(void *context, size_t n, const char *text,
+                                  struct server_reply *reply)
+{
+    struct fixture *f = context;
+    (void)text;
+    if (n == 0) {
+        reply_with(reply, 400, JSON_HEADER,
+                   "{\"__type\":\"ThrottlingException\",\"message\":\"Rate exceeded\"}");
+        return;
+    }
+    throttled_then = atomic_load(&throttled);
+    reply->drop = is_to_drop;
+    if (is_to_drop)
+        cancel_set(&f->cancel);
+    else
+        reply_with(reply, 400, JSON_HEADER, "{\"__type\":\"InvalidParameterException\"}");
+}
+
+static void a_thread_knows_of_a_throttle_and_of_what_was_not_answered(void **state)
+{
+    (void)state;
+    _cleanup_json_ cJSON *input = cJSON_Parse("{\"service\":\"x\"}");
+    aws_call_tell_throttled(&throttled);
+    for (int i = 0; i < 2; i++) {
+        struct fixture f;
+        is_to_drop = i == 1;
+        throttled_then = false;
+        start(&f, answer_after_throttle);
+        aws_call_subject("ecs.service/x");
+        assert_int_equal(aws_call(f.session, "ecs", "UpdateService", input, NULL, &f.err), -1);
+        assert_int_equal(server_requests(f.server), 2);
+        assert_true(throttled_then);
+        assert_false(atomic_load(&throttled));
+        assert_int_equal(aws_call_is_uncertain(), is_to_drop);
+        aws_call_subject(NULL);
+        assert_false(aws_call_is_uncertain());
+        stop(&f);
+    }
+    aws_call_tell_throttled(NULL);
+}
+
 struct finding {
     const char *made; /* the answer of what was carried out; NULL: nothing was */
     unsigned asked;
@@ -450,6 +496,7 @@ int main(void)
         cmocka_unit_test(calls_are_signed_and_retried_with_one_token),
         cmocka_unit_test(what_was_carried_out_without_an_answer_is_not_repeated),
         cmocka_unit_test(what_was_not_carried_out_is_repeated),
+        cmocka_unit_test(a_thread_knows_of_a_throttle_and_of_what_was_not_answered),
         cmocka_unit_test(errors_carry_what_aws_said),
         cmocka_unit_test(a_wrong_clock_is_corrected_once),
         cmocka_unit_test(expired_credentials_are_renewed_once),

@@ -413,6 +413,41 @@ static void the_log_is_read_to_its_end(void **state)
     script_close(&t);
 }
 
+#define NO_CPU(at)                                                                                 \
+    "{\"createdAt\":" at                                                                           \
+    ",\"message\":\"(service x) was unable to place a task. Reason: no vCPU.\"}"
+
+/* What is said in between is no part of a run, nor is what was said before the deployment. */
+static void an_event_that_is_told_again_is_one(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        { .call = "ecs:DescribeServices",
+          .answer = SERVICE_IS(
+              "1", "IN_PROGRESS", "0",
+              NO_CPU("300") "," NO_CPU("280") "," STARTED("3", "270") "," NO_CPU("260") "," NO_CPU("200") "," UNPLACED(
+                  "190") "," NO_CPU("180") "," NO_CPU("160") "," NO_CPU("140") "," NO_CPU("99")) },
+        { .call = "ecs:ListTasks", .answer = "{\"taskArns\":[\"a\"]}" },
+        { .call = "ecs:DescribeTasks",
+          .answer =
+              "{\"tasks\":[" EXITED("t1", "3") "," EXITED("t2", "3") "," EXITED("t3", "3") "]}" },
+        { .call = "logs:GetLogEvents", .answer = "{\"events\":[]}" },
+        { 0 },
+    };
+    struct script t;
+    _cleanup_json_ cJSON *explanation = explain_crash(&t, rows, NULL);
+    _cleanup_free_ char *events = lines_of(explanation, "events");
+    assert_string_equal(events, "00:02:20 was unable to place a task. Reason: no vCPU.|"
+                                "the same 2 times more until 00:03:00|"
+                                "00:03:10 was unable to place a task. Reason: no room.|"
+                                "00:03:20 was unable to place a task. Reason: no vCPU.|"
+                                "the same 1 time more until 00:04:20|"
+                                "00:04:30 has started 3 tasks: (task t).|"
+                                "00:04:40 was unable to place a task. Reason: no vCPU.|"
+                                "the same 1 time more until 00:05:00|");
+    script_close(&t);
+}
+
 /* A spec may have anything in its words, and people copy commands. */
 static void a_log_that_cannot_be_read_has_a_command(void **state)
 {
@@ -464,6 +499,7 @@ int main(void)
         cmocka_unit_test(a_loop_of_an_earlier_run_is_begun_anew),
         cmocka_unit_test(an_awaited_deployment_that_is_rolled_back),
         cmocka_unit_test(the_log_is_read_to_its_end),
+        cmocka_unit_test(an_event_that_is_told_again_is_one),
         cmocka_unit_test(a_log_that_cannot_be_read_has_a_command),
         cmocka_unit_test(a_log_elsewhere_that_is_empty_says_where),
     };

@@ -37,6 +37,12 @@ static void test_progress(void **state)
     expect_log_timeless("T: waiting for service s (0 of 1 tasks run)\n");
     report_progress(&report, g, NULL);
     expect_log("");
+    assert_string_equal(report_reason(s), "0 of 1 tasks run");
+    atomic_store(&s->throttled, true); /* which is newer */
+    assert_string_equal(report_reason(s), "AWS throttles its calls");
+    report.said -= REPORT_PAUSE;
+    report_progress(&report, g, NULL);
+    expect_log_timeless("T: waiting for service s (AWS throttles its calls)\n");
     s->progress = PROGRESS_DONE;
     report_progress(&report, g, s);
     expect_log("service s: created, 1.2 s\n");

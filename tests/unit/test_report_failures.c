@@ -95,10 +95,39 @@ static void test_all_reasons_are_said_where_there_is_room(void **state)
     graph_free(g);
 }
 
+/* What has not answered may have been done, and what is taken back does not go on. */
+static void test_what_goes_on_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *label;
+        double written;
+        bool uncertain, recalled;
+    } cases[] = {
+        { "a", 1, false, false }, { "b", 0, false, false }, { "c", 0, true, false },
+        { "d", 1, true, true },   { "e", 1, true, false },
+    };
+    struct graph *g = graph_new(&(struct context){ .environment = "e" });
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct resource *r = reporting_add(g, &reporting_service, cases[i].label);
+        r->progress = PROGRESS_FAILED;
+        r->written = cases[i].written;
+        r->uncertain = cases[i].uncertain;
+        json_put_bool(r->memo, RESOURCE_RECALLED, cases[i].recalled);
+        err_set(&r->error, ERR_CANCELLED, "no longer awaited");
+    }
+    _cleanup_strbuf_ struct strbuf begun = STRBUF_INIT;
+    assert_true(report_begun(g, &begun));
+    assert_string_equal(begun.buf,
+                        "service a, service c (perhaps: AWS has not answered), service e");
+    graph_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_failures, reporting_setup, reporting_teardown),
+        cmocka_unit_test(test_what_goes_on_is_named),
         cmocka_unit_test_setup_teardown(test_reasons_do_not_fill_the_log, reporting_setup,
                                         reporting_teardown),
         cmocka_unit_test_setup_teardown(test_all_reasons_are_said_where_there_is_room,

@@ -92,9 +92,10 @@ static void it_gets_what_it_had(void **state)
     };
     struct script t;
     script_open(&t, script_spec, rows);
-    change(&t, 0);
+    struct resource *r = change(&t, 0);
     _cleanup_free_ char *line = take_back(&t);
     assert_string_equal(line, "service 'api' is taken back: it goes back to 'f:1'");
+    assert_true(json_bool(r->memo, RESOURCE_RECALLED, false));
     assert_json(script_input(&t, "ecs:UpdateService", 1),
                 "{\"cluster\":\"automation-8527fec8\",\"service\":\"" NAME "\","
                 "\"taskDefinition\":\"f:1\",\"desiredCount\":2}");
@@ -388,7 +389,47 @@ static void a_failed_deployment_is_not_wanted_back(void **state)
     assert_int_equal(r->type->update(t.s, r, &t.err), 0);
     _cleanup_free_ char *line = take_back(&t);
     assert_string_equal(line, "");
+    assert_false(json_bool(r->memo, RESOURCE_RECALLED, false)); /* it goes on */
     script_close(&t);
+}
+
+/* What AWS has not answered it may do all the same; what it refuses it does not. */
+static void an_answer_that_never_came_is_not_known(void **state)
+{
+    (void)state;
+    static const struct {
+        struct script_row last;
+        unsigned unknown, failed;
+        const char *line;
+    } cases[] = {
+        { LOST, 1, 0,
+          "whether service 'api' is taken back is not known: ecs:UpdateService: the connection "
+          "broke" },
+        { { .call = "ecs:UpdateService", .class = ERR_DENIED, .message = "no" },
+          0,
+          1,
+          "service 'api' could not be taken back: ecs:UpdateService: no" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct script_row rows[] = {
+            DESCRIBED("d1", "f:1"), UPDATED("d2"), DESCRIBED("d2", "f:2"),
+            cases[i].last,          MARKED("100"), { 0 },
+        };
+        const struct engine_options options = { .workers = 2, .poll_first = 0.001 };
+        struct taken_back taken;
+        struct script t;
+        script_open(&t, script_spec, rows);
+        struct resource *r = change(&t, 0);
+        cancel_set(&t.cancel);
+        engine_take_back(t.s, t.g, &options, clock_now() + 60, &taken);
+        assert_int_equal(taken.unknown, cases[i].unknown);
+        assert_int_equal(taken.failed, cases[i].failed);
+        assert_int_equal(taken.lines.n, 1);
+        assert_string_equal(taken.lines.v[0], cases[i].line);
+        assert_false(json_bool(r->memo, RESOURCE_RECALLED, false)); /* it goes on */
+        strlist_release(&taken.lines);
+        script_close(&t);
+    }
 }
 
 static void what_was_removed_stays_so(void **state)
@@ -439,6 +480,7 @@ int main(void)
         cmocka_unit_test(what_is_not_seen_in_time_is_said),
         cmocka_unit_test(what_is_not_found_is_not_ready),
         cmocka_unit_test(a_failed_deployment_is_not_wanted_back),
+        cmocka_unit_test(an_answer_that_never_came_is_not_known),
         cmocka_unit_test(what_was_removed_stays_so),
         cmocka_unit_test(nothing_is_taken_back_once_something_else_goes),
     };
