@@ -14,6 +14,10 @@
 #define DEPTH_MAX 6
 /* Where no stretch of ASCII is as long as this, there are no digits. */
 #define TEXT_MIN 8
+/* How many bytes may be decoded for each one of a text, and for any text: what nobody means to hide
+ * takes less, and noise in many layers has a power of its length to offer. */
+#define DECODED_TIMES 64
+#define DECODED_MIN   ((size_t)1 << 20)
 
 static const char mask[] = "[MASKED]";
 
@@ -179,6 +183,7 @@ struct view {
 struct walk {
     struct range *found;
     size_t n, room;
+    size_t decoded, decoded_max; /* bytes */
     struct level {
         struct digits digits;
         struct strbuf decoded;
@@ -196,23 +201,29 @@ static void note(struct walk *w, const struct view *v, struct range found)
     w->found[w->n++] = found;
 }
 
-/* As it is. Which kinds of digits there may be is seen on the way: how many of the first ones. */
-static size_t look_plain(struct walk *w, const struct view *v)
+/* From the first up to the last, which is none of them. */
+struct kinds {
+    size_t from, to;
+};
+
+/* As it is. Which kinds of digits there may be is seen on the way. */
+static struct kinds look_plain(struct walk *w, const struct view *v)
 {
     size_t stretch = 0, longest = 0;
-    bool plain = true;
+    bool plain = true, unseen = false;
     struct range found;
     for (size_t at = 0; at < v->len; at++) {
         unsigned char c = (unsigned char)v->buf[at];
         stretch = is_text[c] ? stretch + 1 : 0;
         longest = stretch > longest ? stretch : longest;
         plain &= reading_is_plain(v->buf[at]) || c == '+';
+        unseen |= c == '\0' || c == '\033';
         if (patterns_begin[c] && patterns_find(v->buf, v->len, at, v->least, &found))
             note(w, v, found);
     }
-    if (longest < TEXT_MIN)
-        return 0;
-    return plain ? DIGITS_KINDS_PLAIN : DIGITS_KINDS;
+    if (longest >= TEXT_MIN)
+        return (struct kinds){ 0, plain ? DIGITS_KINDS_PLAIN : DIGITS_KINDS };
+    return (struct kinds){ DIGITS_KINDS_PLAIN, unseen ? DIGITS_KINDS_UNSEEN : DIGITS_KINDS_PLAIN };
 }
 
 static void look(struct walk *w, const struct view *v, unsigned depth);
@@ -226,20 +237,26 @@ static void look_within(struct walk *w, const struct view *v, unsigned depth)
         within.least = BROKEN_MIN;
     for (; within.phase < digits_phases(&level->digits); within.phase++) {
         digits_decode(&level->digits, within.phase, &level->decoded);
+        w->decoded += level->decoded.len;
         within.buf = level->decoded.buf;
         within.len = level->decoded.len;
         look(w, &within, depth + 1);
     }
 }
 
+/* What the text itself says in digits is always looked at; that is bounded. */
+static bool may_decode(const struct walk *w, unsigned depth)
+{
+    return depth == 0 || (depth < DEPTH_MAX && w->decoded < w->decoded_max);
+}
+
 static void look(struct walk *w, const struct view *v, unsigned depth)
 {
-    size_t kinds = look_plain(w, v);
-    if (depth == DEPTH_MAX)
-        return;
-    for (size_t kind = 0; kind < kinds; kind++) {
+    struct kinds kinds = look_plain(w, v);
+    for (size_t kind = kinds.from; kind < kinds.to && may_decode(w, depth); kind++) {
         size_t at = 0;
-        while (digits_next(&w->levels[depth].digits, kind, v->buf, v->len, REDACT_MIN, &at))
+        while (may_decode(w, depth) &&
+               digits_next(&w->levels[depth].digits, kind, v->buf, v->len, REDACT_MIN, &at))
             look_within(w, v, depth);
     }
 }
@@ -273,7 +290,7 @@ static void mask_found(struct strbuf *text, struct range *found, size_t n)
 static void mask_all(struct strbuf *text)
 {
     const struct view whole = { .buf = text->buf, .len = text->len, .least = REDACT_MIN };
-    struct walk w = { .n = 0 };
+    struct walk w = { .decoded_max = DECODED_TIMES * text->len + DECODED_MIN };
     for (size_t i = 0; i < DEPTH_MAX; i++)
         strbuf_init(&w.levels[i].decoded);
     look(&w, &whole, 0);

@@ -12,7 +12,9 @@
  * what is found, and what is not.
  *
  * The time that it takes does not depend on the number of encodings a secret may have: it is the
- * text that is decoded, not the secret encoded.
+ * text that is decoded, not the secret encoded. It grows with the text's length: what is decoded of
+ * a text is at most 64 times as long and 1 MB, beyond which only what the text itself says in
+ * digits is looked at, not what that says in digits again.
  *
  * Values shorter than REDACT_MIN bytes are not secrets: replacing them would destroy ordinary text.
  * GitLab masks none below eight (https://docs.gitlab.com/ci/variables/#mask-a-cicd-variable).

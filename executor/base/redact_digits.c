@@ -184,10 +184,8 @@ static size_t read_broken(struct digits *d, const struct source *s, size_t at)
         if (reading_is_plain(s->buf[at]))
             break;
         size_t next = skip_lines(s, at);
-        bool goes_on =
-            next == at ? read_escaped(d, s, &next) : next < s->len && value_at(s, next) != NONE;
-        d->apart |= goes_on && d->n > 0 && next > at && d->to[d->n - 1] <= at;
-        if (!goes_on)
+        bool is_digit = next < s->len && value_at(s, next) != NONE;
+        if (!is_digit && (next == s->len || !read_escaped(d, s, &next)))
             return next;
         at = next;
     }
@@ -206,7 +204,6 @@ static bool next_broken(struct digits *d, const struct source *s, size_t least, 
         while (from > *at && value_at(s, from - 1) != NONE)
             from--;
         d->n = 0;
-        d->apart = false;
         size_t end = read_broken(d, s, from);
         i = end > i ? end : i + 1;
         *at = i;
@@ -357,4 +354,5 @@ static const struct encoding encodings[DIGITS_KINDS] = {
     { .manner = MANNER_BROKEN, .bits = 6, .phases = 4, .alphabet = BASE64 },
     { .manner = MANNER_BROKEN, .bits = 5, .phases = 8, .alphabet = BASE32 },
     { .manner = MANNER_BROKEN, .bits = 5, .phases = 8, .alphabet = BASE32_LOWER },
+    { .manner = MANNER_BROKEN, .bits = 4, .phases = 2, .alphabet = HEX },
 };

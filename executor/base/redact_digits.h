@@ -26,7 +26,7 @@ struct digits {
     unsigned char *value;
     uint32_t *from, *to; /* where each digit stands: a text is shorter than STRBUF_CEILING */
     size_t n, room;
-    bool apart; /* something is between two digits: the end of a line, a blank, a comma, a colour */
+    bool apart; /* something is between two bytes: a blank, a comma, a colour, a NUL */
 };
 #define DIGITS_INIT                                                                                \
     {                                                                                              \
@@ -38,9 +38,11 @@ struct range {
 };
 
 /* Kinds of runs: an encoding, and how it may be broken. The first ones can be in a text of plain
- * bytes (reading.h) alone. */
-#define DIGITS_KINDS       11
-#define DIGITS_KINDS_PLAIN 6
+ * bytes (reading.h) alone; those from there up to DIGITS_KINDS_UNSEEN are texts without what nobody
+ * sees, and need no digits. */
+#define DIGITS_KINDS        12
+#define DIGITS_KINDS_PLAIN  6
+#define DIGITS_KINDS_UNSEEN 8
 
 /* Once, before anything else here. */
 void digits_init(void);

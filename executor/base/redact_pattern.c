@@ -30,8 +30,10 @@ static size_t n_patterns;
 
 static bool is_known(const char *bytes, size_t len)
 {
-    for (size_t i = 0; i < n_patterns; i++)
-        if (patterns[i]->len == len && memcmp(patterns[i]->bytes, bytes, len) == 0)
+    const struct bucket *b = &buckets[(unsigned char)bytes[0]];
+    for (size_t i = 0; i < b->n; i++)
+        if (b->v[i].second == (unsigned char)bytes[1] && b->v[i].pattern->len == len &&
+            memcmp(b->v[i].pattern->bytes, bytes, len) == 0)
             return true;
     return false;
 }

@@ -394,7 +394,7 @@ static void random_secrets_in_random_forms(void **state)
     }
 }
 
-/* What is below the least that GitLab masks is known in one piece only. */
+/* What is below the least that GitLab masks is known in one piece only, but for lines of digits. */
 static void short_ones_are_known_in_one_piece(void **state)
 {
     (void)state;
@@ -402,10 +402,121 @@ static void short_ones_are_known_in_one_piece(void **state)
     becomes("123456 MTIzNDU2 313233343536 GEZDGNBVGY", "[MASKED] [MASKED] [MASKED] [MASKED]");
     becomes("31 32 33 34 35 36", "31 32 33 34 35 36");
     becomes("49, 50, 51, 52, 53, 54", "49, 50, 51, 52, 53, 54");
-    becomes("MTIz\nNDU2", "MTIz\nNDU2");
+    becomes("MTIz\nNDU2 313233\n343536", "[MASKED] [MASKED]");
     becomes("12\033[1m3456", "12\033[1m3456");
     redact_add("12345678");
     becomes("31 32 33 34 35 36 37 38", "[MASKED]");
+}
+
+/* Digits over lines, and digits that are escaped, each in all ways in which another writes them. */
+static void digits_that_are_escaped_or_broken(void **state)
+{
+    (void)state;
+    static const char *const lines[] = { "\n",  "\r\n",  "\n    ",  "\\n",   "\\r\\n",     "\\\\n",
+                                         "%0A", "&#10;", "\\u000a", "\\012", "\\x0d\\x0a", "\\\n" };
+    static const char *const digit_formats[] = { "\\x%02x", "\\%03o", "%%%02X", "&#%u;",
+                                                 "\\u%04x" };
+    redact_add("Tr0ub4dor&3");
+    static const char *const whole[] = { "547230756234646f722633", "VHIwdWI0ZG9yJjM" };
+    for (size_t f = 0; f < ARRAY_SIZE(whole); f++)
+        for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+            for (size_t cut = 1; cut < strlen(whole[f]); cut++) {
+                _cleanup_free_ char *text =
+                    xasprintf("%.*s%s%s", (int)cut, whole[f], lines[i], whole[f] + cut);
+                becomes(text, "[MASKED]");
+            }
+    for (size_t f = 0; f < ARRAY_SIZE(whole); f++)
+        for (size_t i = 0; i < ARRAY_SIZE(digit_formats); i++) {
+            _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+            for (const char *c = whole[f]; *c != '\0'; c++)
+                strbuf_addf(&text, digit_formats[i], (unsigned)(unsigned char)*c);
+            becomes(text.buf, "[MASKED]");
+        }
+}
+
+/* PHP's and Gson's JSON: a slash may be the first of a line. */
+static void a_line_that_begins_with_an_escape(void **state)
+{
+    (void)state;
+    redact_add("p?>?>?>?>?>?>?>word");
+    becomes("{\"a\":\"eHhwPz4\\n\\/Pj8+Pz4\\/Pj8+Pz53b3Jk\"}", "{\"a\":\"eH[MASKED]\"}");
+}
+
+static void short_ones_over_lines_of_digits(void **state)
+{
+    (void)state;
+    redact_add("pa55wrd");
+    becomes("70613535\n777264", "[MASKED]");
+    becomes("dTpwYT\nU1d3Jk", "dT[MASKED]");
+}
+
+/* Cyrillic in UTF-16 has no ASCII but the digit's NUL. */
+static void wide_characters_beyond_ascii(void **state)
+{
+    (void)state;
+    static const char secret[] = "\320\277\320\260\321\200\320\276\320\273\321\2141"
+                                 "\320\277\320\260\321\200\320\276\320\273\321\214";
+    for (size_t i = 0; i < ARRAY_SIZE(wide); i++) {
+        _cleanup_(told_release) struct told t;
+        redact_add(secret);
+        told_init(&t, secret,
+                  "\321\201\321\202\321\203\321\204\321\205\321\2062"
+                  "\321\201\321\202\321\203\321\204\321\205\321\206");
+        tell(&t, wide[i]);
+        assert_hidden(&t);
+        tell(&t, write_base64);
+        assert_hidden(&t);
+    }
+}
+
+/* --- What it may take --- */
+
+static void add_nested(struct strbuf *text, const char *open, const char *close)
+{
+    for (unsigned i = 0; i < 6; i++)
+        strbuf_adds(text, open);
+    for (unsigned i = 0; i < 6; i++)
+        strbuf_adds(text, close);
+    strbuf_addc(text, ' ');
+}
+
+/* Noise in five layers of lines of base64, each but the outermost with a NUL in a NUL and an escape
+ * in an escape. */
+static void write_layers_of_noise(struct strbuf *text)
+{
+    for (size_t i = 0; i < 1800; i++)
+        strbuf_addc(text, (char)dice(256));
+    for (unsigned layer = 0; layer < 5; layer++) {
+        _cleanup_strbuf_ struct strbuf coded = STRBUF_INIT, head = STRBUF_INIT;
+        write_base64(text, &coded);
+        if (layer < 4) {
+            add_nested(&head, "%0", "0");
+            add_nested(&head, "\\e[", "m");
+        }
+        strbuf_adds(&head, "abcdefgh\n");
+        strbuf_reset(text);
+        strbuf_add(text, head.buf, head.len);
+        write_lines(&coded, text, 76, "\n");
+        strbuf_addc(text, '\n');
+    }
+}
+
+/* What is decoded is counted: behind such noise only what the text itself says is decoded, and
+ * what is encoded twice is left. */
+static void what_is_decoded_has_bounds(void **state)
+{
+    (void)state;
+    static const char once[] = " VHIwdWI0\nZG9yJjM= ", twice[] = "VkhJd2RXS\nTBaRzl5SmpNPQ== ";
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    seed = 20241123;
+    redact_add("Tr0ub4dor&3");
+    becomes(twice, "[MASKED]PQ== ");
+    write_layers_of_noise(&text);
+    strbuf_adds(&text, once);
+    strbuf_adds(&text, twice);
+    redact(&text);
+    assert_null(strstr(text.buf, "VHIwdWI0"));
+    assert_non_null(strstr(text.buf, "[MASKED]= VkhJd2RXS\nTBaRzl5SmpNPQ== "));
 }
 
 /* No more is taken than the secret and the digits that it shares. */
@@ -468,6 +579,11 @@ int main(void)
         cmocka_unit_test_teardown(broken_and_coloured, tear_down),
         cmocka_unit_test_teardown(random_secrets_in_random_forms, tear_down),
         cmocka_unit_test_teardown(short_ones_are_known_in_one_piece, tear_down),
+        cmocka_unit_test_teardown(digits_that_are_escaped_or_broken, tear_down),
+        cmocka_unit_test_teardown(a_line_that_begins_with_an_escape, tear_down),
+        cmocka_unit_test_teardown(short_ones_over_lines_of_digits, tear_down),
+        cmocka_unit_test_teardown(wide_characters_beyond_ascii, tear_down),
+        cmocka_unit_test_teardown(what_is_decoded_has_bounds, tear_down),
         cmocka_unit_test_teardown(what_is_around_is_left, tear_down),
         cmocka_unit_test_teardown(ordinary_text_stays, tear_down),
         cmocka_unit_test_teardown(what_is_hard_to_read_has_bounds, tear_down),
