@@ -35,6 +35,24 @@ static int make_storage(int fd, const struct process_user *user, struct err *err
     return file_write_beneath(fd, "storage/layer", text, strlen(text), 0600, err);
 }
 
+/* A new directory of ours, which nobody but root and us can have put another in the place of: who
+ * could, would be given what he likes. */
+static int open_own(const char *directory, int *ret_fd, struct err *err)
+{
+    struct stat st;
+    if (file_check_parents(directory, err) < 0)
+        return -1;
+    _cleanup_close_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_set_errno(err, ERR_HOST, errno, "cannot open '%s'", directory);
+    if (st.st_uid != geteuid())
+        return err_set(err, ERR_HOST, "'%s' is user %u's, who has put it there", directory,
+                       (unsigned)st.st_uid);
+    *ret_fd = fd;
+    fd = -1;
+    return 0;
+}
+
 /* Where builds have theirs, so that what keeps one from being moved keeps this one, too. */
 static int try_storage(const struct image_store *store, const char *builds,
                        const struct process_user *user, struct err *err)
@@ -44,9 +62,11 @@ static int try_storage(const struct image_store *store, const char *builds,
     _cleanup_free_ char *directory = xasprintf("%s/.berth-doctor-XXXXXX", builds);
     if (mkdtemp(directory) == NULL)
         return err_set_errno(err, ERR_HOST, errno, "cannot make a directory in '%s'", builds);
-    int r = file_open_dir(directory, &fd, err);
-    if (r == 0)
-        r = make_storage(fd, user, err);
+    if (open_own(directory, &fd, err) < 0) {
+        (void)rmdir(directory);
+        return -1;
+    }
+    int r = make_storage(fd, user, err);
     if (r == 0)
         r = image_store_try(store, user->uid, fd, "storage", err);
     (void)wipe_tree(directory, &left);
@@ -60,9 +80,8 @@ static bool is_apart(const char *directory, const char *builds)
     return stat(directory, &a) == 0 && stat(nearest, &b) == 0 && a.st_dev != b.st_dev;
 }
 
-/* Whether there is room for anything; says where it is not as much as may be taken. */
-static bool check_room(struct doctor *d, const struct image_store *store,
-                       const struct image_store_content *content)
+static bool has_room(struct doctor *d, const struct image_store *store,
+                     const struct image_store_content *content)
 {
     bool room = content->room_bytes > 0, files = content->room_files > 0;
     if (!room || !files)
@@ -70,28 +89,49 @@ static bool check_room(struct doctor *d, const struct image_store *store,
                     "nothing is kept: even without all that '%s' has, less than a tenth of its "
                     "file system's %s would be free",
                     store->directory, room ? "inodes" : "room");
-    else if (content->room_bytes < store->bytes)
+    return room && files;
+}
+
+/* Where there is not as much as may be taken. */
+static void tell_room(struct doctor *d, const struct image_store *store,
+                      const struct image_store_content *content)
+{
+    if (content->room_bytes < store->bytes)
         doctor_note(d, SYMPTOM_WARN, SUBJECT, "make room, or set 'gigabytes' to what there is",
                     "'%s' may take %.1f GB, and there is room for %.1f GB if a tenth of the file "
                     "system stays free",
                     store->directory, gigabytes(store->bytes), gigabytes(content->room_bytes));
-    return room && files;
+}
+
+/* The first job makes 'buildsDir': before it nothing can have been tried there. */
+static void tell_empty(struct doctor *d, const struct image_store *store, const char *builds)
+{
+    if (access(builds, F_OK) == 0)
+        doctor_note(d, SYMPTOM_OK, SUBJECT, NULL, "'%s' works, and is empty", store->directory);
+    else
+        doctor_note(d, SYMPTOM_OK, SUBJECT, NULL,
+                    "'%s' is empty; it can be tried when the first job has made '%s'",
+                    store->directory, builds);
 }
 
 static void tell_content(struct doctor *d, const struct image_store *store,
                          const struct image_store_content *content)
 {
     char age[32];
-    if (content->n == 0) {
-        doctor_note(d, SYMPTOM_OK, SUBJECT, NULL, "'%s' works, and is empty", store->directory);
-        return;
-    }
     clock_age((double)(time(NULL) - content->made), age, sizeof(age));
     doctor_note(d, SYMPTOM_OK, SUBJECT, NULL,
                 "'%s' has %zu storage%s of layers, %.1f GB of %.1f GB; the oldest, '%s', was begun "
                 "%s ago",
                 store->directory, content->n, content->n == 1 ? "" : "s", gigabytes(content->bytes),
                 gigabytes(store->bytes), content->oldest, age);
+}
+
+static void say_apart(struct doctor *d, const struct image_store *store, const char *builds)
+{
+    doctor_note(d, SYMPTOM_FAIL, SUBJECT, ONE_FILE_SYSTEM,
+                "'%s' would be in another file system than '%s', from where nothing can be moved "
+                "to it",
+                store->directory, builds);
 }
 
 /* One that a build will make. */
@@ -103,37 +143,47 @@ static void check_absent(struct doctor *d, const struct image_store *store, cons
     if (file_check_parents(inside, &err) < 0)
         doctor_note(d, SYMPTOM_FAIL, SUBJECT, NOTHING_KEPT, "%s", err.message);
     else if (is_apart(nearest, builds))
-        doctor_note(d, SYMPTOM_FAIL, SUBJECT, ONE_FILE_SYSTEM,
-                    "'%s' would be in another file system than '%s', from where nothing can be "
-                    "moved to it",
-                    store->directory, builds);
+        say_apart(d, store, builds);
     else
         doctor_note(d, SYMPTOM_OK, SUBJECT, NULL, "'%s' will be made by the first build",
                     store->directory);
 }
 
-/* The first job makes 'buildsDir', so that before it nothing can be tried there. */
-static int try_moves(struct doctor *d, const struct image_store *store, const char *builds,
-                     const struct process_user *user)
+/* Where 'buildsDir' is not there yet, only whether it will be in the same file system. */
+static bool check_moves(struct doctor *d, const struct image_store *store, const char *builds,
+                        const struct process_user *user)
 {
     _cleanup_err_ struct err err = ERR_INIT;
-    if (access(builds, F_OK) < 0 || try_storage(store, builds, user, &err) == 0)
-        return 0;
-    doctor_note(d, SYMPTOM_FAIL, SUBJECT, ONE_FILE_SYSTEM,
+    bool there = access(builds, F_OK) == 0, apart = is_apart(store->directory, builds);
+    if (!there && apart)
+        say_apart(d, store, builds);
+    if (!there)
+        return !apart;
+    if (try_storage(store, builds, user, &err) == 0)
+        return true;
+    doctor_note(d, SYMPTOM_FAIL, SUBJECT, apart ? ONE_FILE_SYSTEM : NOTHING_KEPT,
                 "what a build in '%s' leaves cannot be moved to '%s' and back, so nothing is kept: "
                 "%s",
                 builds, store->directory, err.message);
-    return -1;
+    return false;
 }
 
+/* A disk that is full is what else would keep anything from being moved, and is said as such. */
 static void check_present(struct doctor *d, const struct image_store *store, const char *builds,
                           const struct process_user *user)
 {
     _cleanup_image_store_content_ struct image_store_content content = { .n = 0 };
     _cleanup_err_ struct err err = ERR_INIT;
-    if (image_store_look(store, &content, &err) < 0)
+    if (image_store_look(store, &content, &err) < 0) {
         doctor_note(d, SYMPTOM_FAIL, SUBJECT, NOTHING_KEPT, "%s", err.message);
-    else if (try_moves(d, store, builds, user) == 0 && check_room(d, store, &content))
+        return;
+    }
+    if (!has_room(d, store, &content) || !check_moves(d, store, builds, user))
+        return;
+    tell_room(d, store, &content);
+    if (content.n == 0)
+        tell_empty(d, store, builds);
+    else
         tell_content(d, store, &content);
 }
 

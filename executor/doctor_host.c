@@ -38,11 +38,22 @@ static bool others_may_write(const char *path)
            (st.st_mode & S_ISVTX) == 0;
 }
 
+/* Whoever has a directory can move away what root makes in it. */
+static bool is_anothers(const char *path, unsigned *ret_uid)
+{
+    struct stat st;
+    if (stat(path, &st) < 0 || st.st_uid == 0 || st.st_uid == geteuid())
+        return false;
+    *ret_uid = st.st_uid;
+    return true;
+}
+
 static void check_directory(struct doctor *d, const char *subject, const char *path)
 {
     _cleanup_free_ char *nearest = doctor_nearest_directory(path);
     _cleanup_err_ struct err err = ERR_INIT;
     bool there = strcmp(nearest, path) == 0;
+    unsigned uid;
     if (others_may_write(nearest)) {
         _cleanup_free_ char *cure = xasprintf("run 'chmod go-w %s'", nearest);
         doctor_note(d, SYMPTOM_FAIL, subject, cure,
@@ -55,6 +66,13 @@ static void check_directory(struct doctor *d, const char *subject, const char *p
                       "give it to it",
                       path);
         doctor_note(d, SYMPTOM_FAIL, subject, cure, "'%s' cannot be written", nearest);
+    } else if (is_anothers(nearest, &uid)) {
+        _cleanup_free_ char *cure = xasprintf(
+            "run 'chown root %s', or 'berth doctor' as the runner's user if that is who it is",
+            nearest);
+        doctor_note(d, SYMPTOM_FAIL, subject, cure,
+                    "'%s' is user %u's, who could put something else in the place of what is in it",
+                    nearest, uid);
     } else if (file_check_parents(nearest, &err) < 0) {
         doctor_note(d, SYMPTOM_FAIL, subject, NULL, "%s", err.message);
     } else {

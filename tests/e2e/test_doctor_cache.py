@@ -102,6 +102,22 @@ def test_a_directory_that_others_could_write(cached: Host) -> None:
     assert line.startswith("FAIL") and f"'{above}'" in line
 
 
+def test_builds_where_others_could_swap_what_is_tried(cached: Host, users: list[str]) -> None:
+    """As root it gives a directory to a jobs' user: no other than the one that it has made."""
+    builds = directory(cached, "builds")
+    directory(cached, "layers")
+    builds.chmod(0o777)
+    line, = said(cached)
+    assert line.startswith("FAIL") and f"'{builds}' above it is user 0's, with mode 0777" in line
+    builds.chmod(0o711)
+    os.chown(builds, pwd.getpwnam(users[0]).pw_uid, -1)
+    line, = said(cached)
+    assert line.startswith("FAIL") and f"'{builds}' above it is user" in line
+    assert list(builds.iterdir()) == []
+    assert any(line.startswith("FAIL") and f"'{builds}' is user" in line
+               for line in cached.examine().stdout.splitlines() if "  buildsDir: " in line)
+
+
 def test_users_of_whom_nobody_believes_another(cached: Host, users: list[str]) -> None:
     cached.world.config["user"] = users[0]
     line, = said(cached)
@@ -118,6 +134,34 @@ def test_another_file_system(cached: Host) -> None:
         assert line.startswith("FAIL") and "cannot be moved to" in line
         assert "which must be in the file system of 'buildsDir'" in line
         assert list(layers.iterdir()) == []
+        (cached.world.directory / "builds").rmdir()
+        line, = said(cached)
+        assert line.startswith("FAIL") and "would be in another file system than" in line
+
+
+def test_builds_that_the_first_job_makes(cached: Host) -> None:
+    """Nothing can be tried there yet, so nothing works yet."""
+    layers = directory(cached, "layers")
+    builds = cached.world.directory / "builds"
+    builds.rmdir()
+    line, = said(cached)
+    assert line.startswith(f"ok    images.cache: '{layers}' is empty") and f"'{builds}'" in line
+    assert not builds.exists()
+
+
+def test_builds_where_nothing_can_be_made(cached: Host) -> None:
+    """The cure is another directory only where two file systems are what is wrong."""
+    directory(cached, "layers")
+    builds = cached.world.directory / "builds"
+    subprocess.run(["mount", "--bind", builds, builds], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", builds], check=True)
+        line, = said(cached)
+        report = cached.examine().stdout
+    finally:
+        subprocess.run(["umount", builds], check=True)
+    assert line.startswith("FAIL") and "Read-only file system" in line
+    assert "name a directory of root's in the file system" not in report
 
 
 def test_room(cached: Host) -> None:
@@ -131,5 +175,10 @@ def test_room(cached: Host) -> None:
                               "for 0.0 GB")
         assert works == f"ok    images.cache: '{layers}' works, and is empty"
         (disk / "other").write_bytes(bytes(19 << 20))
+        full, = said(cached)
+        assert full.startswith("FAIL") and "less than a tenth of its file system's room" in full
+        with (disk / "rest").open("wb", buffering=0) as rest, pytest.raises(OSError):
+            while rest.write(bytes(4096)):
+                pass
         full, = said(cached)
         assert full.startswith("FAIL") and "less than a tenth of its file system's room" in full
