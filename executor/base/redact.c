@@ -210,19 +210,19 @@ struct kinds {
 static struct kinds look_plain(struct walk *w, const struct view *v)
 {
     size_t stretch = 0, longest = 0;
-    bool plain = true, unseen = false;
+    bool plain = true;
     struct range found;
     for (size_t at = 0; at < v->len; at++) {
         unsigned char c = (unsigned char)v->buf[at];
         stretch = is_text[c] ? stretch + 1 : 0;
         longest = stretch > longest ? stretch : longest;
         plain &= reading_is_plain(v->buf[at]) || c == '+';
-        unseen |= c == '\0' || c == '\033';
         if (patterns_begin[c] && patterns_find(v->buf, v->len, at, v->least, &found))
             note(w, v, found);
     }
     if (longest >= TEXT_MIN)
         return (struct kinds){ 0, plain ? DIGITS_KINDS_PLAIN : DIGITS_KINDS };
+    bool unseen = memchr(v->buf, '\0', v->len) != NULL || memchr(v->buf, '\033', v->len) != NULL;
     return (struct kinds){ DIGITS_KINDS_PLAIN, unseen ? DIGITS_KINDS_UNSEEN : DIGITS_KINDS_PLAIN };
 }
 
