@@ -17,11 +17,11 @@ import pytest
 
 import policed
 from world import PROJECT_ID, ROOT, Endpoint, World
+from zones import ZONE, zone_id
 
 SCHEMA = json.loads((ROOT / "config" / "environment.schema.json").read_text())
 KINDS = ("loadBalancer", "redis", "records")
 Spec = dict[str, Any]
-ZONE = "mettel-automation.net"
 OWN, BENEATH = f"${{SUBDOMAIN}}.{ZONE}", f"8527fec8.{ZONE}"
 TOKEN = "/mettel/REDIS_TOKEN"
 VALKEY = {"engine": "valkey", "engineVersion": "8.0", "cacheNodeType": "cache.t4g.micro",
@@ -86,13 +86,6 @@ def put(spec: Any, path: str, value: Any) -> None:
     for step in way:
         spec = spec.setdefault(step, {})
     spec[last] = value
-
-
-def zone_id(world: World) -> str:
-    """The id of the public zone, by which it is known alone there."""
-    zones = world.aws.client("route53").list_hosted_zones_by_name(DNSName=ZONE)["HostedZones"]
-    [zone] = [z for z in zones if z["Name"] == f"{ZONE}." and not z["Config"]["PrivateZone"]]
-    return str(zone["Id"].rpartition("/")[2])
 
 
 LB, TG = "alb.load_balancer/loadBalancer", "alb.target_group/mts-grafana"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from world import BRANCH, ENVIRONMENT, PROJECT_ID, World
+from zones import ZONE, zone_id
 
-ZONE = "mettel-automation.net"
 OWN = f"8527fec8.{ZONE}"
 OWNER = (f'"heritage=berth,Environment={ENVIRONMENT},berth:project={PROJECT_ID},'
          f'berth:ref={BRANCH},berth:name=%s"')
@@ -38,11 +38,6 @@ def write(world: World, records: dict[str, Any], **rest: Any) -> None:
 def limit(world: World, **limits: Any) -> None:
     world.config["projects"][str(PROJECT_ID)]["limits"] = {"ephemeral": limits}
     world.write_config()
-
-
-def zone_id(world: World, name: str = ZONE) -> str:
-    zones = world.aws.client("route53").list_hosted_zones_by_name(DNSName=name)["HostedZones"]
-    return str(zones[0]["Id"].rpartition("/")[2])
 
 
 def listed(world: World, zone: str | None = None) -> dict[tuple[str, str], dict[str, Any]]:
