@@ -111,6 +111,7 @@ static void base64_at_any_offset(void **state)
     becomes("c2VjcmV0LXZhbHVl", "[MASKED]");        /* secret-value */
     becomes("YXNlY3JldC12YWx1ZWI=", "Y[MASKED]I="); /* asecret-valueb */
     becomes("YWFzZWNyZXQtdmFsdWU=", "YW[MASKED]="); /* aasecret-value */
+    becomes("Qc2VjcmV0LXZhbHVl", "Q[MASKED]");      /* after a digit that is not its own */
     becomes("c2VjcmV0\nLXZhbHVl", "[MASKED]");      /* in lines */
     becomes("c2VjcmV0%4CXZhbHVl", "[MASKED]");      /* in a URL */
 }
