@@ -90,20 +90,17 @@ static int region_connect(struct session *s, double seconds, struct err *err)
 
 static bool is_silent(struct session *home, const char *region)
 {
-    bool found = false;
     uv_mutex_lock(&home->mutex);
-    for (size_t i = 0; i < home->silent.n; i++)
-        found = found || strcmp(home->silent.v[i], region) == 0;
+    bool found = strlist_has(&home->silent, region);
     uv_mutex_unlock(&home->mutex);
     return found;
 }
 
 void session_note_silence(struct session *home, const char *region)
 {
-    if (is_silent(home, region))
-        return;
     uv_mutex_lock(&home->mutex);
-    strlist_add(&home->silent, region);
+    if (!strlist_has(&home->silent, region))
+        strlist_add(&home->silent, region);
     uv_mutex_unlock(&home->mutex);
 }
 

@@ -7,21 +7,7 @@
 
 #include "executor/base/json.h"
 #include "executor/base/redact.h"
-
-static void becomes(const char *text, const char *expected)
-{
-    _cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
-    strbuf_adds(&sb, text);
-    redact(&sb);
-    assert_string_equal(sb.buf, expected);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    redact_release();
-    return 0;
-}
+#include "tests/unit/redacting.h"
 
 struct form {
     const char *text, *left;
@@ -320,25 +306,25 @@ static void many_secrets_and_a_long_line(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(every_form_of_a_secret, tear_down),
-        cmocka_unit_test_teardown(quoted_for_others, tear_down),
-        cmocka_unit_test_teardown(base64_at_any_offset, tear_down),
-        cmocka_unit_test_teardown(both_alphabets_of_base64, tear_down),
-        cmocka_unit_test_teardown(encoded_after_it_was_escaped, tear_down),
-        cmocka_unit_test_teardown(beside_half_an_escape, tear_down),
-        cmocka_unit_test_teardown(secrets_that_hold_escapes, tear_down),
-        cmocka_unit_test_teardown(characters_beyond_the_basic_plane, tear_down),
-        cmocka_unit_test_teardown(one_of_several_lines, tear_down),
-        cmocka_unit_test_teardown(broken_over_lines, tear_down),
-        cmocka_unit_test_teardown(what_overlaps_goes_whole, tear_down),
-        cmocka_unit_test_teardown(the_blanks_around_are_not_part_of_it, tear_down),
-        cmocka_unit_test_teardown(short_ones_are_no_secrets, tear_down),
-        cmocka_unit_test_teardown(short_ones_of_several_lines_are_no_secrets, tear_down),
-        cmocka_unit_test_teardown(passwords_of_urls, tear_down),
-        cmocka_unit_test_teardown(nothing_to_hide, tear_down),
-        cmocka_unit_test_teardown(ambiguity_has_bounds, tear_down),
-        cmocka_unit_test_teardown(a_tree_stays_json, tear_down),
-        cmocka_unit_test_teardown(many_secrets_and_a_long_line, tear_down),
+        cmocka_unit_test_teardown(every_form_of_a_secret, redacting_teardown),
+        cmocka_unit_test_teardown(quoted_for_others, redacting_teardown),
+        cmocka_unit_test_teardown(base64_at_any_offset, redacting_teardown),
+        cmocka_unit_test_teardown(both_alphabets_of_base64, redacting_teardown),
+        cmocka_unit_test_teardown(encoded_after_it_was_escaped, redacting_teardown),
+        cmocka_unit_test_teardown(beside_half_an_escape, redacting_teardown),
+        cmocka_unit_test_teardown(secrets_that_hold_escapes, redacting_teardown),
+        cmocka_unit_test_teardown(characters_beyond_the_basic_plane, redacting_teardown),
+        cmocka_unit_test_teardown(one_of_several_lines, redacting_teardown),
+        cmocka_unit_test_teardown(broken_over_lines, redacting_teardown),
+        cmocka_unit_test_teardown(what_overlaps_goes_whole, redacting_teardown),
+        cmocka_unit_test_teardown(the_blanks_around_are_not_part_of_it, redacting_teardown),
+        cmocka_unit_test_teardown(short_ones_are_no_secrets, redacting_teardown),
+        cmocka_unit_test_teardown(short_ones_of_several_lines_are_no_secrets, redacting_teardown),
+        cmocka_unit_test_teardown(passwords_of_urls, redacting_teardown),
+        cmocka_unit_test_teardown(nothing_to_hide, redacting_teardown),
+        cmocka_unit_test_teardown(ambiguity_has_bounds, redacting_teardown),
+        cmocka_unit_test_teardown(a_tree_stays_json, redacting_teardown),
+        cmocka_unit_test_teardown(many_secrets_and_a_long_line, redacting_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
