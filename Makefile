@@ -260,10 +260,14 @@ check-fuzz:
 	@$(MAKE) --no-print-directory $(FUZZ_BUILD) fuzz-programs
 	@$(PYTHON) tests/fuzz/run --seconds 2 --ephemeral $(FUZZ_NAMES)
 
-.PHONY: demo bench check-stage check-bench chaos check-chaos
-# Everything that can go wrong, at every call (long); check-chaos is what 60 s allow of it.
+.PHONY: demo bench check-stage check-bench chaos chaos-cases chaos-patience check-chaos
+# Everything that can go wrong, at every call (long); check-chaos is what 60 s allow of it. Beside it,
+# what lasts for minutes by the clock, all of them waiting.
 chaos: deps all
+	@$(MAKE) --no-print-directory -j2 chaos-cases chaos-patience
+chaos-cases:
 	@$(PYTHON) tests/chaos/run
+chaos-patience:
 	@$(PYTEST_QUICK) tests/e2e/patience
 check-chaos: all
 	@$(PYTHON) tests/chaos/run --seconds 60 --least 6
