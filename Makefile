@@ -63,7 +63,8 @@ SMALL_SRC  = $(wildcard executor/base/*.c) \
 FULL_SRC   = $(addprefix executor/,environment.c check.c cli.c deploy.c destroy.c errand.c \
                artifact.c artifact_page.c artifact_summary.c artifact_graph.c artifact_timeline.c \
                iampolicy.c lock.c outputs.c grafanawork.c watch.c toolwork.c capture.c status.c console.c gitlab.c adopt.c fleet.c list.c sweep.c \
-               doctor.c doctor_runner.c doctor_host.c doctor_user.c doctor_tools.c doctor_cache.c doctor_aws.c) \
+               doctor.c doctor_runner.c doctor_host.c doctor_user.c doctor_bench.c doctor_tools.c doctor_cache.c \
+               doctor_aws.c) \
              $(wildcard executor/engine/*.c drivers/*.c drivers/aws/*.c)
 MAINS      = config prepare run cleanup drive
 obj        = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)))

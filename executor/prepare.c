@@ -85,7 +85,7 @@ static int try_as_user(const struct jobuser *user, struct err *err)
     struct process_end end = { .code = -1 };
     _cleanup_err_ struct err cause = ERR_INIT;
     const struct script_tool tool = { .argv = argv };
-    if (script_run_tool(&tool, &end, &cause) == 0 && end.code == 0 && !end.signalled)
+    if (script_run_tool(user, &tool, &end, &cause) == 0 && end.code == 0 && !end.signalled)
         return 0;
     if (end.signalled)
         return err_set(err, ERR_CANCELLED, "told to stop while trying what scripts need");

@@ -256,19 +256,18 @@ static int clear_user(const struct jobuser *user, struct err *err)
     return 0;
 }
 
-int script_run_tool(const struct script_tool *tool, struct process_end *ret, struct err *err)
+int script_run_tool(const struct jobuser *user, const struct script_tool *tool,
+                    struct process_end *ret, struct err *err)
 {
-    _cleanup_jobuser_ struct jobuser user = JOBUSER_INIT;
     _cleanup_strlist_ struct strlist env = STRLIST_INIT;
-    if (check_program(tool->argv[0], err) < 0 || jobuser_of_job(NULL, &user, err) < 0 ||
-        (tool->handed != 0 && clear_user(&user, err) < 0))
+    if (check_program(tool->argv[0], err) < 0 || (tool->handed != 0 && clear_user(user, err) < 0))
         return -1;
-    script_environment(&user, NULL, &env);
-    if (tool->namespace_root && user.name != NULL)
-        usernamespace_environment(&user.ids, &env);
+    script_environment(user, NULL, &env);
+    if (tool->namespace_root && user->name != NULL)
+        usernamespace_environment(&user->ids, &env);
     override_environment(tool->env, &env);
     _cleanup_free_ char *of = xasprintf("'%s'", tool->argv[0]);
-    return run_as(&user, tool, &env, of, ret, err);
+    return run_as(user, tool, &env, of, ret, err);
 }
 
 int script_run(const char *path, const cJSON *outputs, struct process_end *ret, struct err *err)

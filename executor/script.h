@@ -32,10 +32,11 @@ struct script_tool {
 };
 
 /*
- * Runs it as the job's scripts run: user, sandbox, environment, no other descriptors. What it
+ * Runs it as the user's scripts run: user, sandbox, environment, no other descriptors. What it
  * leaves running is ended. ERR_NOT_FOUND if the host has no such program.
  */
-int script_run_tool(const struct script_tool *tool, struct process_end *ret, struct err *err);
+int script_run_tool(const struct jobuser *user, const struct script_tool *tool,
+                    struct process_end *ret, struct err *err);
 
 /* The environment of a script as KEY=VALUE entries, added to *ret; `user` may be NULL. */
 void script_environment(const struct jobuser *user, const cJSON *outputs, struct strlist *ret);

@@ -52,8 +52,8 @@ static int judge_end(const struct tool_call *call, const struct process_end *end
     return 0;
 }
 
-static int run(const struct tool_job *job, const struct tool_call *call, struct tool_end *ret,
-               struct err *err)
+int tool_run_as(const struct jobuser *user, const struct tool_job *job,
+                const struct tool_call *call, struct tool_end *ret, struct err *err)
 {
     _cleanup_free_ char *directory = NULL;
     _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
@@ -74,7 +74,7 @@ static int run(const struct tool_job *job, const struct tool_call *call, struct 
         .cancel = job->cancel,
         .namespace_root = call->namespace_root,
     };
-    int r = script_run_tool(&tool, &ended, err);
+    int r = script_run_tool(user, &tool, &ended, err);
     capture_end(&capture);
     if (r < 0)
         return -1;
@@ -83,6 +83,15 @@ static int run(const struct tool_job *job, const struct tool_call *call, struct 
     *ret = end;
     end = (struct tool_end)TOOL_END_INIT;
     return judge_end(call, &ended, err);
+}
+
+static int run(const struct tool_job *job, const struct tool_call *call, struct tool_end *ret,
+               struct err *err)
+{
+    _cleanup_jobuser_ struct jobuser user = JOBUSER_INIT;
+    if (jobuser_of_job(NULL, &user, err) < 0)
+        return -1;
+    return tool_run_as(&user, job, call, ret, err);
 }
 
 int tool_work(const struct toolwork *work, struct err *err)

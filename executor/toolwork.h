@@ -11,6 +11,7 @@
 #include "executor/dispatch.h"
 #include "executor/engine/spec.h"
 #include "executor/job.h"
+#include "executor/jobuser.h"
 
 /* Everything is the caller's. */
 struct toolwork {
@@ -26,6 +27,10 @@ struct toolwork {
     struct session *session;       /* likewise */
 };
 
+/* struct tool_job's `run` for programs that run as a user, whom all directories of `user` belong
+ * to. */
+int tool_run_as(const struct jobuser *user, const struct tool_job *job,
+                const struct tool_call *call, struct tool_end *ret, struct err *err);
 /* Does the job. ERR_CANCELLED if it was cancelled, whatever has become of it. */
 int tool_work(const struct toolwork *work, struct err *err);
 

@@ -188,9 +188,9 @@ def test_tools_that_jobs_may_need(host: Host) -> None:
     host.write()
     done = host.examine()
     lines = done.stdout.splitlines()
-    assert "warn  tools.linter: there is no program 'no-linter'; if jobs are to need it, install it " \
-        "(Debian's package 'pycodestyle'), or name another one as 'tools.linter' in the host config" \
-        in lines, done.stdout
+    assert "warn  tools.linter: there is no program 'no-linter' in PATH; if jobs are to need it, " \
+        "install it (Debian's package 'pycodestyle'), or name another one as 'tools.linter' in the " \
+        "host config" in lines, done.stdout
     assert f"ok    tools.terraform: '{host.bin}/tf' works" in lines
     assert any(line.startswith(f"warn  tools.coverage: '{host.bin}/broken' does not work: it ended "
                                "with 3 and no such module; ") for line in lines), done.stdout

@@ -28,7 +28,7 @@ OWN = 7
 FRAME = 10
 # Where what is said is of no job and no command.
 ELSEWHERE = ("doctor.c", "doctor_aws.c", "doctor_host.c", "doctor_runner.c", "doctor_user.c",
-             "doctor_tools.c", "doctor_cache.c")
+             "doctor_bench.c", "doctor_tools.c", "doctor_cache.c")
 # Said of berth itself; headers and variables.
 UNTOLD = ("ERR_BUG", "&headers", "headers,", "env,")
 
