@@ -99,9 +99,15 @@ int image_builder_run(const struct image *im, const struct strlist *arguments, i
 /* Whether it works with its storage, as the job's user; *ret_said, the caller's, is what it says.
  * ERR_CANCELLED. */
 int image_builder_try(const struct image *im, bool *ret, char **ret_said, struct err *err);
+/* Likewise whether it builds the least that is an image of more than one layer, im->local.
+ * ERR_HOST, ERR_TIMEOUT, ERR_CANCELLED. */
+int image_builder_try_build(const struct image *im, struct err *err);
+/* The words that a build begins with. */
+void image_add_build(const struct image *im, struct strlist *arguments);
 /* How long it may take to build, to pull and to push: the host config's "buildSeconds". */
 unsigned image_seconds(const struct image *im);
-/* struct tool_driver's: builds an image of one file. */
+/* struct tool_driver's: builds an image, which is called: */
+#define IMAGE_TRIED "localhost/berth-doctor:tried"
 int image_attempt(const struct tool_job *job, char **ret, struct err *err);
 /* Removes what the job has left of images on the host, also after a cancel. What fails is said. */
 void image_builder_clean(const struct image *im);
@@ -153,7 +159,8 @@ void image_cache_keep(struct image *im);
 /*
  * After a build that has ended with `code`: whether to build once more, now on an empty storage.
  * That is so where the disk is full, and all layers make room, and where what the builder has ended
- * for may be the storage, which is put aside. Says which.
+ * for may be the storage, which is put aside, or is that it cannot build by layers here at all.
+ * Says which.
  */
 bool image_cache_yields(struct image *im, int code);
 /*
@@ -162,6 +169,15 @@ bool image_cache_yields(struct image *im, int code);
  * was wrong, such as a registry that does not answer, and it is there again, to be kept.
  */
 void image_cache_judge(struct image *im, int r, int code);
+
+/* For berth doctor: whether builds can use a storage of layers that lies in job->tmp. */
+enum image_cache_use {
+    IMAGE_CACHE_USED,
+    IMAGE_CACHE_UNUSABLE, /* they build as if there were none: *ret_why, the caller's, says why */
+    IMAGE_CACHE_NEEDLESS, /* the builder keeps its own */
+    IMAGE_CACHE_UNKNOWN,  /* nothing builds images here, with layers or without */
+};
+enum image_cache_use image_cache_attempt(const struct tool_job *job, char **ret_why);
 
 /* --- image_login.c ---------------------------------------------------------------------------- */
 

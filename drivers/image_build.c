@@ -49,24 +49,13 @@ static void add_pull(const struct image *im, struct strlist *arguments)
     }
 }
 
-/* podman keeps layers if it is not told, each of them a copy of the whole where none are kept
- * (podman-build(1), --layers). */
-static void add_layers(const struct image *im, struct strlist *arguments)
-{
-    if (im->program != IMAGE_DOCKER)
-        strlist_addf(arguments, "--layers=%s", im->layers.storage != NULL ? "true" : "false");
-}
-
 static void build_arguments(const struct image *im, struct strlist *arguments)
 {
     const cJSON *module = im->job->module, *arg;
-    strlist_add(arguments, "build");
-    if (im->program != IMAGE_DOCKER)
-        strlist_add(arguments, "--isolation=chroot");
+    image_add_build(im, arguments);
     strlist_addf(arguments, "--file=%s", im->file);
     strlist_addf(arguments, "--tag=%s", im->local);
     add_pull(im, arguments);
-    add_layers(im, arguments);
     image_add_certificates(im, arguments);
     cJSON_ArrayForEach (arg, json_get(module, "args"))
         strlist_addf(arguments, "--build-arg=%s=%s", arg->string, arg->valuestring);

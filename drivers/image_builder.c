@@ -14,6 +14,8 @@
  */
 #include "drivers/image.h"
 
+#include <unistd.h>
+
 #include "executor/base/file.h"
 #include "executor/base/log.h"
 #include "executor/base/process.h"
@@ -240,32 +242,58 @@ void image_builder_clean(const struct image *im)
         log_warn("the image is still on the host: %s: %s", words.v[0], said);
 }
 
-static int build_nothing(const struct image *im, struct err *err)
+/* podman keeps layers if it is not told, each of them a copy of the whole where none are kept
+ * (podman-build(1), --layers). */
+void image_add_build(const struct image *im, struct strlist *arguments)
 {
-    static const char text[] = "FROM scratch\nCOPY Dockerfile /\n";
+    strlist_add(arguments, "build");
+    if (im->program == IMAGE_DOCKER)
+        return;
+    strlist_add(arguments, "--isolation=chroot");
+    strlist_addf(arguments, "--layers=%s", im->layers.storage != NULL ? "true" : "false");
+}
+
+/* The second step has the first one's layer below its own. */
+static int write_trial(int tmp, const char *name, struct err *err)
+{
+    _cleanup_free_ char *text = xasprintf("FROM scratch\nCOPY %s /one\nCOPY %s /two\n", name, name);
+    return file_write_beneath(tmp, name, text, strlen(text), 0644, err);
+}
+
+static int build_trial(const struct image *im, const char *name, struct err *err)
+{
     _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
     _cleanup_strlist_ struct strlist arguments = STRLIST_INIT;
-    strlist_add(&arguments, "build");
-    if (im->program != IMAGE_DOCKER)
-        strlist_add(&arguments, "--isolation=chroot");
+    image_add_build(im, &arguments);
+    strlist_addf(&arguments, "--file=%s/%s", im->job->tmp, name);
     strlist_addf(&arguments, "--tag=%s", im->local);
-    strlist_add(&arguments, ".");
-    if (file_write_beneath(im->job->checkout, "Dockerfile", text, strlen(text), 0644, err) < 0 ||
-        image_builder_run(im, &arguments, 0, PROBE_SECONDS, &end, err) < 0)
+    strlist_add(&arguments, im->job->tmp);
+    if (image_builder_run(im, &arguments, 0, PROBE_SECONDS, &end, err) < 0)
         return -1;
     _cleanup_free_ char *said = tool_last_line(&end);
     return end.code == 0 ? 0
                          : err_set(err, ERR_HOST, "'%s' builds no image: %s", im->words.v[0], said);
 }
 
+int image_builder_try_build(const struct image *im, struct err *err)
+{
+    _cleanup_free_ char *name = random_name("trial-", 8);
+    _cleanup_close_ int tmp = -1;
+    if (file_open_dir(im->job->tmp, &tmp, err) < 0 || write_trial(tmp, name, err) < 0)
+        return -1;
+    int r = build_trial(im, name, err);
+    (void)unlinkat(tmp, name, 0);
+    return r;
+}
+
 int image_attempt(const struct tool_job *job, char **ret, struct err *err)
 {
     _cleanup_image_ struct image im = IMAGE_INIT;
     im.job = job;
-    im.local = xstrdup("localhost/berth-doctor:tried");
+    im.local = xstrdup(IMAGE_TRIED);
     if (image_builder_find(&im, err) < 0)
         return -1;
-    int r = build_nothing(&im, err);
+    int r = image_builder_try_build(&im, err);
     if (r == 0)
         *ret = xasprintf("'%s' builds images", im.words.v[0]);
     image_builder_clean(&im);

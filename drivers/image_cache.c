@@ -183,6 +183,16 @@ static void put_back(struct image *im)
     im->layers.warm = true;
 }
 
+/* No storage at all. */
+static void do_without(struct image *im, const char *said)
+{
+    log_warn("built without layers of earlier builds: '%s' does not work with the storage driver "
+             "'overlay' here, which takes Linux 5.11: %s",
+             im->words.v[0], said);
+    image_builder_clean(im);
+    image_layers_release(&im->layers);
+}
+
 static int open_storage(struct image *im, struct err *err)
 {
     _cleanup_free_ char *said = NULL, *again = NULL;
@@ -195,13 +205,8 @@ static int open_storage(struct image *im, struct err *err)
         if (image_builder_try(im, &works, &again, err) < 0)
             return -1;
     }
-    if (works)
-        return 0;
-    log_warn("built without layers of earlier builds: '%s' does not work with the storage driver "
-             "'overlay' here, which takes Linux 5.11: %s",
-             im->words.v[0], again != NULL ? again : said);
-    image_builder_clean(im);
-    image_layers_release(&im->layers);
+    if (!works)
+        do_without(im, again != NULL ? again : said);
     return 0;
 }
 
@@ -283,8 +288,23 @@ static bool make_room(const struct image *im)
     return removed;
 }
 
+/* A builder may find out that it cannot mount a layer when it first does, and not before: where the
+ * kernel has no overlay for it, it takes fuse-overlayfs for granted (containers-storage.conf(5),
+ * "mount_program"). What is tried is tried beside the storage, which is to be kept if that works.
+ */
+static bool builds_by_layers(struct image *im, struct err *err)
+{
+    put_aside(im);
+    if (image_builder_try_build(im, err) < 0 && err->class != ERR_CANCELLED)
+        return false;
+    put_back(im);
+    im->layers.warm = false;
+    return true;
+}
+
 bool image_cache_yields(struct image *im, int code)
 {
+    _cleanup_err_ struct err failure = ERR_INIT;
     if (im->layers.storage == NULL || cancel_is_set(im->job->cancel))
         return false;
     if (disk_is_full(im)) {
@@ -299,6 +319,9 @@ bool image_cache_yields(struct image *im, int code)
         log_warn("it may be for the layers of earlier builds that this has failed: the image is "
                  "built once more without");
         put_aside(im);
+    } else if (!im->layers.warm && im->layers.aside == NULL && code == CODE_OF_BUILDER &&
+               !builds_by_layers(im, &failure)) {
+        do_without(im, failure.message);
     } else {
         return false;
     }
@@ -320,4 +343,35 @@ void image_cache_judge(struct image *im, int r, int code)
     im->layers.storage = steal_ptr(&im->layers.aside);
     image_builder_clean(im);
     im->layers.storage = steal_ptr(&good);
+}
+
+/* --- for who looks on --------------------------------------------------------------------------
+ */
+
+/* What it has built goes in any case. */
+static int try_once(const struct image *im, struct err *err)
+{
+    int r = image_builder_try_build(im, err);
+    image_builder_clean(im);
+    return r;
+}
+
+enum image_cache_use image_cache_attempt(const struct tool_job *job, char **ret_why)
+{
+    _cleanup_image_ struct image im = IMAGE_INIT;
+    _cleanup_err_ struct err with = ERR_INIT, without = ERR_INIT;
+    im.job = job;
+    im.local = xstrdup(IMAGE_TRIED);
+    if (image_builder_find(&im, &without) < 0)
+        return IMAGE_CACHE_UNKNOWN;
+    if (im.program == IMAGE_DOCKER)
+        return IMAGE_CACHE_NEEDLESS;
+    begin_anew(&im);
+    if (try_once(&im, &with) == 0)
+        return IMAGE_CACHE_USED;
+    image_layers_release(&im.layers);
+    if (try_once(&im, &without) < 0)
+        return IMAGE_CACHE_UNKNOWN;
+    *ret_why = steal_ptr(&with.message);
+    return IMAGE_CACHE_UNUSABLE;
 }

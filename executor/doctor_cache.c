@@ -5,7 +5,6 @@
  * long as the first: so that is what fails here, and a little room is a warning.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,10 +13,13 @@
 #include "executor/account.h"
 #include "executor/base/file.h"
 #include "executor/doctor.h"
-#include "executor/wipe.h"
+#include "executor/doctor_bench.h"
 
-#define SUBJECT         "images.cache"
-#define NOTHING_KEPT    "correct that: until then every build begins from nothing"
+#define SUBJECT      "images.cache"
+#define NOTHING_KEPT "correct that: until then every build begins from nothing"
+#define OVERLAY_NEEDS                                                                              \
+    "that takes Linux 5.11, 'unshare' in PATH, and a file system that overlayfs can be mounted "   \
+    "upon, such as ext4 or xfs, but neither overlayfs nor NFS"
 #define ONE_FILE_SYSTEM "name a directory of root's in the file system of 'buildsDir'"
 
 static double gigabytes(int64_t bytes)
@@ -35,42 +37,14 @@ static int make_storage(int fd, const struct process_user *user, struct err *err
     return file_write_beneath(fd, "storage/layer", text, strlen(text), 0600, err);
 }
 
-/* A new directory of ours, which nobody but root and us can have put another in the place of: who
- * could, would be given what he likes. */
-static int open_own(const char *directory, int *ret_fd, struct err *err)
-{
-    struct stat st;
-    if (file_check_parents(directory, err) < 0)
-        return -1;
-    _cleanup_close_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return err_set_errno(err, ERR_HOST, errno, "cannot open '%s'", directory);
-    if (st.st_uid != geteuid())
-        return err_set(err, ERR_HOST, "'%s' is user %u's, who has put it there", directory,
-                       (unsigned)st.st_uid);
-    *ret_fd = fd;
-    fd = -1;
-    return 0;
-}
-
 /* Where builds have theirs, so that what keeps one from being moved keeps this one, too. */
-static int try_storage(const struct image_store *store, const char *builds,
-                       const struct process_user *user, struct err *err)
+static int try_storage(const struct image_store *store, const struct doctor_bench *bench,
+                       struct err *err)
 {
-    _cleanup_err_ struct err left = ERR_INIT;
-    _cleanup_close_ int fd = -1;
-    _cleanup_free_ char *directory = xasprintf("%s/.berth-doctor-XXXXXX", builds);
-    if (mkdtemp(directory) == NULL)
-        return err_set_errno(err, ERR_HOST, errno, "cannot make a directory in '%s'", builds);
-    if (open_own(directory, &fd, err) < 0) {
-        (void)rmdir(directory);
-        return -1;
-    }
-    int r = make_storage(fd, user, err);
-    if (r == 0)
-        r = image_store_try(store, user->uid, fd, "storage", err);
-    (void)wipe_tree(directory, &left);
-    return r;
+    const struct process_user *user = &bench->user.ids;
+    return make_storage(bench->directory_fd, user, err) < 0
+               ? -1
+               : image_store_try(store, user->uid, bench->directory_fd, "storage", err);
 }
 
 static bool is_apart(const char *directory, const char *builds)
@@ -134,6 +108,60 @@ static void say_apart(struct doctor *d, const struct image_store *store, const c
                 store->directory, builds);
 }
 
+/* As a build does, in a storage that lies where theirs lie. */
+static bool check_use(struct doctor *d, const struct image_store *store, const char *builds,
+                      const struct doctor_bench *bench)
+{
+    const struct tool_job job = doctor_bench_job(bench);
+    _cleanup_free_ char *why = NULL;
+    enum image_cache_use use = image_cache_attempt(&job, &why);
+    if (use == IMAGE_CACHE_UNUSABLE)
+        doctor_note(d, SYMPTOM_FAIL, SUBJECT, OVERLAY_NEEDS,
+                    "nothing is kept: of images that user '%s' builds in '%s' no layers can be "
+                    "used, so each is built from nothing: %s",
+                    bench->user.name, builds, why);
+    else if (use == IMAGE_CACHE_NEEDLESS)
+        doctor_note(d, SYMPTOM_WARN, SUBJECT,
+                    "take it out of the host config, or name another 'builder'",
+                    "nothing is kept in '%s': what builds images here is docker, whose daemon "
+                    "keeps its own layers",
+                    store->directory);
+    else if (use == IMAGE_CACHE_UNKNOWN)
+        doctor_note(d, SYMPTOM_WARN, SUBJECT, "see what is said of 'builder'",
+                    "whether builds can use '%s' is not known: no image can be built in '%s'",
+                    store->directory, builds);
+    return use == IMAGE_CACHE_USED;
+}
+
+/* Where 'buildsDir' is not there yet, only whether it will be in the same file system. */
+static bool check_future(struct doctor *d, const struct image_store *store, const char *builds)
+{
+    bool apart = is_apart(store->directory, builds);
+    if (apart)
+        say_apart(d, store, builds);
+    return !apart;
+}
+
+static bool check_builds(struct doctor *d, const struct image_store *store, const char *builds)
+{
+    _cleanup_doctor_bench_ struct doctor_bench bench = DOCTOR_BENCH_INIT;
+    _cleanup_free_ char *directory = xasprintf("%s/.berth-doctor-XXXXXX", builds);
+    _cleanup_err_ struct err err = ERR_INIT;
+    bool there = access(store->directory, F_OK) == 0;
+    if (access(builds, F_OK) < 0)
+        return check_future(d, store, builds);
+    if (doctor_bench_init(&bench, d->host.json, directory, &err) < 0 ||
+        (there && try_storage(store, &bench, &err) < 0)) {
+        doctor_note(d, SYMPTOM_FAIL, SUBJECT,
+                    is_apart(store->directory, builds) ? ONE_FILE_SYSTEM : NOTHING_KEPT,
+                    "what a build in '%s' leaves cannot be moved to '%s' and back, so nothing is "
+                    "kept: %s",
+                    builds, store->directory, err.message);
+        return false;
+    }
+    return check_use(d, store, builds, &bench);
+}
+
 /* One that a build will make. */
 static void check_absent(struct doctor *d, const struct image_store *store, const char *builds)
 {
@@ -144,33 +172,13 @@ static void check_absent(struct doctor *d, const struct image_store *store, cons
         doctor_note(d, SYMPTOM_FAIL, SUBJECT, NOTHING_KEPT, "%s", err.message);
     else if (is_apart(nearest, builds))
         say_apart(d, store, builds);
-    else
+    else if (check_builds(d, store, builds))
         doctor_note(d, SYMPTOM_OK, SUBJECT, NULL, "'%s' will be made by the first build",
                     store->directory);
 }
 
-/* Where 'buildsDir' is not there yet, only whether it will be in the same file system. */
-static bool check_moves(struct doctor *d, const struct image_store *store, const char *builds,
-                        const struct process_user *user)
-{
-    _cleanup_err_ struct err err = ERR_INIT;
-    bool there = access(builds, F_OK) == 0, apart = is_apart(store->directory, builds);
-    if (!there && apart)
-        say_apart(d, store, builds);
-    if (!there)
-        return !apart;
-    if (try_storage(store, builds, user, &err) == 0)
-        return true;
-    doctor_note(d, SYMPTOM_FAIL, SUBJECT, apart ? ONE_FILE_SYSTEM : NOTHING_KEPT,
-                "what a build in '%s' leaves cannot be moved to '%s' and back, so nothing is kept: "
-                "%s",
-                builds, store->directory, err.message);
-    return false;
-}
-
 /* A disk that is full is what else would keep anything from being moved, and is said as such. */
-static void check_present(struct doctor *d, const struct image_store *store, const char *builds,
-                          const struct process_user *user)
+static void check_present(struct doctor *d, const struct image_store *store, const char *builds)
 {
     _cleanup_image_store_content_ struct image_store_content content = { .n = 0 };
     _cleanup_err_ struct err err = ERR_INIT;
@@ -178,7 +186,7 @@ static void check_present(struct doctor *d, const struct image_store *store, con
         doctor_note(d, SYMPTOM_FAIL, SUBJECT, NOTHING_KEPT, "%s", err.message);
         return;
     }
-    if (!has_room(d, store, &content) || !check_moves(d, store, builds, user))
+    if (!has_room(d, store, &content) || !check_builds(d, store, builds))
         return;
     tell_room(d, store, &content);
     if (content.n == 0)
@@ -207,5 +215,5 @@ void doctor_cache(struct doctor *d)
     else if (access(store.directory, F_OK) < 0)
         check_absent(d, &store, builds);
     else
-        check_present(d, &store, builds, &user);
+        check_present(d, &store, builds);
 }

@@ -6,7 +6,9 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from jobhost import make_users, remove_users
-from test_doctor import Host, host  # noqa: F401
+from jobhost import make_users, processes_of, remove_users
+from test_doctor import Host
+from world import World
+
+# A builder that takes what it is told, and ones that do not.
+WORKS = "exit 0\n"
+REFUSES = """case "$*" in *"{}"*) echo "overlay: not on this kernel" >&2; exit 125;; esac
+"""
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root keeps layers")
 
@@ -27,25 +35,47 @@ def users() -> Iterator[list[str]]:
     remove_users(names)
 
 
+class CachedHost(Host):
+    """Jobs' users can reach what is in `place`, as in /var/lib/berth."""
+
+    place: Path
+
+    def directory(self, name: str) -> Path:
+        path = self.place / name
+        path.mkdir(mode=0o711, exist_ok=True)
+        return path
+
+    def keep_in(self, path: Path) -> Path:
+        self.world.config["images"] = {"cache": {"directory": str(path), "gigabytes": 1}}
+        return path
+
+    def build_with(self, script: str, name: str = "buildah") -> None:
+        program = self.directory("bin") / name
+        program.write_text("#!/bin/sh\n" + script)
+        program.chmod(0o755)
+        self.world.config["builder"] = [str(program)]
+
+
 @pytest.fixture
-def cached(host: Host, users: list[str]) -> Host:  # noqa: F811
-    host.world.config |= {"user": users, "buildsDir": str(directory(host, "builds"))}
-    keep_in(host, host.world.directory / "layers")
-    return host
+def cached(world: World, tmp_path_factory: pytest.TempPathFactory, users: list[str]
+           ) -> Iterator[CachedHost]:
+    host = CachedHost(world, tmp_path_factory.mktemp("host"))
+    host.place = Path(tempfile.mkdtemp(prefix="berth-doctor-", dir="/var/lib"))
+    host.place.chmod(0o711)
+    world.config |= {"user": users, "buildsDir": str(host.directory("builds"))}
+    host.build_with(WORKS)
+    host.keep_in(host.place / "layers")
+    yield host
+    shutil.rmtree(host.place)
 
 
-def directory(host: Host, name: str) -> Path:  # noqa: F811
-    path = host.world.directory / name
-    path.mkdir(mode=0o700, exist_ok=True)
+def layers_of(host: CachedHost) -> Path:
+    path = host.directory("layers")
+    path.chmod(0o700)
     return path
 
 
-def keep_in(host: Host, path: Path) -> Path:  # noqa: F811
-    host.world.config["images"] = {"cache": {"directory": str(path), "gigabytes": 1}}
-    return path
-
-
-def said(host: Host) -> list[str]:  # noqa: F811
+def said(host: CachedHost) -> list[str]:
     host.write()
     done = host.examine()
     lines = [line for line in done.stdout.splitlines() if "  images.cache: " in line]
@@ -74,12 +104,12 @@ def mounted(path: Path, size: str) -> Iterator[Path]:
         subprocess.run(["umount", path], check=True)
 
 
-def test_a_cache_that_works(cached: Host, users: list[str]) -> None:
+def test_a_cache_that_works(cached: CachedHost, users: list[str]) -> None:
     """It is tried, and neither made nor changed."""
-    layers = cached.world.directory / "layers"
+    layers = cached.place / "layers"
     assert said(cached) == [f"ok    images.cache: '{layers}' will be made by the first build"]
     assert not layers.exists()
-    directory(cached, "layers")
+    layers_of(cached)
     assert said(cached) == [f"ok    images.cache: '{layers}' works, and is empty"]
     put(layers, "998.77.ephemeral.api", users[0], 1, 200)
     put(layers, "998.77.production.web", users[0], 5.1, 100)
@@ -88,24 +118,24 @@ def test_a_cache_that_works(cached: Host, users: list[str]) -> None:
         f"ok    images.cache: '{layers}' has 2 storages of layers, 0.3 GB of 1.0 GB; the oldest, "
         "'998.77.production.web', was begun 5 days ago"]
     assert sorted(layers.rglob("*")) == before
-    assert list((cached.world.directory / "builds").iterdir()) == []
+    assert list((cached.place / "builds").iterdir()) == []
 
 
-def test_a_directory_that_others_could_write(cached: Host) -> None:
-    directory(cached, "layers").chmod(0o755)
+def test_a_directory_that_others_could_write(cached: CachedHost) -> None:
+    layers_of(cached).chmod(0o755)
     line, = said(cached)
     assert line.startswith("FAIL") and "make it root's, with mode 0700" in line
-    above = directory(cached, "above")
+    above = cached.directory("above")
     above.chmod(0o777)
-    keep_in(cached, above / "layers")
+    cached.keep_in(above / "layers")
     line, = said(cached)
     assert line.startswith("FAIL") and f"'{above}'" in line
 
 
-def test_builds_where_others_could_swap_what_is_tried(cached: Host, users: list[str]) -> None:
+def test_builds_where_others_could_swap_what_is_tried(cached: CachedHost, users: list[str]) -> None:
     """As root it gives a directory to a jobs' user: no other than the one that it has made."""
-    builds = directory(cached, "builds")
-    directory(cached, "layers")
+    builds = cached.directory("builds")
+    layers_of(cached)
     builds.chmod(0o777)
     line, = said(cached)
     assert line.startswith("FAIL") and f"'{builds}' above it is user 0's, with mode 0777" in line
@@ -118,15 +148,15 @@ def test_builds_where_others_could_swap_what_is_tried(cached: Host, users: list[
                for line in cached.examine().stdout.splitlines() if "  buildsDir: " in line)
 
 
-def test_users_of_whom_nobody_believes_another(cached: Host, users: list[str]) -> None:
+def test_users_of_whom_nobody_believes_another(cached: CachedHost, users: list[str]) -> None:
     cached.world.config["user"] = users[0]
     line, = said(cached)
     assert line.startswith("FAIL") and "name a list of users as 'user'" in line
 
 
-def test_another_file_system(cached: Host) -> None:
-    with mounted(cached.world.directory / "elsewhere", "20m") as elsewhere:
-        layers = keep_in(cached, elsewhere / "layers")
+def test_another_file_system(cached: CachedHost) -> None:
+    with mounted(cached.place / "elsewhere", "20m") as elsewhere:
+        layers = cached.keep_in(elsewhere / "layers")
         line, = said(cached)
         assert line.startswith("FAIL") and "would be in another file system than" in line
         layers.mkdir(mode=0o700)
@@ -134,25 +164,25 @@ def test_another_file_system(cached: Host) -> None:
         assert line.startswith("FAIL") and "cannot be moved to" in line
         assert "which must be in the file system of 'buildsDir'" in line
         assert list(layers.iterdir()) == []
-        (cached.world.directory / "builds").rmdir()
+        (cached.place / "builds").rmdir()
         line, = said(cached)
         assert line.startswith("FAIL") and "would be in another file system than" in line
 
 
-def test_builds_that_the_first_job_makes(cached: Host) -> None:
+def test_builds_that_the_first_job_makes(cached: CachedHost) -> None:
     """Nothing can be tried there yet, so nothing works yet."""
-    layers = directory(cached, "layers")
-    builds = cached.world.directory / "builds"
+    layers = layers_of(cached)
+    builds = cached.place / "builds"
     builds.rmdir()
     line, = said(cached)
     assert line.startswith(f"ok    images.cache: '{layers}' is empty") and f"'{builds}'" in line
     assert not builds.exists()
 
 
-def test_builds_where_nothing_can_be_made(cached: Host) -> None:
+def test_builds_where_nothing_can_be_made(cached: CachedHost) -> None:
     """The cure is another directory only where two file systems are what is wrong."""
-    directory(cached, "layers")
-    builds = cached.world.directory / "builds"
+    layers_of(cached)
+    builds = cached.place / "builds"
     subprocess.run(["mount", "--bind", builds, builds], check=True)
     try:
         subprocess.run(["mount", "-o", "remount,bind,ro", builds], check=True)
@@ -164,9 +194,9 @@ def test_builds_where_nothing_can_be_made(cached: Host) -> None:
     assert "name a directory of root's in the file system" not in report
 
 
-def test_room(cached: Host) -> None:
-    with mounted(cached.world.directory / "disk", "20m") as disk:
-        layers = keep_in(cached, disk / "layers")
+def test_room(cached: CachedHost) -> None:
+    with mounted(cached.place / "disk", "20m") as disk:
+        layers = cached.keep_in(disk / "layers")
         layers.mkdir(mode=0o700)
         (disk / "builds").mkdir(mode=0o711)
         cached.world.config["buildsDir"] = str(disk / "builds")
@@ -182,3 +212,81 @@ def test_room(cached: Host) -> None:
                 pass
         full, = said(cached)
         assert full.startswith("FAIL") and "less than a tenth of its file system's room" in full
+
+
+def real(host: CachedHost) -> None:
+    """The host's own builder."""
+    del host.world.config["builder"]
+    (host.bin / "buildah").unlink()
+
+
+@pytest.mark.parametrize("sandbox", [False, True])
+def test_it_is_used_as_a_build_uses_it(cached: CachedHost, users: list[str], sandbox: bool) -> None:
+    """By the user, on the storage driver that builds have; and all of that is gone afterwards."""
+    if sandbox:
+        if shutil.which("bwrap") is None:
+            pytest.skip("there is no bwrap")
+        cached.world.config["sandbox"] = "bubblewrap"
+    real(cached)
+    layers = layers_of(cached)
+    assert said(cached) == [f"ok    images.cache: '{layers}' works, and is empty"]
+    assert list(layers.iterdir()) == [] and list((cached.place / "builds").iterdir()) == []
+    assert processes_of(users) == []
+
+
+def test_a_file_system_that_no_overlay_is_mounted_upon(cached: CachedHost, users: list[str]
+                                                       ) -> None:
+    """As that of a container is. Builds work there, but not by layers."""
+    real(cached)
+    with on_overlay(cached) as disk:
+        layers = cached.keep_in(disk / "layers")
+        cached.world.config["buildsDir"] = str(disk / "builds")
+        for directory, mode in ((layers, 0o700), (disk / "builds", 0o711)):
+            directory.mkdir()
+            directory.chmod(mode)
+        line, = said(cached)
+        assert line.startswith(f"FAIL  images.cache: nothing is kept: of images that user "
+                               f"'{users[0]}' builds in '{disk}/builds' no layers can be used")
+        assert "overlay" in line and "neither overlayfs nor NFS" in line
+        assert list((disk / "builds").iterdir()) == []
+    assert f"ok    builder: 'buildah' builds images as user '{users[0]}'" in \
+        cached.examine().stdout.splitlines()
+
+
+@contextmanager
+def on_overlay(host: CachedHost) -> Iterator[Path]:
+    disk, lower, upper, work = (host.directory(name) for name in ("disk", "lower", "upper", "work"))
+    subprocess.run(["mount", "-t", "overlay", "-o",
+                    f"lowerdir={lower},upperdir={upper},workdir={work}", "overlay", disk],
+                   check=True)
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.parametrize("word", ["=overlay", "--layers=true"])
+def test_layers_that_no_build_can_use(cached: CachedHost, word: str) -> None:
+    """What the builder says of itself, or only when it builds. Without layers it does."""
+    cached.build_with(REFUSES.format(word))
+    for _ in range(2):
+        line, = said(cached)
+        assert line.startswith("FAIL  images.cache: nothing is kept: of images that user ")
+        assert "builds no image: overlay: not on this kernel; that takes Linux 5.11" in line
+        layers_of(cached)
+
+
+def test_a_builder_that_fails_without_layers_too(cached: CachedHost) -> None:
+    """That is said of the builder, and not a fault of the cache's."""
+    cached.build_with(REFUSES.format(" build "))
+    line, = said(cached)
+    assert line.startswith("warn  images.cache: whether builds can use ")
+    assert "see what is said of 'builder'" in line
+    report = cached.examine().stdout
+    assert "warn  builder: " in report and "overlay: not on this kernel" in report
+
+
+def test_docker_keeps_layers_itself(cached: CachedHost) -> None:
+    cached.build_with(WORKS, "docker")
+    line, = said(cached)
+    assert line.startswith("warn  images.cache: nothing is kept in ") and "docker" in line

@@ -130,6 +130,23 @@ def test_layers_that_are_no_good(cached: ImageHost) -> None:
     assert "make it root's, with mode 0700" in log
 
 
+def test_a_builder_that_finds_out_late_that_it_cannot(cached: ImageHost) -> None:
+    """The image is built without layers where the builder says only when it builds that it mounts
+    none. What is wrong with a Dockerfile is not taken for that."""
+    cached.build_with('case "$*" in *--layers=true*) echo "fuse: no device" >&2; exit 125;; esac\n'
+                      'exec buildah "$@"\n')
+    log = build(cached)
+    assert "built without layers of earlier builds: '" in log and ": fuse: no device" in log
+    assert layers(cached) and slots(cached) == []
+    cached.config["builder"] = "buildah"
+    cached.put("api/Dockerfile", STEPS + "COPY none /\n")
+    failed = cached.build()
+    assert failed.exit_code == USER and "without layers" not in failed.log, failed.log
+    assert cached.left() == [] and kinds(cached) == ["77.ephemeral.api"]
+    cached.put("api/Dockerfile", STEPS)
+    assert "with layers of earlier builds" in build(cached)
+
+
 def test_a_step_that_fails_keeps_those_before(cached: ImageHost) -> None:
     build(cached)
     first = layers(cached)
