@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -16,9 +17,11 @@ from pathlib import Path
 
 import pytest
 
+import canary
 from imagehost import (  # noqa: F401
     PODMAN, SYSTEM, USER, ImageHost, compiled, drive_of, error_of, host, registry, running, users)
 from registry import public
+from runner import Result
 from waiting import until
 from world import ENVIRONMENT
 
@@ -99,13 +102,54 @@ def test_what_has_not_changed_is_not_built_again(cached: ImageHost) -> None:
     assert kinds(cached) == ["77.ephemeral.api", "77.production.api"]
 
 
+def sandbox(host: ImageHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.config["sandbox"] = "bubblewrap"
+    monkeypatch.setattr(tempfile, "tempdir", str(host.directory))  # it hides /tmp
+
+
+def hang(host: ImageHost) -> Result:
+    """A build whose second step has no end, cancelled in that."""
+    host.put("api/Dockerfile", STEPS.replace("random", "hang"))
+    with running(host) as job:
+        until(lambda: "hang" in host.left())
+        job.cancel()
+        result = job.wait(240)
+    host.put("api/Dockerfile", STEPS)
+    assert host.left() == []
+    return result
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="there is no bwrap")
+def test_layers_in_a_sandbox(cached: ImageHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not to be known outside is not in them either (canary.py), and one that is cancelled
+    leaves nothing: neither processes nor layers, in /tmp or elsewhere."""
+    sandbox(cached, monkeypatch)
+    before = set(Path("/tmp").iterdir())
+    build(cached)
+    first = layers(cached)
+    assert "with layers of earlier builds" in build(cached)
+    assert layers(cached)[:2] == first[:2]
+    for path in slots(cached)[0].rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            canary.WATCH.look(path.read_bytes(), str(path))
+    cancelled = hang(cached)
+    assert cancelled.status == "canceled" and "with layers of earlier builds" in cancelled.log
+    assert slots(cached) == [] and layers(cached)[:2] == first[:2]
+    assert "no layers of earlier builds: none is there" in build(cached)
+    again = layers(cached)
+    assert again[1] != first[1]
+    assert "with layers of earlier builds" in build(cached)
+    assert layers(cached)[:2] == again[:2]
+    mine = pwd.getpwnam(cached.config["user"][0]).pw_uid
+    assert not [p for p in set(Path("/tmp").iterdir()) - before if p.lstat().st_uid == mine]
+
+
 def test_podmans_layers_are_kept_likewise(cached: ImageHost, monkeypatch: pytest.MonkeyPatch
                                           ) -> None:
     """Also in a sandbox, where the host has one."""
     cached.config["builder"] = PODMAN
     if shutil.which("bwrap"):
-        cached.config["sandbox"] = "bubblewrap"
-        monkeypatch.setattr(tempfile, "tempdir", str(cached.directory))  # it hides /tmp
+        sandbox(cached, monkeypatch)
     build(cached)
     first = layers(cached)
     assert "with layers of earlier builds" in build(cached)
