@@ -2,7 +2,8 @@
 #ifndef BERTH_TESTS_ECSSCRIPT_H
 #define BERTH_TESTS_ECSSCRIPT_H
 
-/* What AWS says of the cluster of the environment that the scripts are about, and its names. */
+/* What AWS says of the environment that the scripts are about: of its cluster, its service, its
+ * tasks; and their names. */
 
 #include "tests/unit/awsscript.h"
 
@@ -24,5 +25,26 @@
 #define OURS                                                                                       \
     TAG("Environment", "automation-8527fec8")                                                      \
     "," TAG("berth:project", "77") "," TAG("berth:ref", "dev/feature/login")
+
+/* DescribeServices: the deployment d2, since the second 100. */
+#define SERVICE_DEPLOYING(breaker, desired, rollout, failed, events)                               \
+    "{\"services\":[{\"serviceName\":\"" NAME "\",\"status\":\"ACTIVE\",\"desiredCount\":" desired \
+    ",\"runningCount\":0,\"deployments\":[{\"id\":\"d2\",\"status\":\"PRIMARY\",\"createdAt\":100" \
+    ",\"rolloutState\":\"" rollout "\",\"failedTasks\":" failed                                    \
+    ",\"taskDefinition\":\"x/f:2\"}],\"deploymentConfiguration\":{\"deploymentCircuitBreaker\":"   \
+    "{\"enable\":" breaker "}},\"events\":[" events "]}]}"
+#define STARTED(n, at)                                                                             \
+    "{\"createdAt\":" at ",\"message\":\"(service x) has started " n " tasks: (task t).\"}"
+#define UNPLACED(at)                                                                               \
+    "{\"createdAt\":" at ",\"message\":\"(service x) was unable to place a task. Reason: no "      \
+    "room.\"}"
+
+#define TASK(id, by, more)                                                                         \
+    "{\"taskArn\":\"" ARN "task/c/" id "\",\"startedBy\":\"" by "\",\"stoppedAt\":200" more "}"
+#define EXITED(id, code)                                                                           \
+    TASK(id, "d2",                                                                                 \
+         ",\"stopCode\":\"EssentialContainerExited\",\"stoppedReason\":\"Essential container in "  \
+         "task exited\",\"containers\":[{\"name\":\"side\",\"exitCode\":143},{\"name\":\"api\","   \
+         "\"exitCode\":" code "}]")
 
 #endif

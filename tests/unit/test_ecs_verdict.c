@@ -1,41 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Why a service is not ready: how tasks end, when that is a loop, and what explains it. */
-#include "tests/unit/awsscript.h"
+/* Why a service is not ready: how tasks end, and when that is a loop. */
+#include "tests/unit/ecsscript.h"
 
 #include <setjmp.h>
 #include <cmocka.h>
 
 #include "drivers/ecs.h"
-#include "drivers/explanation.h"
 
-#define SERVICE "ecs.service/api"
-#define NAME    "automation-8527fec8-api"
-#define ARN     "arn:aws:ecs:us-east-1:123456789012:"
-
-/* DescribeServices: the deployment d2, since the second 100. */
 #define SERVICE_IS(desired, rollout, failed, events)                                               \
-    "{\"services\":[{\"serviceName\":\"" NAME "\",\"status\":\"ACTIVE\",\"desiredCount\":" desired \
-    ",\"runningCount\":0,\"deployments\":[{\"id\":\"d2\",\"status\":\"PRIMARY\",\"createdAt\":100" \
-    ",\"rolloutState\":\"" rollout "\",\"failedTasks\":" failed                                    \
-    ",\"taskDefinition\":\"x/f:2\"}],\"deploymentConfiguration\":{\"deploymentCircuitBreaker\":"   \
-    "{\"enable\":" BREAKER "}},\"events\":[" events "]}]}"
+    SERVICE_DEPLOYING(BREAKER, desired, rollout, failed, events)
 #define DEPLOYMENT(id, status, revision, rollout, reason)                                          \
     "{\"id\":\"" id "\",\"status\":\"" status                                                      \
     "\",\"createdAt\":100,\"taskDefinition\":\"x/f:" revision "\",\"rolloutState\":\"" rollout     \
     "\",\"rolloutStateReason\":\"" reason "\"}"
-#define STARTED(n, at)                                                                             \
-    "{\"createdAt\":" at ",\"message\":\"(service x) has started " n " tasks: (task t).\"}"
-#define UNPLACED(at)                                                                               \
-    "{\"createdAt\":" at ",\"message\":\"(service x) was unable to place a task. Reason: no "      \
-    "room.\"}"
-
-#define TASK(id, by, more)                                                                         \
-    "{\"taskArn\":\"" ARN "task/c/" id "\",\"startedBy\":\"" by "\",\"stoppedAt\":200" more "}"
-#define EXITED(id, code)                                                                           \
-    TASK(id, "d2",                                                                                 \
-         ",\"stopCode\":\"EssentialContainerExited\",\"stoppedReason\":\"Essential container in "  \
-         "task exited\",\"containers\":[{\"name\":\"side\",\"exitCode\":143},{\"name\":\"api\","   \
-         "\"exitCode\":" code "}]")
 #define FAILED_TO_START(id, reason)                                                                \
     TASK(id, "d2", ",\"stopCode\":\"TaskFailedToStart\",\"stoppedReason\":\"" reason "\"")
 #define UNHEALTHY(id)                                                                              \
@@ -290,19 +267,6 @@ static void a_loop_of_an_earlier_run_is_begun_anew(void **state)
     }
 }
 
-/* What the explanation has under the title that begins so, its lines joined; the caller frees it.
- */
-static char *lines_of(const cJSON *explanation, const char *title)
-{
-    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
-    const cJSON *section, *line;
-    cJSON_ArrayForEach (section, json_get(explanation, "sections"))
-        if (str_starts(json_str(section, "title"), title))
-            cJSON_ArrayForEach (line, json_get(section, "lines"))
-                strbuf_addf(&text, "%s|", cJSON_GetStringValue(line));
-    return strbuf_detach(&text);
-}
-
 /* Of a job that was cancelled, or killed: whoever awaits it knows which revision it is of. */
 static void an_awaited_deployment_that_is_rolled_back(void **state)
 {
@@ -350,143 +314,6 @@ static void an_awaited_deployment_that_is_rolled_back(void **state)
     }
 }
 
-#define CRASHED                                                                                    \
-    { .call = "ecs:DescribeServices",                                                              \
-      .answer = SERVICE_IS("1", "IN_PROGRESS", "0", STARTED("3", "160") "," STARTED("1", "99")) }, \
-        { .call = "ecs:ListTasks", .answer = "{\"taskArns\":[\"a\"]}" },                           \
-    {                                                                                              \
-        .call = "ecs:DescribeTasks",                                                               \
-        .answer =                                                                                  \
-            "{\"tasks\":[" EXITED("t1", "3") "," EXITED("t2", "3") "," EXITED("t3", "3") "]}"      \
-    }
-
-/* What is told of a service whose container, with these members of its log's options (JSON, or
- * NULL), has crashed. The caller frees it. */
-static cJSON *explain_crash(struct script *t, const struct script_row *rows, const char *options)
-{
-    script_open(t, script_spec, rows);
-    struct resource *r = script_resource(t, SERVICE);
-    struct resource *definition = script_target(t, "ecs.task_definition/api");
-    _cleanup_json_ cJSON *more = options != NULL ? cJSON_Parse(options) : NULL;
-    cJSON *of = json_at(definition->target, "containerDefinitions/0/logConfiguration/options");
-    const cJSON *option;
-    cJSON_ArrayForEach (option, more)
-        json_put_str(of, option->string, option->valuestring);
-    resource_set_have(definition, json_dup(definition->target));
-    json_put_str(r->memo, "deployment", "d2");
-    script_observe(t, SERVICE);
-    _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
-    assert_int_equal(r->type->judge(r, &why), FAILED);
-    r->waiting_for = xstrdup(why.buf);
-    err_set(&r->error, ERR_UNHEALTHY, "service '" NAME "' failed: %s", why.buf);
-    cJSON *explanation = explanation_new(r->error.message);
-    r->type->explain(t->s, r, explanation);
-    return explanation;
-}
-
-static void the_log_is_read_to_its_end(void **state)
-{
-    (void)state;
-    static const struct script_row rows[] = {
-        CRASHED,
-        /* AWS may answer with nothing while there is more. */
-        { .call = "logs:GetLogEvents", .answer = "{\"events\":[],\"nextBackwardToken\":\"b/1\"}" },
-        { .call = "logs:GetLogEvents",
-          .answer = "{\"events\":[{\"message\":\"one\"},{\"message\":\"two\\nthree\"}],"
-                    "\"nextBackwardToken\":\"b/2\"}" },
-        { .call = "logs:GetLogEvents", .answer = "{\"events\":[],\"nextBackwardToken\":\"b/2\"}" },
-        { 0 },
-    };
-    struct script t;
-    _cleanup_json_ cJSON *explanation = explain_crash(&t, rows, NULL);
-    assert_string_equal(json_str(explanation, "cause"),
-                        "service 'api': its container 'api' exits with 3, again and again (3 tasks)"
-                        "; see the end of its log");
-    _cleanup_free_ char *events = lines_of(explanation, "events"),
-                        *log = lines_of(explanation, "the");
-    assert_string_equal(events, "00:02:40 has started 3 tasks: (task t).|");
-    assert_string_equal(log, "one|two|three|");
-    assert_int_equal(script_count(&t, "logs:GetLogEvents"), 3);
-    assert_json(script_input(&t, "logs:GetLogEvents", 0),
-                "{\"logGroupName\":\"automation-8527fec8\",\"logStreamName\":"
-                "\"automation-8527fec8/api/t1\",\"limit\":50}");
-    script_close(&t);
-}
-
-#define NO_CPU(at)                                                                                 \
-    "{\"createdAt\":" at                                                                           \
-    ",\"message\":\"(service x) was unable to place a task. Reason: no vCPU.\"}"
-
-/* What is said in between is no part of a run, nor is what was said before the deployment. */
-static void an_event_that_is_told_again_is_one(void **state)
-{
-    (void)state;
-    static const struct script_row rows[] = {
-        { .call = "ecs:DescribeServices",
-          .answer = SERVICE_IS(
-              "1", "IN_PROGRESS", "0",
-              NO_CPU("300") "," NO_CPU("280") "," STARTED("3", "270") "," NO_CPU("260") "," NO_CPU("200") "," UNPLACED(
-                  "190") "," NO_CPU("180") "," NO_CPU("160") "," NO_CPU("140") "," NO_CPU("99")) },
-        { .call = "ecs:ListTasks", .answer = "{\"taskArns\":[\"a\"]}" },
-        { .call = "ecs:DescribeTasks",
-          .answer =
-              "{\"tasks\":[" EXITED("t1", "3") "," EXITED("t2", "3") "," EXITED("t3", "3") "]}" },
-        { .call = "logs:GetLogEvents", .answer = "{\"events\":[]}" },
-        { 0 },
-    };
-    struct script t;
-    _cleanup_json_ cJSON *explanation = explain_crash(&t, rows, NULL);
-    _cleanup_free_ char *events = lines_of(explanation, "events");
-    assert_string_equal(events, "00:02:20 was unable to place a task. Reason: no vCPU.|"
-                                "the same 2 times more until 00:03:00|"
-                                "00:03:10 was unable to place a task. Reason: no room.|"
-                                "00:03:20 was unable to place a task. Reason: no vCPU.|"
-                                "the same 1 time more until 00:04:20|"
-                                "00:04:30 has started 3 tasks: (task t).|"
-                                "00:04:40 was unable to place a task. Reason: no vCPU.|"
-                                "the same 1 time more until 00:05:00|");
-    script_close(&t);
-}
-
-/* A spec may have anything in its words, and people copy commands. */
-static void a_log_that_cannot_be_read_has_a_command(void **state)
-{
-    (void)state;
-    static const struct script_row rows[] = {
-        CRASHED,
-        { .call = "logs:GetLogEvents", .class = ERR_DENIED, .message = "not allowed" },
-        { 0 },
-    };
-    struct script t;
-    _cleanup_json_ cJSON *explanation = explain_crash(
-        &t, rows, "{\"awslogs-region\":\"eu-west-1\",\"awslogs-group\":\"g'; rm x\"}");
-    assert_null(strstr(json_str(explanation, "cause"), "see the end of its log"));
-    _cleanup_free_ char *log = lines_of(explanation, "the log of container 'api' (task t1)");
-    assert_string_equal(log,
-                        "cannot read its log in region 'eu-west-1': logs:GetLogEvents: not allowed|"
-                        "to read it yourself: aws logs get-log-events --region 'eu-west-1' "
-                        "--log-group-name 'g'\\''; rm x' "
-                        "--log-stream-name 'automation-8527fec8/api/t1'|");
-    script_close(&t);
-}
-
-static void a_log_elsewhere_that_is_empty_says_where(void **state)
-{
-    (void)state;
-    static const struct script_row rows[] = {
-        CRASHED,
-        { .call = "logs:GetLogEvents", .class = ERR_NOT_FOUND, .message = "no such stream" },
-        { 0 },
-    };
-    struct script t;
-    _cleanup_json_ cJSON *explanation =
-        explain_crash(&t, rows, "{\"awslogs-region\":\"eu-west-1\"}");
-    _cleanup_free_ char *log = lines_of(explanation, "the log of container 'api'");
-    assert_string_equal(log,
-                        "it has written nothing to 'automation-8527fec8' in region 'eu-west-1'|");
-    script_close(&t);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -498,10 +325,6 @@ int main(void)
         cmocka_unit_test(no_place_is_blamed_where_it_is_told_of),
         cmocka_unit_test(a_loop_of_an_earlier_run_is_begun_anew),
         cmocka_unit_test(an_awaited_deployment_that_is_rolled_back),
-        cmocka_unit_test(the_log_is_read_to_its_end),
-        cmocka_unit_test(an_event_that_is_told_again_is_one),
-        cmocka_unit_test(a_log_that_cannot_be_read_has_a_command),
-        cmocka_unit_test(a_log_elsewhere_that_is_empty_says_where),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
