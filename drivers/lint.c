@@ -209,6 +209,7 @@ static int write_report(const struct tool_job *job, const struct lint_findings *
                         struct err *err)
 {
     _cleanup_json_ cJSON *report = lint_to_code_quality(findings);
+    redact_json(report);
     _cleanup_free_ char *json = json_print(report);
     _cleanup_free_ char *text = xasprintf("%s\n", json);
     return file_write_beneath(job->checkout, LINT_REPORT, text, strlen(text), 0644, err);

@@ -5,6 +5,7 @@
 
 #include "drivers/common.h"
 #include "drivers/permission.h"
+#include "executor/base/redact.h"
 #include "executor/engine/policy.h"
 
 /* Stands for the account where nothing tells it; IAM takes no policy with it. */
@@ -223,7 +224,8 @@ int iampolicy_to_text(const struct iampolicy *p, int64_t part, struct strbuf *ou
     cJSON_ArrayForEach (document, p->documents) {
         if (part != 0 && ++i != part)
             continue;
-        _cleanup_free_ char *text = json_print_pretty(document);
+        _cleanup_json_ cJSON *safe = redact_json_copy(document);
+        _cleanup_free_ char *text = json_print_pretty(safe);
         strbuf_addf(out, "%s\n", text);
     }
     return 0;

@@ -320,38 +320,95 @@ char *redact_copy(const char *text)
     return strbuf_detach(&copy);
 }
 
-static void redact_string(char **string)
+/* Whether anything became of it. What is shorter than any secret holds none. */
+static bool redact_string(char **string)
 {
+    if (strlen(*string) < REDACT_MIN)
+        return false;
     char *safe = redact_copy(*string);
     if (str_eq(safe, *string)) {
         free(safe);
-        return;
+        return false;
     }
     cJSON_free(*string);
     *string = safe;
+    return true;
 }
 
 static void redact_number(cJSON *number)
 {
-    _cleanup_free_ char *text = json_print(number);
-    _cleanup_free_ char *safe = redact_copy(text);
-    if (str_eq(safe, text))
+    char *text = json_print(number);
+    if (!redact_string(&text)) {
+        cJSON_free(text);
         return;
+    }
     number->type = (number->type & ~0xff) | cJSON_String;
-    number->valuestring = steal_ptr(&safe);
+    number->valuestring = text;
+}
+
+static bool is_flat_list(const cJSON *json)
+{
+    const cJSON *item;
+    if (!cJSON_IsArray(json))
+        return false;
+    cJSON_ArrayForEach (item, json)
+        if (!cJSON_IsNumber(item) && !cJSON_IsString(item))
+            return false;
+    return true;
+}
+
+/* The items may be a secret's bytes, one by one. */
+static void redact_list(cJSON *list)
+{
+    _cleanup_free_ char *text = json_print(list);
+    if (!redact_string(&text))
+        return;
+    cJSON_Delete(steal_ptr(&list->child));
+    json_push_str(list, text);
+}
+
+static bool has_other(const cJSON *object, const cJSON *member)
+{
+    const cJSON *other;
+    cJSON_ArrayForEach (other, object)
+        if (other != member && str_eq(other->string, member->string))
+            return true;
+    return false;
+}
+
+/* Of two members with the same name a reader would lose one. */
+static void redact_name(const cJSON *object, cJSON *member)
+{
+    if ((member->type & cJSON_StringIsConst) != 0 || !redact_string(&member->string))
+        return;
+    _cleanup_free_ char *name = xstrdup(member->string);
+    for (unsigned n = 2; has_other(object, member); n++) {
+        free(member->string);
+        member->string = xasprintf("%s (%u)", name, n);
+    }
 }
 
 void redact_json(cJSON *json)
 {
-    for (; json != NULL; json = json->next) {
-        if (json->string != NULL && (json->type & cJSON_StringIsConst) == 0)
-            redact_string(&json->string);
-        if (cJSON_IsString(json))
-            redact_string(&json->valuestring);
-        else if (cJSON_IsNumber(json))
-            redact_number(json);
-        redact_json(json->child);
+    cJSON *item;
+    if (cJSON_IsString(json))
+        redact_string(&json->valuestring);
+    else if (cJSON_IsNumber(json))
+        redact_number(json);
+    cJSON_ArrayForEach (item, json) {
+        if (item->string != NULL)
+            redact_name(json, item);
+        redact_json(item);
     }
+    if (is_flat_list(json))
+        redact_list(json);
+}
+
+cJSON *redact_json_copy(const cJSON *json)
+{
+    cJSON *copy = json_dup(json);
+    redact_json(copy);
+    return copy;
 }
 
 void redact_release(void)

@@ -38,10 +38,15 @@ void redact(struct strbuf *text);
 /* A copy without secrets, for who shortens it then. The caller frees it. */
 char *redact_copy(const char *text);
 /*
- * Replaces in all strings, names and numbers of a tree, so that its text is JSON still: a number
- * becomes a string. The tree must be the caller's alone.
+ * Replaces in all strings, names and numbers of a tree, each by itself, so that its text is JSON
+ * still: a number becomes a string, a list whose items together say a secret one of one string,
+ * and of names that are the same then the second ends with " (2)". What is to be printed as JSON
+ * goes through here before: in its text everything is escaped once more than it was. The tree must
+ * be the caller's alone.
  */
 void redact_json(cJSON *json);
+/* The same of a copy, which is the caller's. */
+cJSON *redact_json_copy(const cJSON *json);
 /* Forgets all secrets. No other thread may be in here. */
 void redact_release(void);
 

@@ -141,8 +141,8 @@ static char *shown(const cJSON *value)
 {
     if (cJSON_IsObject(value) || cJSON_IsArray(value))
         return xstrdup(type_words(type_of(value)));
-    _cleanup_free_ char *printed = json_print(value);
-    char *text = redact_copy(printed);
+    _cleanup_json_ cJSON *safe = redact_json_copy(value);
+    char *text = json_print(safe);
     if (strlen(text) > 60) {
         size_t end = 57;
         while (end > 0 && ((unsigned char)text[end] & 0xc0) == 0x80)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "executor/engine/planprint.h"
 
+#include "executor/base/redact.h"
+
 #define HIDDEN       "(value not shown)"
 #define UNKNOWN      "(known after apply)"
 #define VALUE_LENGTH 160 /* what a line shows of a value; the JSON has all of it */
@@ -78,6 +80,7 @@ static void add_value(struct strbuf *out, const char *path, const cJSON *value)
         strbuf_adds(out, HIDDEN);
         return;
     }
+    redact_json(copy); /* before a secret is cut in two */
     _cleanup_free_ char *text = copy != NULL ? json_print(copy) : xstrdup("nothing");
     size_t len = strlen(text);
     if (len > VALUE_LENGTH) {

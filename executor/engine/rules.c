@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What plan, observe and apply must answer alike about a resource: scope, changes, conflicts. */
 #include "drivers/common.h"
+#include "executor/base/redact.h"
 #include "executor/engine/internal.h"
 
 size_t engine_types(const struct graph *g, const struct resource_type ***ret)
@@ -89,7 +90,8 @@ static bool is_immutable(const struct resource_type *type, const char *path)
 
 static char *value_text(const cJSON *value)
 {
-    return value != NULL ? json_print(value) : xstrdup("nothing");
+    _cleanup_json_ cJSON *safe = redact_json_copy(value);
+    return safe != NULL ? json_print(safe) : xstrdup("nothing");
 }
 
 const cJSON *resource_immutable_change(const struct resource *r)

@@ -269,6 +269,27 @@ static void test_secrets(void **state)
     redact_release();
 }
 
+/* In the report's text each backslash is two: a secret that is escaped as deep as anybody escapes
+ * is known by its value alone. */
+static void test_secrets_are_sought_in_the_values(void **state)
+{
+    (void)state;
+    struct run run;
+    begin(&run);
+    redact_add("hunter2\\word");
+    struct resource *r = add(run.graph, &service, "notifier", ACTION_UPDATE);
+    r->changes = cJSON_CreateArray();
+    cJSON *change = json_push(r->changes, cJSON_CreateObject());
+    json_put_str(change, "path", "dockerLabels");
+    json_put_str(change, "to", "hunter2\\\\\\\\\\\\\\\\word");
+    done(r, clock_now() - 50, 1, 2);
+    errand_note(&run.errand, run.graph);
+    _cleanup_json_ cJSON *report = artifact_report(&run.artifact);
+    assert_string_equal(json_str_at(report, "resources/0/changes/0/to"), "[MASKED]");
+    end(&run);
+    redact_release();
+}
+
 static char *read_file(int dir, const char *name)
 {
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
@@ -325,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_waits_are_bounded),
         cmocka_unit_test(test_hostile_text),
         cmocka_unit_test(test_secrets),
+        cmocka_unit_test(test_secrets_are_sought_in_the_values),
         cmocka_unit_test(test_written_beneath),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

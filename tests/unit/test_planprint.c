@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "executor/base/redact.h"
 #include "executor/engine/planprint.h"
 
 static enum readiness judge(const struct resource *r, struct strbuf *why)
@@ -129,6 +130,32 @@ static void test_text(void **state)
     graph_free(g);
 }
 
+/* A value is shortened, and its text escapes more than it says: neither may hide a secret from who
+ * masks the log. */
+static void test_secrets_in_long_values(void **state)
+{
+    (void)state;
+    struct graph *g = graph_new(&(struct context){ .environment = "e" });
+    struct resource *r = add(g, &definition, "d", ACTION_UPDATE);
+    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT, value = STRBUF_INIT;
+    redact_add("hunter2\\word");
+    while (value.len < 155)
+        strbuf_addc(&value, '-');
+    strbuf_adds(&value, "hunter2\\word");
+    cJSON_Delete(r->changes);
+    r->changes =
+        parse("[{\"path\":\"deep\",\"to\":\"hunter2\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\word\"}]");
+    cJSON *change = json_push(r->changes, cJSON_CreateObject());
+    json_put_str(change, "path", "long");
+    json_put_str(change, "to", value.buf);
+    plan_to_text(g, &text);
+    assert_non_null(strstr(text.buf, "deep: nothing -> \"[MASKED]\"\n"));
+    assert_non_null(strstr(text.buf, "---[MAS...\n"));
+    assert_null(strstr(text.buf, "hunt"));
+    graph_free(g);
+    redact_release();
+}
+
 static void test_json(void **state)
 {
     (void)state;
@@ -156,6 +183,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
+        cmocka_unit_test(test_secrets_in_long_values),
         cmocka_unit_test(test_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

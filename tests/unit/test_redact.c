@@ -73,8 +73,6 @@ static void every_form_of_a_secret(void **state)
     becomes("p%22ss%20w%2Frd%2B1%C3%A9%3C%26%3E%5Cen", "p%22ss%20w%2Frd%2B1%C3%A9%3C%26%3E%5Cen");
 }
 
-/* The same twelve bytes at the three possible offsets of a base64 text; what is beside them in the
- * same digit goes, too. */
 /* As bash's trace, SQL and CSV have it. */
 static void quoted_for_others(void **state)
 {
@@ -90,6 +88,8 @@ static void quoted_for_others(void **state)
         becomes(forms[i].text, forms[i].left);
 }
 
+/* The same twelve bytes at the three possible offsets of a base64 text; what is beside them in the
+ * same digit goes, too. */
 static void base64_at_any_offset(void **state)
 {
     (void)state;
@@ -286,6 +286,38 @@ static void a_tree_stays_json(void **state)
                         "\"list\":[\"x[MASKED]\"]}");
 }
 
+/* Of two values that say the same, and of two that do not. */
+static void names_stay_apart(void **state)
+{
+    (void)state;
+    redact_add("first-of-it");
+    redact_add("second-of-it");
+    redact_add("third-of-it");
+    _cleanup_json_ cJSON *json =
+        cJSON_Parse("{\"first-of-it\":1,\"second-of-it\":2,\"other\":3,\"third-of-it\":4,"
+                    "\"below\":{\"first-of-it\":5}}");
+    redact_json(json);
+    _cleanup_free_ char *text = json_print(json);
+    assert_string_equal(text, "{\"[MASKED]\":1,\"[MASKED] (2)\":2,\"other\":3,"
+                              "\"[MASKED] (3)\":4,\"below\":{\"[MASKED]\":5}}");
+}
+
+/* "hunter2" in pieces: what none of the items is, all of them are. */
+static void a_list_may_spell_a_secret(void **state)
+{
+    (void)state;
+    redact_add("hunter2!");
+    _cleanup_json_ cJSON *json =
+        cJSON_Parse("{\"bytes\":[104,117,110,116,101,114,50,33],"
+                    "\"digits\":[\"68\",\"75\",\"6e\",\"74\",\"65\",\"72\",\"32\",\"21\"],"
+                    "\"ports\":[80,443,8222,5000,22,3000,9090,1],\"words\":[\"hunter\",\"2!\"]}");
+    redact_json(json);
+    _cleanup_free_ char *text = json_print(json);
+    assert_string_equal(text, "{\"bytes\":[\"[[MASKED]]\"],\"digits\":[\"[\\\"[MASKED]\\\"]\"],"
+                              "\"ports\":[80,443,8222,5000,22,3000,9090,1],"
+                              "\"words\":[\"hunter\",\"2!\"]}");
+}
+
 /* Whatever one of 200 secrets is written as in a long line, and as quickly as a log needs it. */
 static void many_secrets_and_a_long_line(void **state)
 {
@@ -324,6 +356,8 @@ int main(void)
         cmocka_unit_test_teardown(nothing_to_hide, redacting_teardown),
         cmocka_unit_test_teardown(ambiguity_has_bounds, redacting_teardown),
         cmocka_unit_test_teardown(a_tree_stays_json, redacting_teardown),
+        cmocka_unit_test_teardown(names_stay_apart, redacting_teardown),
+        cmocka_unit_test_teardown(a_list_may_spell_a_secret, redacting_teardown),
         cmocka_unit_test_teardown(many_secrets_and_a_long_line, redacting_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
