@@ -261,7 +261,7 @@ check-fuzz:
 	@$(MAKE) --no-print-directory $(FUZZ_BUILD) fuzz-programs
 	@$(PYTHON) tests/fuzz/run --seconds 2 --ephemeral $(FUZZ_NAMES)
 
-.PHONY: demo bench check-stage check-bench chaos chaos-cases chaos-patience check-chaos
+.PHONY: demo bench check-stage check-bench check-redact chaos chaos-cases chaos-patience check-chaos
 # Everything that can go wrong, at every call (long); check-chaos is what 60 s allow of it. Beside it,
 # what lasts for minutes by the clock, all of them waiting.
 chaos: deps all
@@ -276,10 +276,16 @@ check-chaos: all
 demo: deps
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) tests/demo/demo.py
-bench: all
+bench: all check-redact
 	@$(PYTHON) tests/bench/stage
 	@$(PYTHON) tests/bench/deploy
 	@$(PYTHON) tests/bench/destroy
+$(B)/bench/redact: $(B)/obj/tests/bench/redact.o $(B)/libberth-small.a
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_SMALL)
+check-redact: $(B)/bench/redact
+	@$(PYTHON) tests/bench/redact
 check-stage: all
 	@$(PYTHON) tests/bench/stage
 # The same limits as in `bench`, measured so that a slow or busy machine is within them as surely.
