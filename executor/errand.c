@@ -119,13 +119,26 @@ void errand_note(struct errand *errand, const struct graph *g)
     history_note(&errand->history, g, report->n_phases > 0 ? report->phases[0].start : clock_now());
 }
 
+/* A warning less the numbers that AWS gives its answers ("(AccessDenied, request 8d2f...)"): what
+ * is refused at two looks is refused once. The caller frees it. */
+static char *without_requests(const char *warning)
+{
+    struct strbuf text = STRBUF_INIT;
+    const char *at;
+    for (; (at = strstr(warning, ", request ")) != NULL; warning = at + strcspn(at, ")"))
+        strbuf_add(&text, warning, (size_t)(at - warning));
+    strbuf_adds(&text, warning);
+    return strbuf_detach(&text);
+}
+
 void errand_say_warnings(struct errand *errand, const struct graph *g)
 {
     for (size_t i = 0; i < g->warnings.n; i++) {
-        if (strlist_has(&errand->warned, g->warnings.v[i]))
+        _cleanup_free_ char *warning = without_requests(g->warnings.v[i]);
+        if (strlist_has(&errand->warned, warning))
             continue;
         log_warn("%s", g->warnings.v[i]);
-        strlist_add(&errand->warned, g->warnings.v[i]);
+        strlist_add(&errand->warned, warning);
     }
 }
 

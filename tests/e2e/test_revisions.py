@@ -254,11 +254,13 @@ def test_a_repository_that_it_may_not_look_into_is_said(small: World) -> None:
     assert tags(small, "automation-t7-bridge") == {"automation-master", ENVIRONMENT}
 
 
-def test_a_repository_that_only_the_last_look_may_not_see_is_said(small: World) -> None:
+@pytest.mark.parametrize("look", [2, 3], ids=["from the removal on", "at the last look"])
+def test_a_repository_that_later_looks_may_not_see_is_said_once(small: World, look: int) -> None:
+    """What the removal's own look and the last one are refused differs in the request's number."""
     small.aws.put_image("automation-t7-bridge", [ENVIRONMENT])
     small.aws.fault(fault="error", code="AccessDeniedException", status=400, service="ecr",
                     action="ListImages", match={"repositoryName": "automation-t7-bridge"},
-                    **{"from": 3})
+                    from_=look)
     log = destroy(small)
     assert log.count("'automation-t7-bridge' is left out") == 1
     assert log.index("repository's image tags: 1 removed") < log.index("'automation-t7-bridge' is left out")
