@@ -45,7 +45,8 @@ static int read_file(struct image *im, struct err *err)
                        "modules.%s%s: there is no '%s' in the repository: add it, or name another "
                        "as 'dockerfile'",
                        im->module, given != NULL ? ".dockerfile" : "", im->file);
-    return err_wrap(err, "modules.%s", im->module);
+    return err_set(err, ERR_USER, "modules.%s%s: %s: name another as 'dockerfile'", im->module,
+                   given != NULL ? ".dockerfile" : "", err->message);
 }
 
 /* Before anything is built: another project's repository would take the image all the same, where

@@ -10,6 +10,8 @@
 
 #define LOCK_FILE ".terraform.lock.hcl"
 #define LOCK_MAX  ((size_t)4 << 20)
+/* Terraform's words for a file that it cannot open, internal/command/fmt.go; no line is named. */
+#define UNREAD "Error: Failed to read file "
 
 static const char *const programs[] = { "terraform", "tofu", NULL };
 
@@ -92,9 +94,15 @@ static int check_syntax(const struct validation *v, struct err *err)
         say_lines(end.out.buf, "note: 'terraform fmt' would write this file in another style: ");
         return 0;
     }
-    if (!terraform_names_a_line(end.errors.buf))
+    bool unread = strstr(end.errors.buf, UNREAD) != NULL;
+    if (!unread && !terraform_names_a_line(end.errors.buf))
         return fail(v, "fmt", &end, err);
     say_lines(end.errors.buf, "");
+    if (unread)
+        return err_set(err, ERR_USER,
+                       "a file in '%s' cannot be read, which stands above: a link that leads "
+                       "nowhere?",
+                       v->directory);
     return err_set(err, ERR_USER,
                    "the syntax of what is in '%s' is wrong: the files and lines stand above",
                    v->directory);

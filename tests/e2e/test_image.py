@@ -95,6 +95,10 @@ def test_what_runs_in_a_build(host: ImageHost, sandbox: bool, monkeypatch: pytes
 
 @pytest.mark.parametrize(("change", "code", "message"), [
     ("dockerfile", USER, "modules.api: there is no 'api/Dockerfile' in the repository: add it"),
+    ("link", USER, "modules.api: 'api/Dockerfile' goes through a symbolic link, which is not "
+                   "followed: name another as 'dockerfile'"),
+    ("outside", USER, "modules.api.dockerfile: '../Dockerfile' leads out of its directory: name "
+                      "another as 'dockerfile'"),
     ("repository", USER, "repository 'automation-api' does not exist: run the job 'basic-infra'"),
     ("paths", USER, "modules.api.paths: 'lib': cannot read 'lib'"),
     ("builder", SYSTEM, "the host config's 'builder' does not work on this host: /opt/none/buildah"),
@@ -102,6 +106,11 @@ def test_what_runs_in_a_build(host: ImageHost, sandbox: bool, monkeypatch: pytes
 def test_what_is_missing(host: ImageHost, change: str, code: int, message: str) -> None:
     if change == "dockerfile":
         (host.project / "api/Dockerfile").unlink()
+    elif change == "link":
+        (host.project / "api/Dockerfile").rename(host.project / "Dockerfile")
+        (host.project / "api/Dockerfile").symlink_to("../Dockerfile")
+    elif change == "outside":
+        host.module({"dockerfile": "../Dockerfile"})
     elif change == "repository":
         host.ecr.delete_repository(repositoryName="automation-api")
     elif change == "paths":

@@ -69,6 +69,17 @@ def test_wrong_syntax_in_every_file(host: ToolHost) -> None:
 
 
 @needs_terraform
+def test_a_link_that_leads_nowhere(host: ToolHost) -> None:
+    """That is the repository's mistake, and not the host's."""
+    host.put("infra/main.tf", VALID)
+    (host.project / "infra" / "more.tf").symlink_to("none.tf")
+    result = validate(host)
+    assert result.exit_code == USER, result.log
+    assert "more.tf" in result.log
+    assert errors(result.log)[0].startswith("a file in 'infra' cannot be read")
+
+
+@needs_terraform
 def test_what_is_wrong_beyond_the_syntax(host: ToolHost) -> None:
     host.put("infra/main.tf", VALID.replace("var.x", "var.z"))
     result = validate(host)
