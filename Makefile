@@ -190,7 +190,7 @@ check-valgrind:
 check-clang:
 	@$(MAKE) --no-print-directory CC=clang B=build/clang MODE_FLAGS='-O0 -g0' all
 # pytest, as many at once as -j says: most of the time they wait.
-.PHONY: check-endpoint check-runner check-e2e $(SHARES) share-begin check-isolation coverage-build \
+.PHONY: check-endpoint check-runner check-e2e check-shares check-isolation coverage-build \
         coverage-unit coverage-report
 check-python: check-endpoint check-runner check-e2e
 check-endpoint:
@@ -199,14 +199,11 @@ check-runner: all
 	@$(PYTEST_QUICK) tests/runner
 # End to end, on a build for gcov, so that nothing has to run twice, by several processes that share
 # the files of tests: each takes the next that none has begun (tests/e2e/share.py).
-SHARES = $(addprefix check-share-,1 2 3)
 E2E    = tests/e2e --ignore=tests/e2e/isolation --ignore=tests/e2e/patience
-SHARED = $(CURDIR)/build/share
-check-e2e: $(SHARES) check-isolation
-$(SHARES): coverage-build share-begin
-	@BERTH_SHARE=$(SHARED) BERTH_BUILD=build/coverage $(PYTEST_QUICK) $(E2E)
-share-begin:
-	@rm -rf $(SHARED) && mkdir -p $(SHARED)
+SHARES = BERTH_SHARES=3
+check-e2e: check-shares check-isolation
+check-shares: coverage-build
+	@$(SHARES) BERTH_BUILD=build/coverage $(PYTEST_QUICK) $(E2E)
 # Not on that build: other users cannot write what gcov counts.
 check-isolation: all
 	@$(PYTEST) tests/e2e/isolation
@@ -214,15 +211,14 @@ check-isolation: all
 # none of it is there in vain: every action was needed by a call that no other statement allows (long).
 # POLICY="-k ..." plays some of the tests. `tests/policy/needed --remove build/policy.log` then takes away
 # each action and sees a test fail. test_policy.py is a sample of it.
-POLICY_SHARES = $(addprefix policy-share-,1 2 3)
 POLICY_PLAY   = BERTH_POLICY=build/policy.log PYTHONPATH=tests/policy $(PYTEST_QUICK) -p held $(POLICY)
-.PHONY: policy policy-isolation $(POLICY_SHARES)
+.PHONY: policy policy-shares policy-isolation
 policy: deps all
-	@rm -rf build/policy && mkdir -p build/policy && rm -f build/policy.log
-	@$(MAKE) --no-print-directory -j3 --output-sync=target -k $(POLICY_SHARES) policy-isolation
+	@rm -f build/policy.log
+	@$(MAKE) --no-print-directory -j2 --output-sync=target -k policy-shares policy-isolation
 	@TMPDIR=$$(tests/quick-directory) $(PYTHON) tests/policy/needed build/policy.log
-$(POLICY_SHARES):
-	@BERTH_SHARE=$(CURDIR)/build/policy $(POLICY_PLAY) $(E2E)
+policy-shares:
+	@$(SHARES) $(POLICY_PLAY) $(E2E)
 policy-isolation:
 	@$(POLICY_PLAY) tests/e2e/isolation || [ $$? = 5 ] # POLICY may leave none of them
 coverage-build:
