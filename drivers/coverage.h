@@ -21,6 +21,9 @@
  * some five bytes for each line, and from 7.6 on three times that (functions and classes). */
 #define COVERAGE_JSON_MAX  ((size_t)4 << 20)
 #define COVERAGE_FILES_MAX 100000
+/* Of all files' names together: JaCoCo's consist of the groups' around them, each of which a report
+ * says once. */
+#define COVERAGE_NAMES_MAX COVERAGE_REPORT_MAX
 #define COVERAGE_COUNT_MAX 1000000000u /* so that sums times 10,000 fit 64 bits */
 
 struct count {
@@ -59,6 +62,7 @@ struct coverage_report {
     struct count totals[COUNTERS]; /* that, or the sum of the files' */
     struct coverage_file *files;
     size_t n, alloc;
+    size_t names; /* bytes of the files' names, as they came */
 };
 
 /* A report that was found. The caller closes `fd` and frees `path`, by the cleanup attribute. */
@@ -115,7 +119,8 @@ int coverage_parse_lcov(const char *text, size_t len, struct coverage_report *r,
 
 /* For the parsers. A whole number of at most `max`, nothing else: 0 or -1. */
 int coverage_number(const char *text, size_t len, uint64_t max, uint64_t *ret);
-/* The file is the report's, and stays where it is until the next is added. ERR_USER: too many. */
+/* The file is the report's, and stays where it is until the next is added. ERR_USER: too many, or
+ * names too long. */
 int coverage_file_add(struct coverage_report *r, const char *name, size_t len,
                       struct coverage_file **ret, struct err *err);
 void coverage_item_add(struct coverage_items *items, const struct coverage_item *item);

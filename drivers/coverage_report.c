@@ -47,6 +47,9 @@ int coverage_file_add(struct coverage_report *r, const char *name, size_t len,
 {
     if (r->n == COVERAGE_FILES_MAX)
         return err_set(err, ERR_USER, "tells of more than %d files", COVERAGE_FILES_MAX);
+    if (len > COVERAGE_NAMES_MAX - r->names)
+        return err_set(err, ERR_USER, "tells of files whose names take more than %zu MiB",
+                       COVERAGE_NAMES_MAX >> 20);
     if (r->n == r->alloc) {
         r->alloc = r->alloc == 0 ? 64 : r->alloc * 2;
         r->files = xrealloc_array(r->files, r->alloc, sizeof(*r->files));
@@ -54,6 +57,7 @@ int coverage_file_add(struct coverage_report *r, const char *name, size_t len,
     struct coverage_file *file = &r->files[r->n];
     *file = (struct coverage_file){ .name = xstrndup(name, len), .order = r->n };
     r->n++;
+    r->names += len;
     *ret = file;
     return 0;
 }

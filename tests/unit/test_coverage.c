@@ -316,6 +316,32 @@ static void too_much(void **state)
     refused(text.buf, text.len, "is read up to 4 MiB");
 }
 
+/* JaCoCo says a group once, and it is part of the names of all files in it. */
+static void names_that_multiply(void **state)
+{
+    (void)state;
+    static const unsigned files[] = { 100, 200 }; /* with names of 240 KB each */
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+        strbuf_adds(&text, "<report name='a'>");
+        for (int group = 0; group < 40; group++)
+            strbuf_addf(&text, "<group name='%06000d'>", group);
+        for (unsigned file = 0; file < files[i]; file++)
+            strbuf_addf(&text, "<sourcefile name='%u'/>", file);
+        for (int group = 0; group < 40; group++)
+            strbuf_adds(&text, "</group>");
+        strbuf_adds(&text, "</report>");
+        if (i > 0) {
+            refused(text.buf, text.len, "tells of files whose names take more than 32 MiB");
+            continue;
+        }
+        _cleanup_coverage_report_ struct coverage_report r = COVERAGE_REPORT_INIT;
+        _cleanup_err_ struct err err = ERR_INIT;
+        assert_int_equal(coverage_parse(text.buf, text.len, &r, &err), 0);
+        assert_int_equal(r.n, files[i]);
+    }
+}
+
 static void a_byte_order_mark_is_no_part_of_it(void **state)
 {
     (void)state;
@@ -345,6 +371,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_told),
         cmocka_unit_test(hostile_xml),
         cmocka_unit_test(too_much),
+        cmocka_unit_test(names_that_multiply),
         cmocka_unit_test(a_byte_order_mark_is_no_part_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
