@@ -134,7 +134,8 @@ static void list_matches(struct finder *f, const char *directory, const char *pa
     _cleanup_err_ struct err err = ERR_INIT;
     const char *path = *directory != '\0' ? directory : ".";
     if (file_open_dir_beneath(f->search->checkout, path, &fd, &err) < 0) {
-        keep_problem(f, path, &err);
+        if (f->search->pattern != NULL) /* a file "coverage" is not where a report would be */
+            keep_problem(f, path, &err);
         return;
     }
     DIR *open = fdopendir(fd);

@@ -139,6 +139,18 @@ static void patterns(void **state)
     finds("*/*/c.xml", "notifier/out/c.xml", 0);
 }
 
+/* Where a tool would make a directory "coverage" or "target" there may be anything else. */
+static void what_has_the_name_of_a_reports_directory(void **state)
+{
+    (void)state;
+    put("notifier/coverage", 5, 0);
+    put("target", 5, 0);
+    finds_none(NULL, "the tests of 'notifier' have written no coverage report: looked in ");
+    assert_int_equal(symlinkat("/etc", checkout, "coverage"), 0);
+    finds_none(NULL, "the tests of 'notifier' have written no coverage report: looked in ");
+    finds_none("coverage/*.xml", "cannot open 'notifier/coverage': Not a directory");
+}
+
 static void what_is_no_file_of_the_checkout(void **state)
 {
     (void)state;
@@ -176,6 +188,7 @@ int main(void)
         IN_TREE(the_usual_names_are_found_in_order),
         IN_TREE(what_is_older_than_the_job_does_not_count),
         IN_TREE(patterns),
+        IN_TREE(what_has_the_name_of_a_reports_directory),
         IN_TREE(what_is_no_file_of_the_checkout),
         IN_TREE(parallel_data_is_not_combined),
     };
