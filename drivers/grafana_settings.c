@@ -32,6 +32,13 @@ static const char *variable(const struct grafana *g, const char *name)
     return g->request->lookup != NULL ? g->request->lookup(g->request->variables, name) : NULL;
 }
 
+/* Where an empty one says nothing, as one that somebody has cleared in GitLab. */
+static const char *filled_variable(const struct grafana *g, const char *name)
+{
+    const char *value = variable(g, name);
+    return value != NULL && *value != '\0' ? value : NULL;
+}
+
 /* Without the blanks around it; the caller frees it. */
 static char *trimmed(const char *text, size_t len)
 {
@@ -236,7 +243,7 @@ int grafana_check_users(const cJSON *config, struct err *err)
 static bool has_lists(const struct grafana *g)
 {
     for (size_t i = 0; i < OF_LIST; i++)
-        if (variable(g, list_names[i]) != NULL)
+        if (filled_variable(g, list_names[i]) != NULL)
             return true;
     return false;
 }
@@ -337,8 +344,8 @@ static int read_administrator(struct grafana *g, const cJSON *config, struct err
     if (known(administrator, path, "login", &g->login, err) < 0 ||
         known(administrator, path, "password", &g->password.secret, err) < 0)
         return -1;
-    const char *login = variable(g, "GRAFANA_ADMIN_USER");
-    const char *password = variable(g, "GRAFANA_ADMIN_PASSWORD");
+    const char *login = filled_variable(g, "GRAFANA_ADMIN_USER");
+    const char *password = filled_variable(g, "GRAFANA_ADMIN_PASSWORD");
     const char *login_origin =
         g->login != NULL ? "grafana.administrator.login" : "GRAFANA_ADMIN_USER";
     if (g->login == NULL && login != NULL)

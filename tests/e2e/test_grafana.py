@@ -148,6 +148,9 @@ def test_a_plan_does_not_wait(site: World, grafana: Grafana) -> None:
      "GRAFANA_USER_NAME 3, GRAFANA_USER_EMAIL 3, GRAFANA_USER_LOGIN 3, GRAFANA_USER_PASSWORD 3, "
      "GRAFANA_USER_ROLE 2, GRAFANA_USER_COMPANY 3"),
     ({"GRAFANA_ADMIN_USER": "a:b"}, "a login cannot hold a colon"),
+    ({"GRAFANA_ADMIN_PASSWORD": ""}, "set the CI/CD variable GRAFANA_ADMIN_PASSWORD"),
+    (dict.fromkeys((name for name in LISTS if "_USER_" in name), ""),
+     "nothing says who Grafana's users are"),
 ])
 def test_lists_that_cannot_be(site: World, grafana: Grafana, changes: dict[str, str],
                               said: str) -> None:
