@@ -351,8 +351,17 @@ void image_cache_judge(struct image *im, int r, int code)
 /* What it has built goes in any case. */
 static int try_once(const struct image *im, struct err *err)
 {
+    err_release(err);
     int r = image_builder_try_build(im, err);
     image_builder_clean(im);
+    return r;
+}
+
+static int try_layers(struct image *im, struct err *err)
+{
+    begin_anew(im);
+    int r = try_once(im, err);
+    image_layers_release(&im->layers);
     return r;
 }
 
@@ -366,12 +375,12 @@ enum image_cache_use image_cache_attempt(const struct tool_job *job, char **ret_
         return IMAGE_CACHE_UNKNOWN;
     if (im.program == IMAGE_DOCKER)
         return IMAGE_CACHE_NEEDLESS;
-    begin_anew(&im);
-    if (try_once(&im, &with) == 0)
+    if (try_layers(&im, &with) == 0)
         return IMAGE_CACHE_USED;
-    image_layers_release(&im.layers);
     if (try_once(&im, &without) < 0)
         return IMAGE_CACHE_UNKNOWN;
+    if (try_layers(&im, &with) == 0) /* a job that ended has ended what else its user ran */
+        return IMAGE_CACHE_USED;
     *ret_why = steal_ptr(&with.message);
     return IMAGE_CACHE_UNUSABLE;
 }

@@ -276,6 +276,17 @@ def test_layers_that_no_build_can_use(cached: CachedHost, word: str) -> None:
         layers_of(cached)
 
 
+def test_a_builder_that_is_killed_meanwhile(cached: CachedHost) -> None:
+    """When a job ends, so does what else runs as its user."""
+    layers = layers_of(cached)
+    once = cached.place / "once"
+    once.mkdir(mode=0o777)
+    once.chmod(0o777)
+    cached.build_with(f'case "$*" in *--layers=true*) mkdir {once}/x && kill -KILL $$;; esac; exit 0')
+    assert said(cached) == [f"ok    images.cache: '{layers}' works, and is empty"]
+    assert (once / "x").exists()
+
+
 def test_a_builder_that_fails_without_layers_too(cached: CachedHost) -> None:
     """That is said of the builder, and not a fault of the cache's."""
     cached.build_with(REFUSES.format(" build "))
