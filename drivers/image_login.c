@@ -4,7 +4,8 @@
  * no file: the builder gets it in memory, as a descriptor, to push or pull, and never while it runs
  * what a Dockerfile says. Whoever is the job's user at the same time could read it from the
  * builder's descriptors: with one user for each job (docs/runner-host.md) nobody is, for all that
- * the user has running is killed before.
+ * the user has running is killed before. Nor does the builder do what the job's script has written
+ * down for it: its HOME is a new one (script.h).
  */
 #include "drivers/image.h"
 
@@ -20,6 +21,7 @@
 /* "/dev/fd/9", where a child finds what it is handed. */
 #define HANDED_STRING(n) #n
 #define HANDED_PATH(n)   "/dev/fd/" HANDED_STRING(n)
+#define LINK_LOGIN       "rm -rf \"$0\" && mkdir \"$0\" && ln -s " HANDED_PATH(9) " \"$0/config.json\""
 
 /* The password alone may be printed, too: the token is "AWS:<password>" in base64. */
 static void redact_token(const char *token)
@@ -66,17 +68,20 @@ static int hand_login(const cJSON *config, int *ret, struct err *err)
     return *ret >= 0 ? 0 : err_set_errno(err, ERR_HOST, errno, "cannot hand the login over");
 }
 
-/* docker reads config.json in a directory and nothing else: there, a link to the descriptor. */
-static int link_login(const struct image *im, struct err *err)
+/*
+ * docker reads config.json in a directory: there, a link to the descriptor, and nothing else, for
+ * docker also runs what it finds in cli-plugins there. So it is made when nothing of the user's
+ * runs any more (script.h): this is handed the login for that alone.
+ */
+static int link_login(const struct image *im, int handed, struct err *err)
 {
     _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
     _cleanup_free_ char *directory = xasprintf("%s/docker-login", im->job->tmp);
-    char *const argv[] = {
-        (char *)"sh", (char *)"-c",
-        (char *)"mkdir -p \"$0\" && ln -sfn " HANDED_PATH(9) " \"$0/config.json\"", directory, NULL
-    };
+    char *const argv[] = { (char *)"sh", (char *)"-c", (char *)LINK_LOGIN, directory, NULL };
     _Static_assert(PROCESS_HANDED_FD == 9, "the link leads to it");
-    const struct tool_call call = { .argv = argv, .seconds = 60, .capture_errors = true };
+    const struct tool_call call = {
+        .argv = argv, .handed = handed, .seconds = 60, .capture_errors = true
+    };
     if (im->program != IMAGE_DOCKER)
         return 0;
     if (tool_run(im->job, &call, &end, err) < 0)
@@ -95,7 +100,7 @@ int image_login(const struct image *im, int *ret_handed, struct err *err)
     _cleanup_json_ cJSON *config = NULL;
     _cleanup_close_ int handed = -1;
     if (login(im, &config, err) < 0 || hand_login(config, &handed, err) < 0 ||
-        link_login(im, err) < 0)
+        link_login(im, handed, err) < 0)
         return -1;
     *ret_handed = handed;
     handed = -1;

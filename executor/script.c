@@ -6,9 +6,12 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "executor/base/file.h"
 #include "executor/base/log.h"
+#include "executor/base/random.h"
 #include "executor/base/usernamespace.h"
 #include "executor/sandbox.h"
 
@@ -256,13 +259,41 @@ static int clear_user(const struct jobuser *user, struct err *err)
     return 0;
 }
 
+/*
+ * A program does what the files in HOME say, which a script can write: buildah and podman run the
+ * program that ~/.config/containers/registries.conf names as a credential helper. So what is handed
+ * something has an empty one, made when nothing runs any more that could write there. TMPDIR's own
+ * place is root's, and what is in it goes with the job.
+ */
+static int make_home(const struct jobuser *user, struct strlist *env, struct err *err)
+{
+    _cleanup_free_ char *name = random_name("home-", 8);
+    _cleanup_close_ int tmp = -1, home = -1;
+    if (user->name == NULL)
+        return 0; /* berth's own, like all that its scripts read */
+    if (file_open_dir(user->tmp_dir, &tmp, err) < 0)
+        return -1;
+    if (mkdirat(tmp, name, 0700) < 0)
+        return err_set_errno(err, ERR_HOST, errno, "cannot make a directory in '%s'",
+                             user->tmp_dir);
+    if (file_open_dir_beneath(tmp, name, &home, err) < 0)
+        return -1;
+    if (fchown(home, user->ids.uid, user->ids.gid) < 0)
+        return err_set_errno(err, ERR_HOST, errno, "cannot hand a directory in '%s' over",
+                             user->tmp_dir);
+    strlist_addf(env, "HOME=%s/%s", user->tmp_dir, name);
+    return 0;
+}
+
 int script_run_tool(const struct jobuser *user, const struct script_tool *tool,
                     struct process_end *ret, struct err *err)
 {
-    _cleanup_strlist_ struct strlist env = STRLIST_INIT;
-    if (check_program(tool->argv[0], err) < 0 || (tool->handed != 0 && clear_user(user, err) < 0))
+    _cleanup_strlist_ struct strlist env = STRLIST_INIT, home = STRLIST_INIT;
+    if (check_program(tool->argv[0], err) < 0 ||
+        (tool->handed != 0 && (clear_user(user, err) < 0 || make_home(user, &home, err) < 0)))
         return -1;
     script_environment(user, NULL, &env);
+    override_environment(&home, &env);
     if (tool->namespace_root && user->name != NULL)
         usernamespace_environment(&user->ids, &env);
     override_environment(tool->env, &env);

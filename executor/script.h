@@ -33,7 +33,8 @@ struct script_tool {
 
 /*
  * Runs it as the user's scripts run: user, sandbox, environment, no other descriptors. What it
- * leaves running is ended. ERR_NOT_FOUND if the host has no such program.
+ * leaves running is ended. What is handed something runs beside nothing else of a user's from the
+ * list, and with an empty HOME of its own. ERR_NOT_FOUND if the host has no such program.
  */
 int script_run_tool(const struct jobuser *user, const struct script_tool *tool,
                     struct process_end *ret, struct err *err);
