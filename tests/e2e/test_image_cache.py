@@ -174,15 +174,17 @@ def test_layers_that_are_no_good(cached: ImageHost) -> None:
     assert "make it root's, with mode 0700" in log
 
 
-def test_a_builder_that_finds_out_late_that_it_cannot(cached: ImageHost) -> None:
-    """The image is built without layers where the builder says only when it builds that it mounts
-    none. What is wrong with a Dockerfile is not taken for that."""
-    cached.build_with('case "$*" in *--layers=true*) echo "fuse: no device" >&2; exit 125;; esac\n'
+@pytest.mark.parametrize("word", ["=overlay", "--layers=true"])
+def test_a_builder_that_mounts_no_layers(cached: ImageHost, word: str) -> None:
+    """The image is built without, also where the builder says so only when it builds."""
+    cached.build_with(f'case "$*" in *{word}*) echo "fuse: no device" >&2; exit 125;; esac\n'
                       'exec buildah "$@"\n')
     log = build(cached)
     assert "built without layers of earlier builds: '" in log and ": fuse: no device" in log
     assert layers(cached) and slots(cached) == []
-    cached.config["builder"] = "buildah"
+
+
+def test_a_mistake_is_not_taken_for_layers_that_cannot_be_mounted(cached: ImageHost) -> None:
     cached.put("api/Dockerfile", STEPS + "COPY none /\n")
     failed = cached.build()
     assert failed.exit_code == USER and "without layers" not in failed.log, failed.log
