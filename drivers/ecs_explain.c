@@ -237,7 +237,8 @@ static void explain_alarms(struct session *s, const struct resource *r, cJSON *e
 /* --- the cause ------------------------------------------------------------------------------- */
 
 /* "service 'automation-8527fec8-api' failed: its ..." -> "service 'api': its ..."; what to do is
- * that of the stop, or to read the log, where there is one. */
+ * that of the stop, or to read the log, where there is one; where nothing has stopped for there is
+ * no place, to make some. */
 static void put_cause(const struct resource *r, const cJSON *stops, bool logged, cJSON *explanation)
 {
     _cleanup_free_ char *subject = xasprintf("service '%s' ", r->name);
@@ -250,6 +251,8 @@ static void put_cause(const struct resource *r, const cJSON *stops, bool logged,
     const char *cure = stop != NULL ? ecs_stop_cure(stop) : NULL;
     if (cure == NULL && stop != NULL && logged)
         cure = "see the end of its log";
+    if (stop == NULL && json_bool(r->memo, RESOURCE_BLAMELESS, false))
+        cure = "stop tasks that nobody needs, or ask AWS for a higher quota, and run the job again";
     bool failed = str_starts(rest, "failed: ");
     explanation_cause(explanation, "service '%s'%s%s%s%s", r->label, failed ? ": " : " ",
                       failed ? rest + strlen("failed: ") : rest, cure ? "; " : "",

@@ -213,7 +213,8 @@ def test_no_place_for_tasks(small: World) -> None:
     reason = "You've reached the limit on the number of vCPUs you can run concurrently"
     service_fault(small, "unplaced", message=reason)
     result = fails(small, SYSTEM,
-                   f"service 'notifier': ECS finds no place for its tasks: {reason}")
+                   f"service 'notifier': ECS finds no place for its tasks: {reason}; stop tasks that "
+                   "nobody needs, or ask AWS for a higher quota, and run the job again")
     assert section(result, "events")[0].endswith(f"was unable to place a task. Reason: {reason}.")
     assert tasks(small) == []
 
