@@ -149,7 +149,8 @@ static int call_with(struct session *s, const char *service, const char *action,
         is_uncertain = is_uncertain || (record.write && may_be_done(err->class));
     if (r < 0)
         learn_silence(s, &record, err->class);
-    record_add(s->home != NULL ? &s->home->record : &s->record, &record);
+    if (record.tries > 0) /* else it was never sent */
+        record_add(s->home != NULL ? &s->home->record : &s->record, &record);
     if (r < 0)
         return -1;
     if (ret_output != NULL)

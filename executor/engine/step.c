@@ -277,8 +277,10 @@ static void settle_error(struct step *step, bool retried)
         await(step, err->message, !retried);
         return;
     }
-    /* What has been in its way says more than that another try was cut short. */
-    if (err->class == ERR_CANCELLED && retried && step->r->waiting_for != NULL) {
+    /* What has been in its way, or is awaited, says more than that another try, or another look,
+     * was cut short. */
+    bool awaited = retried || step->r->progress == PROGRESS_SETTLING;
+    if (err->class == ERR_CANCELLED && awaited && step->r->waiting_for != NULL) {
         step_cancel(step);
         return;
     }

@@ -234,6 +234,34 @@ static void test_cancel_while_waiting_wakes_up(void **state)
     graph_free(g);
 }
 
+/* The cancel comes while the look is on its way. */
+static int (*observe_whole)(struct session *s, struct resource *const *r, size_t n,
+                            struct err *err);
+static int observe_cut_short(struct session *s, struct resource *const *r, size_t n,
+                             struct err *err)
+{
+    if (r[0]->progress != PROGRESS_SETTLING)
+        return observe_whole(s, r, n, err);
+    cancel_set(&fake_cancel);
+    return err_set(err, ERR_CANCELLED, "DescribeServices: cancelled before it was sent");
+}
+
+static void test_cancel_during_a_look_says_what_was_awaited(void **state)
+{
+    (void)state;
+    fake_thing("ecs.service/E-s")->looks = 5;
+    struct graph *g = fake_graph("[{\"type\":\"ecs.service\",\"label\":\"s\"}]");
+    fake_plan(g);
+    _cleanup_err_ struct err err = ERR_INIT;
+    observe_whole = fake_service.observe;
+    fake_service.observe = observe_cut_short;
+    assert_int_equal(engine_apply(NULL, g, &fake_options, &err), -1);
+    fake_service.observe = observe_whole;
+    assert_non_null(strstr(g->v[0]->error.message,
+                           "service 'E-s' is no longer awaited, since the job was cancelled: "));
+    graph_free(g);
+}
+
 /* Has AWS begun a step, and ends for the next with ERR_BUSY, as if other work were in its way. */
 static bool step_is_begun;
 static int update_in_steps(struct session *s, struct resource *r, struct err *err)
@@ -313,6 +341,7 @@ int main(void)
         T(test_changed_services_are_looked_at_last),
         T(test_cancel_at_every_write),
         T(test_cancel_while_waiting_wakes_up),
+        T(test_cancel_during_a_look_says_what_was_awaited),
         T(test_cancelled_before_it_begins),
         T(test_a_step_that_is_begun_goes_on),
         T(test_looks_are_batched),

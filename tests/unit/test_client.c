@@ -291,6 +291,21 @@ static void cancel_ends_the_wait_between_tries(void **state)
     served_stop(&f);
 }
 
+/* A cancel, or the end of the time for it, may come while a call waits for its turn. */
+static void what_was_not_sent_is_not_recorded(void **state)
+{
+    (void)state;
+    struct served f;
+    struct call_record *record = NULL;
+    served_start(&f, answer_always);
+    session_limit(f.session, clock_now() - 1);
+    assert_int_equal(aws_call(f.session, "ecs", "ListClusters", NULL, NULL, &f.err), -1);
+    assert_int_equal(server_requests(f.server), 0);
+    assert_int_equal(session_record(f.session, &record), 0);
+    free(record);
+    served_stop(&f);
+}
+
 static void *call_often(void *context)
 {
     struct served *f = context;
@@ -333,6 +348,7 @@ int main(void)
         cmocka_unit_test(an_answer_that_was_lost_is_told_of),
         cmocka_unit_test(a_call_that_is_throttled_to_the_end_says_what_to_do),
         cmocka_unit_test(cancel_ends_the_wait_between_tries),
+        cmocka_unit_test(what_was_not_sent_is_not_recorded),
         cmocka_unit_test(threads_share_a_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
