@@ -228,6 +228,8 @@ cJSON *artifact_report(const struct artifact *a)
              history->resources != NULL ? json_dup(history->resources) : cJSON_CreateArray());
     json_put(json, "criticalPath",
              history->path != NULL ? json_dup(history->path) : cJSON_CreateArray());
+    if (history->taken_back != NULL)
+        json_put(json, "takenBack", json_dup(history->taken_back));
     if (a->left != NULL)
         json_put(json, "left", json_dup(a->left));
     put_calls(json, a->errand);

@@ -190,7 +190,8 @@ static void add_card(const struct page *p, const struct picture *pic, size_t kin
         if (pic->of[i] != kind)
             continue;
         n++;
-        failed = failed || str_eq(p->items[i].state->class, "failed");
+        failed = failed || str_eq(p->items[i].state->class, "failed") ||
+                 str_eq(p->items[i].state->class, "unfinished");
         add_resource(p, &p->items[i], &chips);
         strbuf_addf(&dots, "<i class=\"s-%s%s\"></i>", p->items[i].state->class,
                     p->items[i].critical ? " critical" : "");

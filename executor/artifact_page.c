@@ -127,6 +127,7 @@ static const struct {
     { "remove", { "removed", "−", "removed" }, { "removed", "−", "to remove" } },
 };
 static const struct page_state failed = { "failed", "✕", "failed" };
+static const struct page_state unfinished = { "unfinished", "…", "not finished" };
 static const struct page_state skipped = { "skipped", "○", "not tried" };
 static const struct page_state awaited = { "awaited", "•", "awaited" };
 
@@ -153,7 +154,7 @@ static const struct page_state *state_of(const cJSON *r, bool takes_part)
 {
     const char *result = json_str(r, "result");
     if (str_eq(result, "failed"))
-        return &failed;
+        return json_bool(r, "unfinished", false) ? &unfinished : &failed;
     if (!takes_part)
         return idle_state(r);
     if (str_eq(result, "skipped"))
@@ -166,9 +167,9 @@ static const struct page_state *state_of(const cJSON *r, bool takes_part)
 
 size_t page_count(const struct page *p, bool only_idle, struct page_count ret[PAGE_STATES])
 {
-    static const char *const order[] = { "failed",   "skipped", "created", "updated",
-                                         "replaced", "removed", "awaited", "kept",
-                                         "left",     "looked",  "absent" };
+    static const char *const order[] = { "failed",  "unfinished", "skipped", "created",
+                                         "updated", "replaced",   "removed", "awaited",
+                                         "kept",    "left",       "looked",  "absent" };
     size_t n = 0;
     for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
         struct page_count count = { 0 };

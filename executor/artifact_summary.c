@@ -208,13 +208,16 @@ static void add_failure(const struct page *p, const struct page_item *item, stru
 {
     const cJSON *explanation = json_get(item->json, "explanation"), *section;
     const char *cause = json_str(explanation, "cause"), *error = json_str(item->json, "error");
-    strbuf_adds(out, "<article class=\"failure\"><h3>");
+    strbuf_addf(out, "<article class=\"failure s-%s\"><h3>", item->state->class);
     page_link(p, json_str(item->json, "address"), out);
     strbuf_adds(out, "</h3>");
     html_element(out, "p", "cause", cause != NULL ? cause : error != NULL ? error : "failed");
     const cJSON *sections = json_get(explanation, "sections");
     if (cause != NULL && error != NULL && !str_eq(cause, error) && json_count(sections) == 0)
         html_element(out, "p", "error", error);
+    if (json_bool(item->json, "goesOn", false))
+        html_element(out, "p", "error",
+                     "What this job has begun goes on in AWS, and nobody awaits it.");
     cJSON_ArrayForEach (section, sections) {
         const cJSON *lines = json_get(section, "lines");
         strbuf_adds(out, "<details open><summary>");
@@ -247,19 +250,28 @@ static void add_skipped(const struct page *p, struct strbuf *out)
         strbuf_adds(out, "</ul>");
 }
 
+static bool any_is(const struct page *p, const char *class)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (str_eq(p->items[i].state->class, class))
+            return true;
+    return false;
+}
+
+/* Those that failed before those that a cancel has left unfinished. */
 void page_failures(const struct page *p, struct strbuf *out)
 {
-    bool any = false;
-    for (size_t i = 0; i < p->n; i++)
-        any = any || str_eq(p->items[i].state->class, "failed") ||
-              str_eq(p->items[i].state->class, "skipped");
-    if (!any)
+    static const char *const classes[] = { "failed", "unfinished" };
+    bool failed = any_is(p, "failed");
+    if (!failed && !any_is(p, "unfinished") && !any_is(p, "skipped"))
         return;
-    strbuf_adds(out, "<section id=\"failures\" aria-labelledby=\"h-failures\">"
-                     "<h2 id=\"h-failures\">Failures</h2>");
-    for (size_t i = 0; i < p->n; i++)
-        if (str_eq(p->items[i].state->class, "failed"))
-            add_failure(p, &p->items[i], out);
+    strbuf_adds(out, "<section id=\"failures\" aria-labelledby=\"h-failures\">");
+    strbuf_addf(out, "<h2 id=\"h-failures\">%s</h2>", failed ? "Failures" : "Not finished");
+    add_list(json_get(p->report, "takenBack"), "Taken back", out);
+    for (size_t c = 0; c < ARRAY_SIZE(classes); c++)
+        for (size_t i = 0; i < p->n; i++)
+            if (str_eq(p->items[i].state->class, classes[c]))
+                add_failure(p, &p->items[i], out);
     add_skipped(p, out);
     strbuf_adds(out, "</section>");
 }

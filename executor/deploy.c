@@ -250,8 +250,11 @@ static void take_back(struct deploy *d, const struct engine_options *options, st
                      cancel_since(d->request->errand.cancel) + TAKE_BACK_SECONDS, &taken);
     report_phase(&d->errand.report, NULL);
     deploy_say_warnings(d);
-    for (size_t i = 0; i < taken.lines.n; i++)
+    cJSON *lines = d->errand.history.taken_back = cJSON_CreateArray();
+    for (size_t i = 0; i < taken.lines.n; i++) {
         log_info("%s", taken.lines.v[i]);
+        json_push_str(lines, taken.lines.v[i]);
+    }
     if (!say_begun(d, "") && taken.lines.n == 0)
         log_info("there is nothing to take back");
     strlist_release(&taken.lines);

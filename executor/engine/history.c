@@ -3,6 +3,7 @@
 
 #include "executor/engine/criticalpath.h"
 #include "executor/engine/planprint.h"
+#include "executor/engine/report.h"
 
 struct wait {
     double from, to; /* clock_now(); to 0: it goes on */
@@ -30,6 +31,7 @@ void history_release(struct history *h)
     waits_forget(h);
     json_freep(&h->resources);
     json_freep(&h->path);
+    json_freep(&h->taken_back);
 }
 
 static struct wait_list *waits_of(struct history *h, const struct graph *g,
@@ -124,6 +126,10 @@ static cJSON *resource_to_json(const struct history *h, const struct resource *r
     put_time(json, "written", r->written, start);
     put_time(json, "end", r->ended, start);
     put_waits(json, h, r, start);
+    if (r->progress == PROGRESS_FAILED && r->error.class == ERR_CANCELLED)
+        json_put_bool(json, "unfinished", true);
+    if (report_goes_on(r))
+        json_put_bool(json, "goesOn", true);
     if (r->explanation != NULL)
         json_put(json, "explanation", json_dup(r->explanation));
     return json;

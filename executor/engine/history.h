@@ -21,8 +21,9 @@ struct wait_list; /* the waits of one resource */
 struct history {
     struct wait_list *waits; /* by resource index */
     size_t n_waits, all_waits;
-    cJSON *resources; /* array, of every graph that was noted; NULL before the first */
-    cJSON *path;      /* array, the critical path through them */
+    cJSON *resources;  /* array, of every graph that was noted; NULL before the first */
+    cJSON *path;       /* array, the critical path through them */
+    cJSON *taken_back; /* array, the lines of a run that was to take back; or NULL */
 };
 #define HISTORY_INIT                                                                               \
     {                                                                                              \

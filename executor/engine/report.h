@@ -61,8 +61,10 @@ void report_progress(void *context, const struct graph *g, const struct resource
 /* What was done, what failed and why, what was not tried: after an apply that failed. Of lines for
  * which there is no room the last are said, and how many are not. */
 void report_failures(const struct graph *g);
-/* What a cancelled run has written, no longer awaits and has not taken back: "service notifier,
- * namespace discovery (perhaps: AWS has not answered)". False: there is nothing. */
+/* Whether a cancelled run has written it, no longer awaits it and has not taken it back. */
+bool report_goes_on(const struct resource *r);
+/* All that goes on so: "service notifier, namespace discovery (perhaps: AWS has not answered)".
+ * False: there is nothing. */
 bool report_begun(const struct graph *g, struct strbuf *out);
 /* What a resource waits for, as far as that is known; NULL: it is not. The resource's, or static.
  */

@@ -4,7 +4,7 @@
 #include "executor/engine/internal.h"
 #include "executor/engine/report.h"
 
-#define N_NAMED 3 /* how many of what goes on are named in a line */
+#define N_NAMED 8 /* how many of what goes on are named in a line: it may cost money */
 
 static const char *const done_words[] = {
     [ACTION_NONE] = "ready",       [ACTION_CREATE] = "created", [ACTION_UPDATE] = "updated",
@@ -147,7 +147,7 @@ static void say_explanations(const struct graph *g)
         say_explanation(g->v[i], room < REPORT_WHY_ONE ? room : REPORT_WHY_ONE, &n);
 }
 
-static bool goes_on(const struct resource *r)
+bool report_goes_on(const struct resource *r)
 {
     return r->progress == PROGRESS_FAILED && r->error.class == ERR_CANCELLED &&
            (r->written > 0 || r->uncertain) && !json_bool(r->memo, RESOURCE_RECALLED, false);
@@ -158,7 +158,7 @@ bool report_begun(const struct graph *g, struct strbuf *out)
     size_t n = 0;
     for (size_t i = 0; i < g->n; i++) {
         const struct resource *r = g->v[i];
-        if (!goes_on(r) || ++n > N_NAMED)
+        if (!report_goes_on(r) || ++n > N_NAMED)
             continue;
         strbuf_addf(out, "%s%s %s%s", n > 1 ? ", " : "", r->type->singular, r->label,
                     r->written > 0 ? "" : " (perhaps: AWS has not answered)");

@@ -169,6 +169,8 @@ def test_a_failed_job_leaves_why(failed: Left) -> None:
 def test_a_cancelled_job_leaves_what_is_done(small: World, tmp_path: Path,
                                              monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where the runner keeps what it keeps
+    small.config["onCancel"] = "rollback"
+    small.write_config()
     small.aws.fault(service="ecs", action="CreateService", fault="slow", seconds=2)
     with small.start(keep=True) as running:
         group = running.wait_stage("build_script").pid
@@ -183,7 +185,13 @@ def test_a_cancelled_job_leaves_what_is_done(small: World, tmp_path: Path,
     jsonschema.validate(report, SCHEMA)
     assert report["verdict"]["result"] == "cancelled"
     assert {"done", "failed"} <= {r["result"] for r in report["resources"]}
-    assert "cancelled" in (Path(result.build_dir) / "berth-report.html").read_text()
+    [service] = [r for r in report["resources"] if r["type"] == "ecs.service"]
+    assert service["unfinished"] and "goesOn" not in service
+    [line] = report["takenBack"]
+    assert line.startswith("service 'notifier' is taken back: ") and f"\n{line}\n" in result.log
+    page = (Path(result.build_dir) / "berth-report.html").read_text()
+    assert "cancelled" in page and html.escape(line, quote=False).replace("'", "&#39;") in page
+    assert ">Not finished</h2>" in page and ">Failures</h2>" not in page
 
 
 def test_a_spec_that_is_wrong_leaves_no_plan(small: World) -> None:
@@ -428,6 +436,26 @@ def test_the_page_of_a_failure(failed: Left, chromium: Browser) -> None:
     assert chromium.run("document.images.length") == 0
     assert "<img src=x" in "".join(texts(chromium, ".facts dd"))
     assert chromium.run("document.querySelector('.pill').textContent") == "failed"
+    assert chromium.console == []
+
+
+@needs_browser
+def test_the_end_of_a_log_is_what_is_seen_of_it(small: World, chromium: Browser) -> None:
+    """As in the job's log: an end tells more than a beginning."""
+    name = f"{ENVIRONMENT}-notifier"
+    lines = [f"line {n}" for n in range(60)] + ["KeyError: 'SLACK_URL'"]
+    small.aws.fault(service="ecs", fault="crash", code=1, match={"serviceName": name})
+    small.aws.fault(service="ecs", fault="writes", message="\n".join(lines))
+    left = Left(small, code=USER)
+    chromium.console.clear()
+    chromium.scripts(True)
+    chromium.open(left.page)
+    shown = texts(chromium, ".failure pre")[-1].splitlines()
+    assert shown == lines[-50:]
+    hidden, below = chromium.run(
+        "const log = [...document.querySelectorAll('.failure pre')].at(-1);"
+        "return [log.scrollTop, log.scrollHeight - log.clientHeight - log.scrollTop];")
+    assert hidden > 0 and abs(below) < 2
     assert chromium.console == []
 
 

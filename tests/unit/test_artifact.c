@@ -239,6 +239,41 @@ static void test_hostile_text(void **state)
     end(&run);
 }
 
+/* What a cancel has left unfinished has not failed, and AWS may go on with it. */
+static void test_a_cancelled_run(void **state)
+{
+    (void)state;
+    struct run run;
+    begin(&run);
+    struct resource *notifier = add(run.graph, &service, "notifier", ACTION_CREATE);
+    struct resource *other = add(run.graph, &service, "other", ACTION_CREATE);
+    for (size_t i = 0; i < run.graph->n; i++) {
+        done(run.graph->v[i], clock_now() - 50, 1, 2);
+        run.graph->v[i]->progress = PROGRESS_FAILED;
+        run.graph->v[i]->written = clock_now() - 48;
+        err_set(&run.graph->v[i]->error, ERR_CANCELLED, "no longer awaited");
+    }
+    json_put_bool(other->memo, RESOURCE_RECALLED, true);
+    run.artifact.failure = &notifier->error;
+    run.errand.history.taken_back = cJSON_Parse("[\"service 'other' is taken back\"]");
+    errand_note(&run.errand, run.graph);
+    _cleanup_json_ cJSON *report = artifact_report(&run.artifact);
+    _cleanup_strbuf_ struct strbuf page = STRBUF_INIT;
+    artifact_page(report, &page);
+    assert_true(json_bool(json_at(report, "resources/0"), "unfinished", false));
+    assert_true(json_bool(json_at(report, "resources/0"), "goesOn", false));
+    assert_true(json_bool(json_at(report, "resources/1"), "unfinished", false));
+    assert_null(json_at(report, "resources/1/goesOn"));
+    const char *section = strstr(page.buf, "<h2 id=\"h-failures\">Not finished</h2>");
+    assert_non_null(section);
+    assert_non_null(strstr(section, "<li>service &#39;other&#39; is taken back</li>"));
+    const char *goes_on = strstr(section, "goes on in AWS, and nobody awaits it");
+    assert_non_null(goes_on);
+    assert_null(strstr(goes_on + 1, "goes on in AWS"));
+    assert_non_null(strstr(page.buf, "<b>2</b> not finished"));
+    end(&run);
+}
+
 static void test_secrets(void **state)
 {
     (void)state;
@@ -345,6 +380,7 @@ int main(void)
         cmocka_unit_test(test_waits_one_after_the_other),
         cmocka_unit_test(test_waits_are_bounded),
         cmocka_unit_test(test_hostile_text),
+        cmocka_unit_test(test_a_cancelled_run),
         cmocka_unit_test(test_secrets),
         cmocka_unit_test(test_secrets_are_sought_in_the_values),
         cmocka_unit_test(test_written_beneath),
