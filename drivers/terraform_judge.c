@@ -89,12 +89,14 @@ bool terraform_names_a_line(const char *words)
     return false;
 }
 
-/* Terraform's words for it: internal/getproviders/errors.go, internal/command/init.go,
- * internal/initwd/module_install.go. */
+/*
+ * Terraform's words for it: internal/getproviders/errors.go, internal/command/init.go,
+ * internal/initwd/module_install.go. "no available releases match the given constraints" is not
+ * among them: a mirror of the host's that lacks the version is told in the same words.
+ */
 bool terraform_is_answered(const char *words)
 {
     static const char *const answers[] = {
-        "no available releases match the given constraints",
         "does not have a provider named",
         "Unresolvable module version constraint",
     };

@@ -99,6 +99,24 @@ def test_providers_that_cannot_be_had_are_nobodys_mistake(host: ToolHost) -> Non
 
 
 @needs_terraform
+def test_a_mirror_that_lacks_the_version_is_nobodys_mistake(host: ToolHost) -> None:
+    """Which terraform tells as a registry without it is told."""
+    mirror = host.directory / "mirror"
+    provider = mirror / "registry.terraform.io/hashicorp/aws/4.0.0/linux_amd64"
+    provider.mkdir(parents=True)
+    (provider / "terraform-provider-aws_v4.0.0").touch(mode=0o755)
+    settings = host.directory / "terraformrc"
+    settings.write_text(f'provider_installation {{\n  filesystem_mirror {{ path = "{mirror}" }}\n}}\n')
+    host.config["tools"]["terraform"] = ["env", f"TF_CLI_CONFIG_FILE={settings}", str(PROGRAM)]
+    host.put("infra/main.tf", 'terraform {\n  required_providers {\n    aws = {\n'
+             '      source  = "registry.terraform.io/hashicorp/aws"\n      version = "~> 5.0"\n'
+             '    }\n  }\n}\n')
+    result = validate(host)
+    assert result.exit_code == 0, result.log
+    assert SYNTAX_ALONE in result.log and "no available releases match" in result.log
+
+
+@needs_terraform
 def test_mistakes_are_found_without_providers(host: ToolHost) -> None:
     host.put("infra/main.tf", AWS + 'variable "x" {}\nvariable "x" {}\n')
     result = validate(host)

@@ -94,8 +94,11 @@ static void answers(void **state)
 {
     (void)state;
     assert_true(terraform_is_answered("\nError: Failed to query available provider packages\n\n"
-                                      "Could not retrieve it: no available\nreleases match the "
-                                      "given constraints >= 99.0.0\n"));
+                                      "Could not retrieve it: provider registry r.example does "
+                                      "not\nhave a provider named r.example/no/such\n"));
+    assert_false(terraform_is_answered("\nError: Failed to query available provider packages\n\n"
+                                       "Could not retrieve it: no available\nreleases match the "
+                                       "given constraints >= 99.0.0\n"));
     assert_false(terraform_is_answered("\nError: Failed to query available provider packages\n\n"
                                        "could not connect: no available network\n"));
     assert_false(terraform_is_answered(""));
