@@ -13,9 +13,10 @@
 #include "executor/base/file.h"
 #include "executor/base/log.h"
 
-#define MINIMUM   8000 /* hundredths of a percent */
-#define WORST_MAX 10   /* files that are listed */
-#define RANGES    12   /* of missed lines of each */
+#define MINIMUM    8000 /* hundredths of a percent */
+#define WORST_MAX  10   /* files that are listed */
+#define RANGES     12   /* of missed lines of each */
+#define NAME_SHOWN 200  /* bytes of its name */
 
 struct gate {
     const struct tool_job *job;
@@ -131,8 +132,8 @@ static void say_file(const struct coverage_file *file, enum counter counter)
     _cleanup_strbuf_ struct strbuf percent = STRBUF_INIT, lines = STRBUF_INIT;
     coverage_percent(&count, 0, &percent);
     coverage_missed_lines(file, RANGES, &lines);
-    log_info("%6s%%  %.200s%s%s", percent.buf, file->name, lines.len > 0 ? ": lines " : "",
-             lines.buf);
+    _cleanup_free_ char *name = redact_short(file->name, NAME_SHOWN);
+    log_info("%6s%%  %s%s%s", percent.buf, name, lines.len > 0 ? ": lines " : "", lines.buf);
 }
 
 static void say_worst(const struct coverage_report *report, enum counter counter)

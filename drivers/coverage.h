@@ -14,6 +14,7 @@
  */
 
 #include "drivers/tool.h"
+#include "executor/base/redact.h"
 
 /* Bytes. */
 #define COVERAGE_REPORT_MAX ((size_t)32 << 20)
@@ -24,6 +25,7 @@
 /* Of all files' names together: JaCoCo's consist of the groups' around them, each of which a report
  * says once. */
 #define COVERAGE_NAMES_MAX COVERAGE_REPORT_MAX
+#define COVERAGE_SHOWN     60          /* what a message shows of a report's text */
 #define COVERAGE_COUNT_MAX 1000000000u /* so that sums times 10,000 fit 64 bits */
 
 struct count {

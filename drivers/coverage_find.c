@@ -180,12 +180,12 @@ static void look_for(struct finder *f, const char *const *names)
             expand(f, places[p], names[i]);
 }
 
-static const char *place_words(const struct coverage_search *s, char *buf, size_t size)
+/* The caller frees it. */
+static char *place_words(const struct coverage_search *s)
 {
     if (*s->place == '\0')
-        return "the project's directory";
-    snprintf(buf, size, "'%.200s' and the project's directory", s->place);
-    return buf;
+        return xstrdup("the project's directory");
+    return xasprintf("'%s' and the project's directory", s->place);
 }
 
 #define ADVICE                                                                                     \
@@ -219,7 +219,7 @@ static int uncombined(struct finder *f, struct err *err)
 static int found_nothing(struct finder *f, struct err *err)
 {
     const struct coverage_search *s = f->search;
-    char places[256];
+    _cleanup_free_ char *places = place_words(s);
     if (f->problem.class != ERR_NONE)
         return err_move(err, &f->problem);
     if (f->stale != NULL)
@@ -233,7 +233,7 @@ static int found_nothing(struct finder *f, struct err *err)
     return err_set(
         err, ERR_USER,
         "the tests of '%s' have written no coverage report: looked in %s for %s; " ADVICE,
-        s->module, place_words(s, places, sizeof(places)), names.buf, s->module);
+        s->module, places, names.buf, s->module);
 }
 
 /* Whether the spec's pattern has found several in one place, the module's or else the project's. */
@@ -267,14 +267,14 @@ static int open_first(const struct finder *f, struct coverage_source *ret, struc
 /* What lies above is looked for anyway, where it may be. */
 static int check_pattern(const struct coverage_search *s, struct err *err)
 {
-    char places[256];
+    _cleanup_free_ char *places = place_words(s);
     _cleanup_free_ char *framed = xasprintf("/%s/", s->pattern != NULL ? s->pattern : "");
     if (strstr(framed, "/../") == NULL)
         return 0;
     return err_set(
         err, ERR_USER,
         "modules.%s.coverage.report: '%s' must not go up by '..': it is looked for in %s",
-        s->module, s->pattern, place_words(s, places, sizeof(places)));
+        s->module, s->pattern, places);
 }
 
 static int find(struct finder *f, struct coverage_source *ret, struct strlist *ret_passed_over,

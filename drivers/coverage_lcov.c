@@ -18,8 +18,9 @@ struct lcov {
 
 static int bad_line(const struct lcov *l, const char *text, size_t len, struct err *err)
 {
-    return err_set(err, ERR_USER, "is wrong in line %lu: '%.*s'", l->line, len < 60 ? (int)len : 60,
-                   text);
+    _cleanup_free_ char *line = xstrndup(text, len);
+    _cleanup_free_ char *shown = redact_short(line, COVERAGE_SHOWN);
+    return err_set(err, ERR_USER, "is wrong in line %lu: '%s'", l->line, shown);
 }
 
 /* How often something ran: only whether it did counts, and compilers count beyond any limit. */

@@ -28,8 +28,9 @@ struct xml_report {
 static int bad_attribute(const struct xml_report *r, const char *attribute, const char *value,
                          struct err *err)
 {
-    return err_set(err, ERR_USER, "is wrong in line %lu: %s of '%s' is '%.40s'", xmlread_line(r->x),
-                   attribute, xmlread_name(r->x), value);
+    _cleanup_free_ char *shown = redact_short(value, COVERAGE_SHOWN);
+    return err_set(err, ERR_USER, "is wrong in line %lu: %s of '%s' is '%s'", xmlread_line(r->x),
+                   attribute, xmlread_name(r->x), shown);
 }
 
 /* A whole number in an attribute; one that is not there is `otherwise`. */
@@ -224,17 +225,21 @@ static void end_element(struct xml_report *r)
     }
 }
 
+static int unknown_root(const char *name, struct err *err)
+{
+    _cleanup_free_ char *shown = redact_short(name, COVERAGE_SHOWN);
+    return err_set(err, ERR_USER,
+                   "is XML, but no coverage report that is known: its root is '%s', which is "
+                   "'coverage' in Cobertura's format and 'report' in JaCoCo's",
+                   shown);
+}
+
 static int begin_root(struct xml_report *r, bool *ret_jacoco, struct err *err)
 {
     const char *name = xmlread_name(r->x);
     *ret_jacoco = str_eq(name, "report");
     if (!*ret_jacoco)
-        return str_eq(name, "coverage")
-                   ? begin_cobertura_root(r, err)
-                   : err_set(err, ERR_USER,
-                             "is XML, but no coverage report that is known: its root is '%.40s', "
-                             "which is 'coverage' in Cobertura's format and 'report' in JaCoCo's",
-                             name);
+        return str_eq(name, "coverage") ? begin_cobertura_root(r, err) : unknown_root(name, err);
     r->report->writer = "JaCoCo";
     r->report->usual = COUNTER_INSTRUCTION;
     for (size_t i = 0; i < COUNTERS; i++)

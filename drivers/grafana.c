@@ -77,8 +77,7 @@ char *grafana_reason(const struct grafana *g, const struct rest_answer *answer)
         return xstrdup("no reason given");
     if (!is_showable(g, message))
         return xstrdup("its reason is not shown: it holds a password");
-    _cleanup_free_ char *whole = redact_copy(message);
-    char *reason = xasprintf("%.*s", REASON_MAX, whole);
+    char *reason = redact_short(message, REASON_MAX);
     for (char *p = reason; *p != '\0'; p++)
         if (iscntrl((unsigned char)*p))
             *p = ' ';

@@ -10,7 +10,10 @@
 
 #include "drivers/aws/timestamp.h"
 #include "executor/base/json.h"
+#include "executor/base/redact.h"
 #include "executor/base/utf8.h"
+
+#define TEXT_SHOWN 40 /* bytes of an element that is not understood */
 
 static uv_once_t parser_once = UV_ONCE_INIT;
 
@@ -194,10 +197,11 @@ static int element(const struct shape *shape, const xmlNode *node, cJSON **ret, 
     _cleanup_free_ char *text = xml_text(node);
     if (shape->flags & SHAPE_PERCENT)
         percent_decode(text);
-    if (scalar(shape, text, ret) < 0)
-        return err_set(err, ERR_FAILED, "the answer's element '%s' holds '%.40s'",
-                       (const char *)node->name, text);
-    return 0;
+    if (scalar(shape, text, ret) == 0)
+        return 0;
+    _cleanup_free_ char *shown = redact_short(text, TEXT_SHOWN);
+    return err_set(err, ERR_FAILED, "the answer's element '%s' holds '%s'",
+                   (const char *)node->name, shown);
 }
 
 /* A flattened list's elements bear the item's name where it has one, else the member's. */

@@ -320,6 +320,20 @@ char *redact_copy(const char *text)
     return strbuf_detach(&copy);
 }
 
+char *redact_short(const char *text, size_t max)
+{
+    struct strbuf copy = STRBUF_INIT;
+    strbuf_adds(&copy, text);
+    redact(&copy); /* before a secret is cut in two */
+    if (copy.len > max) {
+        while (max > 0 && ((unsigned char)copy.buf[max] & 0xc0) == 0x80)
+            max--; /* not in the middle of a UTF-8 character */
+        strbuf_cut(&copy, max);
+        strbuf_adds(&copy, "...");
+    }
+    return strbuf_detach(&copy);
+}
+
 /* Whether anything became of it. What is shorter than any secret holds none. */
 static bool redact_string(char **string)
 {

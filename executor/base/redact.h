@@ -35,8 +35,10 @@ void redact_add_url(const char *url);
 /* Replaces in place. Text of several lines is best given whole: a secret may go over two of them.
  */
 void redact(struct strbuf *text);
-/* A copy without secrets, for who shortens it then. The caller frees it. */
+/* A copy without secrets. The caller frees it. */
 char *redact_copy(const char *text);
+/* Likewise, of at most `max` bytes and "...": what a line has room for. */
+char *redact_short(const char *text, size_t max);
 /*
  * Replaces in all strings, names and numbers of a tree, each by itself, so that its text is JSON
  * still: a number becomes a string, a list whose items together say a secret one of one string,

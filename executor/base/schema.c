@@ -136,20 +136,16 @@ static void expected_types(struct check *c, const cJSON *schema, struct strbuf *
             add_expected(out, one->valuestring);
 }
 
+#define VALUE_LENGTH 57 /* what a message shows of a value */
+
 /* The value as a message shows it, cut where it is long: of a secret not even a part. */
 static char *shown(const cJSON *value)
 {
     if (cJSON_IsObject(value) || cJSON_IsArray(value))
         return xstrdup(type_words(type_of(value)));
     _cleanup_json_ cJSON *safe = redact_json_copy(value);
-    char *text = json_print(safe);
-    if (strlen(text) > 60) {
-        size_t end = 57;
-        while (end > 0 && ((unsigned char)text[end] & 0xc0) == 0x80)
-            end--; /* not within a UTF-8 character */
-        memcpy(text + end, "...", sizeof("..."));
-    }
-    return text;
+    _cleanup_free_ char *text = json_print(safe);
+    return redact_short(text, VALUE_LENGTH);
 }
 
 static void wrong_type(struct check *c, const cJSON *schema, const cJSON *value)

@@ -80,18 +80,10 @@ static void add_value(struct strbuf *out, const char *path, const cJSON *value)
         strbuf_adds(out, HIDDEN);
         return;
     }
-    redact_json(copy); /* before a secret is cut in two */
+    redact_json(copy);
     _cleanup_free_ char *text = copy != NULL ? json_print(copy) : xstrdup("nothing");
-    size_t len = strlen(text);
-    if (len > VALUE_LENGTH) {
-        len = VALUE_LENGTH;
-        while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
-            len--; /* not in the middle of a UTF-8 character */
-        strbuf_add(out, text, len);
-        strbuf_adds(out, "...");
-    } else {
-        strbuf_adds(out, text);
-    }
+    _cleanup_free_ char *line = redact_short(text, VALUE_LENGTH);
+    strbuf_adds(out, line);
 }
 
 static void add_changes(struct strbuf *out, const struct resource *r)

@@ -82,11 +82,17 @@ def forms(secret: str) -> set[bytes]:
     return found
 
 
+def beginning(secret: str) -> bytes:
+    """What is left of it where a line is cut."""
+    return secret[:max(8, len(secret) // 2)].encode()
+
+
 class Watch:
     """Finds secrets in what it is shown."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self.forms = {form: secret for secret in secrets for form in forms(secret)}
+        self.forms = {form: secret for secret in secrets
+                      for form in (*forms(secret), beginning(secret))}
         self.found: list[str] = []
 
     def look(self, data: bytes, where: str) -> None:

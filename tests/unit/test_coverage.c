@@ -275,6 +275,22 @@ static void what_is_wrong_is_told(void **state)
     refused("<coverage\0/>", 12, "is not UTF-8");
 }
 
+/* What is quoted of a report may hold one, and be too long for a line. */
+static void no_half_of_a_secret(void **state)
+{
+    (void)state;
+    static const char dashes[] = "-----------------------------------------------------";
+    redact_add("s3cr3tTokenValue");
+    _cleanup_free_ char *trace = xasprintf("SF:a\n%ss3cr3tTokenValue\n", dashes);
+    refused(trace, strlen(trace), "--[MASKED...'");
+    _cleanup_free_ char *number =
+        xasprintf("<coverage lines-valid=\"%ss3cr3tTokenValue\" lines-covered=\"1\"/>", dashes);
+    refused(number, strlen(number), "--[MASKED...'");
+    _cleanup_free_ char *root = xasprintf("<a%ss3cr3tTokenValue/>", dashes);
+    refused(root, strlen(root), "--[MASKE...'");
+    redact_release();
+}
+
 static void hostile_xml(void **state)
 {
     (void)state;
@@ -369,6 +385,7 @@ int main(void)
         cmocka_unit_test(the_worst_come_first),
         cmocka_unit_test(a_minimum_is_not_reached_by_rounding),
         cmocka_unit_test(what_is_wrong_is_told),
+        cmocka_unit_test(no_half_of_a_secret),
         cmocka_unit_test(hostile_xml),
         cmocka_unit_test(too_much),
         cmocka_unit_test(names_that_multiply),

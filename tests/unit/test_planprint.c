@@ -156,6 +156,38 @@ static void test_secrets_in_long_values(void **state)
     redact_release();
 }
 
+static void add_long(struct resource *r, const char *path, size_t before, const char *secret)
+{
+    _cleanup_strbuf_ struct strbuf value = STRBUF_INIT;
+    while (value.len < before)
+        strbuf_addc(&value, '-');
+    strbuf_adds(&value, secret);
+    cJSON *change = json_push(r->changes, cJSON_CreateObject());
+    json_put_str(change, "path", path);
+    cJSON *list = json_put_array(change, "to");
+    json_push_str(list, value.buf);
+}
+
+/* Wherever in it the line ends. */
+static void test_secrets_at_the_cut(void **state)
+{
+    (void)state;
+    static const char secret[] = "s3cr3tTokenValue1234567890abcdef";
+    redact_add(secret);
+    for (size_t before = 120; before < 165; before++) {
+        struct graph *g = graph_new(&(struct context){ .environment = "e" });
+        struct resource *r = add(g, &definition, "d", ACTION_UPDATE);
+        _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+        add_long(r, "containerDefinitions[api].command", before, secret);
+        plan_to_text(g, &text);
+        assert_non_null(strstr(text.buf, "command: nothing -> [\"------"));
+        if (strstr(text.buf, "-s") != NULL)
+            fail_msg("%zu: %s", before, text.buf);
+        graph_free(g);
+    }
+    redact_release();
+}
+
 static void test_json(void **state)
 {
     (void)state;
@@ -184,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_secrets_in_long_values),
+        cmocka_unit_test(test_secrets_at_the_cut),
         cmocka_unit_test(test_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

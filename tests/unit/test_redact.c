@@ -217,6 +217,22 @@ static void short_ones_are_no_secrets(void **state)
     becomes("12345 12", "12345 12");
 }
 
+/* Nothing of a secret is left in front of the cut; a character is whole. */
+static void shortened_after_it_was_redacted(void **state)
+{
+    (void)state;
+    redact_add("s3cr3tTokenValue");
+    for (size_t max = 0; max < 40; max++) {
+        _cleanup_free_ char *text = redact_short("0123456789s3cr3tTokenValue0123456789", max);
+        const char whole[] = "0123456789[MASKED]0123456789";
+        _cleanup_free_ char *expected =
+            max < strlen(whole) ? xasprintf("%.*s...", (int)max, whole) : xstrdup(whole);
+        assert_string_equal(text, expected);
+    }
+    _cleanup_free_ char *accented = redact_short("caf\xc3\xa9", 4);
+    assert_string_equal(accented, "caf...");
+}
+
 static void nothing_to_hide(void **state)
 {
     (void)state;
@@ -353,6 +369,7 @@ int main(void)
         cmocka_unit_test_teardown(short_ones_are_no_secrets, redacting_teardown),
         cmocka_unit_test_teardown(short_ones_of_several_lines_are_no_secrets, redacting_teardown),
         cmocka_unit_test_teardown(passwords_of_urls, redacting_teardown),
+        cmocka_unit_test_teardown(shortened_after_it_was_redacted, redacting_teardown),
         cmocka_unit_test_teardown(nothing_to_hide, redacting_teardown),
         cmocka_unit_test_teardown(ambiguity_has_bounds, redacting_teardown),
         cmocka_unit_test_teardown(a_tree_stays_json, redacting_teardown),
