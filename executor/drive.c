@@ -59,7 +59,6 @@ static int read_job(struct drive *d, struct err *err)
     const char *path = getenv("JOB_RESPONSE_FILE");
     if (job_read(path != NULL ? path : "", &d->job, err) < 0)
         return -1;
-    job_redact(&d->job);
     return hostconfig_read(&d->host, err);
 }
 

@@ -133,17 +133,16 @@ static char *claim_truth(const struct job *job, const struct claim_row *row)
 static void note_contradiction(struct job *job, const char *key, const char *said,
                                const char *truth)
 {
-    const char *cut = strlen(said) > SHOWN_MAX ? "..." : "";
+    _cleanup_free_ char *shown = redact_short(said, SHOWN_MAX);
     if (truth == NULL)
         strlist_addf(&job->contradictions,
-                     "variable '%s' says '%.*s%s', but GitLab sets none for this job; it is not "
-                     "used",
-                     key, SHOWN_MAX, said, cut);
+                     "variable '%s' says '%s', but GitLab sets none for this job; it is not used",
+                     key, shown);
     else
         strlist_addf(&job->contradictions,
-                     "variable '%s' says '%.*s%s', but GitLab's job response says '%s', which is "
-                     "what counts",
-                     key, SHOWN_MAX, said, cut, truth);
+                     "variable '%s' says '%s', but GitLab's job response says '%s', which is what "
+                     "counts",
+                     key, shown, truth);
 }
 
 /* Gives every occurrence of the variable the value it must have, and notes what the last of those
@@ -166,9 +165,41 @@ static void settle_claim(struct job *job, const struct claim_row *row)
         note_contradiction(job, row->key, said, truth);
 }
 
+/* The values of `secrets:` are in no response: the runner resolves them, and hands them over as it
+ * does variables, as themselves or as the path of a file that holds them (GitLab Runner,
+ * common/secrets.go; https://docs.gitlab.com/ci/yaml/#secretsfile). */
+static void redact_resolved(const cJSON *secrets)
+{
+    const cJSON *secret;
+    cJSON_ArrayForEach (secret, secrets) {
+        if (json_bool(secret, "file", true))
+            continue;
+        _cleanup_free_ char *name = xasprintf("CUSTOM_ENV_%s", secret->string);
+        redact_add(getenv(name));
+    }
+}
+
+/* Masked variables, tokens and credentials, before anything here quotes one. */
+static void redact_secrets(const struct job *job)
+{
+    const cJSON *item;
+    redact_add(json_str(job->response, "token"));
+    redact_add_url(json_str_at(job->response, "git_info/repo_url"));
+    cJSON_ArrayForEach (item, variables(job)) {
+        if (json_bool(item, "masked", false))
+            redact_add(json_str(item, "value"));
+    }
+    cJSON_ArrayForEach (item, json_get(job->response, "credentials"))
+        redact_add(json_str(item, "password"));
+    cJSON_ArrayForEach (item, json_get(job->response, "dependencies"))
+        redact_add(json_str(item, "token"));
+    redact_resolved(json_get(job->response, "secrets"));
+}
+
 static int take_response(cJSON *response, const char *text, struct job *ret, struct err *err)
 {
     _cleanup_job_ struct job job = { .response = response };
+    redact_secrets(&job);
     if (take_members(&job, text, err) < 0)
         return -1;
     for (size_t i = 0; i < claims_n; i++)
@@ -243,36 +274,6 @@ bool job_variable_is_masked(const struct job *job, const char *key)
             return true;
     }
     return false;
-}
-
-/* The values of `secrets:` are in no response: the runner resolves them, and hands them over as it
- * does variables, as themselves or as the path of a file that holds them (GitLab Runner,
- * common/secrets.go; https://docs.gitlab.com/ci/yaml/#secretsfile). */
-static void redact_resolved(const cJSON *secrets)
-{
-    const cJSON *secret;
-    cJSON_ArrayForEach (secret, secrets) {
-        if (json_bool(secret, "file", true))
-            continue;
-        _cleanup_free_ char *name = xasprintf("CUSTOM_ENV_%s", secret->string);
-        redact_add(getenv(name));
-    }
-}
-
-void job_redact(const struct job *job)
-{
-    const cJSON *item;
-    redact_add(json_str(job->response, "token"));
-    redact_add_url(json_str_at(job->response, "git_info/repo_url"));
-    cJSON_ArrayForEach (item, variables(job)) {
-        if (json_bool(item, "masked", false))
-            redact_add(json_str(item, "value"));
-    }
-    cJSON_ArrayForEach (item, json_get(job->response, "credentials"))
-        redact_add(json_str(item, "password"));
-    cJSON_ArrayForEach (item, json_get(job->response, "dependencies"))
-        redact_add(json_str(item, "token"));
-    redact_resolved(json_get(job->response, "secrets"));
 }
 
 /*

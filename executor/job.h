@@ -41,7 +41,7 @@ struct job {
 /*
  * Reads the file that JOB_RESPONSE_FILE names. What is missing or wrong in it is ERR_HOST, and so
  * is what nobody could agree on: a key that stands twice, a NUL within a string. Ids are exact up
- * to 2^63 - 1.
+ * to 2^63 - 1. Masked variables, tokens and credentials are registered with the redactor.
  */
 int job_read(const char *path, struct job *ret, struct err *err);
 /* The same for a text. */
@@ -55,7 +55,5 @@ const char *job_variable(const struct job *job, const char *key);
 /* The server's own (first) value of a predefined variable, or NULL. */
 const char *job_variable_first(const struct job *job, const char *key);
 bool job_variable_is_masked(const struct job *job, const char *key);
-/* Registers masked variables, tokens and credentials with the redactor. */
-void job_redact(const struct job *job);
 
 #endif

@@ -157,7 +157,6 @@ static int prepare(struct err *err)
     _cleanup_dispatch_ struct dispatch d = DISPATCH_INIT;
     if (exitcode_clear(err) < 0 || job_read(getenv("JOB_RESPONSE_FILE"), &job, err) < 0)
         return joblog_failure(err);
-    job_redact(&job);
     if (hostconfig_read(&h, err) < 0 || dispatch_job(job.name, &h, NULL, &d, err) < 0)
         return joblog_failure(err);
     say_what_it_is(&job, &h, &d);

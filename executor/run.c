@@ -118,7 +118,6 @@ static int run_user_script(const char *script)
     _cleanup_dispatch_ struct dispatch d = DISPATCH_INIT;
     if (job_read(getenv("JOB_RESPONSE_FILE"), &job, &err) < 0 || hostconfig_read(&h, &err) < 0)
         return joblog_failure(&err);
-    job_redact(&job);
     drive_note_beginning();
     bool broken = false;
     _cleanup_json_ cJSON *spec = spec_for(&job, &h, &broken);

@@ -24,6 +24,7 @@ import pytest
 import canary
 from canary import CANARY, VALUE, VARIABLE
 from executorhost import Host
+from runner import Variable
 from waiting import wait_for_call
 from world import BRANCH, BUILD, ENVIRONMENT, PROJECT_ID, World
 
@@ -101,6 +102,24 @@ def test_what_aws_says_of_a_masked_variable(ready: World) -> None:
     assert {"name": "OPEN", "value": VALUE} in definition["environment"]
     assert files_with_canaries(tmp) == []
     assert files_with_canaries(world.directory / "locks") == []
+
+
+@pytest.mark.parametrize("before", [112, 124, 136])
+def test_where_a_line_of_the_plan_is_cut(ready: World, before: int) -> None:
+    """The line of a value ends within the secret that the value holds."""
+    world = ready.unpoliced()
+    world.keep_services("notifier")
+    world.deploy()
+    spec = world.spec()
+    spec["services"]["notifier"]["taskDefinition"] = {"containerDefinitions": [
+        {"name": "notifier", "command": ["sh", "-c", "y" * before + "${%s}" % VARIABLE]}]}
+    world.write_spec(spec)
+    said = Variable("CI_COMMIT_SHA", "z" * (before - 50) + VALUE, raw=True)
+    plan = world.job("plan", variables=[said])
+    [line] = [line for line in plan.log.splitlines() if "yyyy" in line]
+    [warning] = [line for line in plan.log.splitlines() if "CI_COMMIT_SHA" in line]
+    assert "y[MASKED]" in line and "z[MASKED]" in warning, line + warning
+    assert "kAnAry" not in line + warning
 
 
 def test_a_token_in_what_sts_says(world: World) -> None:

@@ -70,7 +70,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     _cleanup_job_ struct job job = JOB_INIT;
     _cleanup_err_ struct err err = ERR_INIT;
-    if (job_parse((const char *)data, size, &job, &err) < 0) {
+    int rc = job_parse((const char *)data, size, &job, &err);
+    redact_release();
+    if (rc < 0) {
         fuzz_require_message(&err);
         return 0;
     }
@@ -78,8 +80,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *ref = job_variable(&job, "CI_COMMIT_REF_NAME");
     fuzz_require(ref == NULL || job_is_merge_request(&job) || str_eq(ref, job.ref),
                  "a variable never names another ref");
-    job_redact(&job);
-    redact_release();
     check_dispatch(&job, &host, NULL);
     check_dispatch(&job, &host, spec);
     return 0;

@@ -136,6 +136,30 @@ static void says_which_variables_lie_and_does_not_use_them(void **state)
     }
 }
 
+/* Wherever it is cut: what is left of a masked value is [MASKED]. */
+static void what_a_variable_says_is_cut_behind_its_secrets(void **state)
+{
+    (void)state;
+    char before[128];
+    for (size_t n = 60; n < 101; n++) {
+        _cleanup_job_ struct job job = JOB_INIT;
+        memset(before, 'z', n);
+        before[n] = '\0';
+        _cleanup_free_ char *text = xasprintf(
+            "{\"id\": 5, " INFO
+            ", " GIT("x", "") ", \"variables\": [{\"key\": \"TOKEN\", \"value\": "
+                              "\"s3cr3tTokenValue1234567890abcdef\", \"masked\": true}, " VARIABLE(
+                                  "CI_COMMIT_SHA", "%ss3cr3tTokenValue1234567890abcdef") "]}",
+            before);
+        read_ok(text, &job);
+        assert_int_equal(job.contradictions.n, 1);
+        assert_non_null(strstr(job.contradictions.v[0], "variable 'CI_COMMIT_SHA' says 'zzzz"));
+        if (strstr(job.contradictions.v[0], "zs") != NULL)
+            fail_msg("%zu: %s", n, job.contradictions.v[0]);
+    }
+    redact_release();
+}
+
 /* The variables name the source branch, which git_info does not know. */
 static void a_merge_request_has_its_servers_word(void **state)
 {
@@ -162,7 +186,6 @@ static void stands_null_and_unknown_members(void **state)
                                                                " \"artifacts\": null, \"unknown\": "
                                                                "[[[]]], \"steps\": {}}",
             &job);
-    job_redact(&job);
     assert_null(job_variable(&job, "CI_PROJECT_ID"));
     assert_int_equal(job.contradictions.n, 0);
     redact_release();
@@ -265,6 +288,8 @@ static void redacts_its_secrets(void **state)
 {
     (void)state;
     _cleanup_job_ struct job job = JOB_INIT;
+    setenv("CUSTOM_ENV_VAULT", "from-the-vault", 1);
+    setenv("CUSTOM_ENV_FILED", "/path/of/it", 1);
     read_ok("{\"id\": 5, " VARIABLES INFO
             ", " GIT("x", ", \"repo_url\": "
                           "\"https://"
@@ -272,9 +297,6 @@ static void redacts_its_secrets(void **state)
                           "a\"") ", \"secrets\": {\"VAULT\": {\"file\": "
                                  "false}, \"FILED\": {}}}",
             &job);
-    setenv("CUSTOM_ENV_VAULT", "from-the-vault", 1);
-    setenv("CUSTOM_ENV_FILED", "/path/of/it", 1);
-    job_redact(&job);
     _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
     strbuf_adds(&text, "open sesame job-token-1 registry-password url-secret overridden "
                        "from-the-vault /path/of/it");
@@ -292,6 +314,7 @@ int main(void)
         cmocka_unit_test(knows_merge_requests),
         cmocka_unit_test(ids_are_exact),
         cmocka_unit_test(says_which_variables_lie_and_does_not_use_them),
+        cmocka_unit_test(what_a_variable_says_is_cut_behind_its_secrets),
         cmocka_unit_test(a_merge_request_has_its_servers_word),
         cmocka_unit_test(stands_null_and_unknown_members),
         cmocka_unit_test(refuses_what_is_too_large),
