@@ -186,7 +186,8 @@ int ecs_stops_read(struct session *s, const struct resource *r, cJSON **ret, str
 /* Reads the ends of the deployment's tasks into the resource's memo, where ECS shows signs of any
  * that have not been read (ecs_loop.c). */
 void ecs_stops_look(struct session *s, struct resource *r);
-/* The newest end of the kind that most ends are of, and how many those are; NULL: there is none. */
+/* The newest end of the kind that most ends are of, and how many those are; NULL: there is none. Of
+ * exits, one whose code is known goes before. */
 const cJSON *ecs_stops_prevailing(const cJSON *stops, size_t *ret_n);
 /* Whether the task's containers had run before it ended. */
 bool ecs_stop_has_run(const cJSON *stop);

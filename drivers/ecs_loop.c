@@ -100,20 +100,36 @@ static size_t count_kind(const cJSON *stops, const char *kind)
     return n;
 }
 
+/* The newest of its kind; of exits the newest whose code is known, if there is one: while a task is
+ * being stopped, it has none yet. */
+static const cJSON *example_of(const cJSON *stops, const char *kind)
+{
+    const cJSON *stop, *newest = NULL;
+    cJSON_ArrayForEach (stop, stops) {
+        if (!str_eq(json_str(stop, "kind"), kind))
+            continue;
+        if (strcmp(kind, ECS_STOP_EXIT) != 0 || json_get(stop, "exitCode") != NULL)
+            return stop;
+        newest = newest != NULL ? newest : stop;
+    }
+    return newest;
+}
+
 const cJSON *ecs_stops_prevailing(const cJSON *stops, size_t *ret_n)
 {
-    const cJSON *stop, *most = NULL;
+    const char *most = NULL;
     size_t n_most = 0;
-    cJSON_ArrayForEach (stop, stops) { /* the newest of a kind is the first of it */
+    const cJSON *stop;
+    cJSON_ArrayForEach (stop, stops) {
         const char *kind = json_str(stop, "kind");
         size_t n = kind != NULL ? count_kind(stops, kind) : 0;
         if (n > n_most) {
-            most = stop;
+            most = kind;
             n_most = n;
         }
     }
     *ret_n = n_most;
-    return most;
+    return most != NULL ? example_of(stops, most) : NULL;
 }
 
 /* Ends that the circuit breaker counts are its to judge, where there is one. */
@@ -144,11 +160,11 @@ bool ecs_stops_are_a_loop(const struct resource *r)
     return ends > desired * (ran ? ENDS_OF_RUNS : ENDS_OF_STARTS);
 }
 
-/* "1", "137 (SIGKILL)". */
+/* "exits with 1", "exits with 137 (SIGKILL)". */
 static void add_exit_code(struct strbuf *out, int64_t code)
 {
     const char *signal = code > 128 && code < 192 ? sigabbrev_np((int)code - 128) : NULL;
-    strbuf_addf(out, "%d", (int)code);
+    strbuf_addf(out, "exits with %d", (int)code);
     if (signal != NULL)
         strbuf_addf(out, " (SIG%s)", signal);
 }
@@ -165,7 +181,7 @@ static const struct {
       "have the execution role allowed to write to the log group" },
     { ECS_STOP_START, "its tasks cannot be started", NULL },
     { ECS_STOP_MEMORY, "runs out of memory", "give it more, or have it use less" },
-    { ECS_STOP_EXIT, "exits with", NULL },
+    { ECS_STOP_EXIT, "ends", NULL }, /* where its code is not known */
     { ECS_STOP_HEALTH, "fails its health check", NULL },
     { ECS_STOP_TARGET, "fails the load balancer's health check", NULL },
 };
@@ -201,15 +217,14 @@ void ecs_stop_tell(const cJSON *stop, size_t n, struct strbuf *out)
 {
     const char *kind = json_str(stop, "kind"), *said = words[words_of(stop)].said;
     const char *container = json_str(stop, "container");
-    bool exits = str_eq(kind, ECS_STOP_EXIT), checked = str_eq(kind, ECS_STOP_HEALTH);
     if (ecs_stop_has_run(stop))
         strbuf_addf(out, "its container '%s' ", container != NULL ? container : "?");
-    strbuf_adds(out, said);
-    if (exits) {
-        strbuf_addc(out, ' ');
+    if (str_eq(kind, ECS_STOP_EXIT) && json_get(stop, "exitCode") != NULL) {
         add_exit_code(out, json_int(stop, "exitCode", 0));
-    } else if (!checked) {
-        add_detail(out, stop);
+    } else {
+        strbuf_adds(out, said);
+        if (!str_eq(kind, ECS_STOP_HEALTH))
+            add_detail(out, stop);
     }
     if (n > 1)
         strbuf_addf(out, "%s (%zu tasks)", ecs_stop_has_run(stop) ? ", again and again" : "", n);

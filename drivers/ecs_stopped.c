@@ -104,11 +104,12 @@ static const char *kind_of(const cJSON *task, const cJSON *culprit, const char *
                 return kinds[i].kind;
         }
     }
-    *ret_detail = texts[0];
     const char *code = json_str(task, "stopCode");
+    bool exited = str_eq(code, "EssentialContainerExited");
+    *ret_detail = texts[exited ? 1 : 0]; /* that an essential one did is what the kind says */
     if (str_eq(code, "TaskFailedToStart"))
         return ECS_STOP_START;
-    return str_eq(code, "EssentialContainerExited") ? ECS_STOP_EXIT : NULL;
+    return exited ? ECS_STOP_EXIT : NULL;
 }
 
 static cJSON *stop_of(const cJSON *task)

@@ -20,6 +20,11 @@
          ",\"stopCode\":\"ServiceSchedulerInitiated\",\"stoppedReason\":\"Task failed container "  \
          "health checks\",\"containers\":[{\"name\":\"side\",\"healthStatus\":\"HEALTHY\","        \
          "\"exitCode\":1},{\"name\":\"api\",\"healthStatus\":\"UNHEALTHY\",\"exitCode\":137}]")
+#define ENDED(id, more)                                                                            \
+    TASK(id, "d2",                                                                                 \
+         ",\"stopCode\":\"EssentialContainerExited\",\"stoppedReason\":\"Essential container in "  \
+         "task exited\",\"containers\":[{\"name\":\"api\"" more "}]")
+#define TIMEOUT ",\"reason\":\"ContainerRuntimeTimeoutError: Could not transition to started.\""
 #define SCALED(id)                                                                                 \
     TASK(id, "d2",                                                                                 \
          ",\"stopCode\":\"ServiceSchedulerInitiated\",\"stoppedReason\":\"Scaling activity "       \
@@ -121,6 +126,28 @@ static void tasks_that_end_again_and_again_are_a_loop(void **state)
         /* What ECS makes of it is less than what it was. */
         { SERVICE_IS("1", "FAILED", "3", ""), EXITED("1", "3"), FAILED,
           "its deployment failed: its container 'api' exits with 3" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(scenes); i++)
+        assert_judged(&scenes[i]);
+}
+#undef BREAKER
+
+#define BREAKER "false"
+/* One that ECS has not stopped quite yet, or never started, has no exit code. */
+static void an_exit_without_a_code_is_none_with_0(void **state)
+{
+    (void)state;
+    static const struct scene scenes[] = {
+        { SERVICE_IS("1", "IN_PROGRESS", "0", STARTED("3", "102")),
+          ENDED("1", TIMEOUT) "," ENDED("2", TIMEOUT) "," ENDED("3", TIMEOUT), FAILED,
+          "its container 'api' ends: ContainerRuntimeTimeoutError: Could not transition to "
+          "started, again and again (3 tasks)" },
+        { SERVICE_IS("1", "IN_PROGRESS", "0", STARTED("2", "102")), ENDED("1", ""), WAITING,
+          "0 of 1 tasks of 'f:2' run; its container 'api' ends" },
+        /* An earlier one has. */
+        { SERVICE_IS("1", "IN_PROGRESS", "0", STARTED("3", "102")),
+          ENDED("1", "") "," EXITED("2", "3") "," EXITED("3", "4"), FAILED,
+          "its container 'api' exits with 3, again and again (3 tasks)" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(scenes); i++)
         assert_judged(&scenes[i]);
@@ -318,6 +345,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tasks_that_end_again_and_again_are_a_loop),
+        cmocka_unit_test(an_exit_without_a_code_is_none_with_0),
         cmocka_unit_test(the_breaker_judges_what_it_counts),
         cmocka_unit_test(room_is_waited_for_in_vain_for_a_while),
         cmocka_unit_test(a_loop_is_looked_at_once_for_each_sign),
