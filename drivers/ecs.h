@@ -162,6 +162,9 @@ struct ecs_log {
 };
 /* Whether it does, under a prefix. */
 bool ecs_log_of(const cJSON *container, struct ecs_log *ret);
+/* A service's container in the revision that this run has found or made, by its name or, NULL, the
+ * first; NULL: there is none. */
+const cJSON *ecs_container_of(const struct resource *r, const char *name);
 
 /*
  * Why tasks of a service have stopped of late, the newest first, each reason once:

@@ -36,8 +36,7 @@ bool ecs_log_of(const cJSON *container, struct ecs_log *ret)
     return true;
 }
 
-/* The settings of the container's log, in the revision that this run has wanted. */
-static const cJSON *container_find(const struct resource *r, const char *name)
+const cJSON *ecs_container_of(const struct resource *r, const char *name)
 {
     _cleanup_free_ char *address = xasprintf("ecs.task_definition/%s", r->label);
     const struct resource *definition = graph_find(r->graph, address);
@@ -213,7 +212,7 @@ bool ecs_log_explain(struct session *s, const struct resource *r, const cJSON *s
     const cJSON *stop = ecs_stops_prevailing(stops, &n);
     if (stop != NULL && !ecs_stop_has_run(stop))
         return false;
-    const cJSON *container = container_find(r, json_str(stop, "container"));
+    const cJSON *container = ecs_container_of(r, json_str(stop, "container"));
     _cleanup_free_ char *running = stop == NULL ? running_task(s, r) : NULL;
     struct log_source from = {
         .task = stop != NULL ? json_str(stop, "task") : running,

@@ -49,27 +49,6 @@ static cJSON *take_newest(cJSON *tasks)
     return newest != NULL ? cJSON_DetachItemViaPointer(tasks, newest) : NULL;
 }
 
-/* Which container is told of first: one that ended by itself and badly; one that ended; one that
- * ECS has ended, which it does with the others of the task when an essential one has. */
-static int rank_of(const cJSON *container)
-{
-    int64_t code = json_int(container, "exitCode", -1);
-    if (str_eq(json_str(container, "healthStatus"), "UNHEALTHY"))
-        return 4;
-    if (code < 0)
-        return json_str(container, "reason") != NULL;
-    return code == 128 + SIGKILL || code == 128 + SIGTERM ? 1 : code != 0 ? 3 : 2;
-}
-
-static const cJSON *culprit_of(const cJSON *task)
-{
-    const cJSON *container, *culprit = NULL;
-    cJSON_ArrayForEach (container, json_get(task, "containers"))
-        if (culprit == NULL || rank_of(container) > rank_of(culprit))
-            culprit = container;
-    return culprit;
-}
-
 /*
  * The kinds of ends, by AWS's words; the first that fits decides.
  * https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
@@ -92,6 +71,60 @@ static const struct {
     { "CannotCreateContainer", ECS_STOP_START },
 };
 
+static const char *kind_in(const char *text)
+{
+    for (size_t i = 0; text != NULL && i < ARRAY_SIZE(kinds); i++)
+        if (strcasestr(text, kinds[i].words) != NULL)
+            return kinds[i].kind;
+    return NULL;
+}
+
+/*
+ * Which container is told of first: one of which ECS says what happened to it; one that it finds
+ * unhealthy; one that ended by itself, and badly. When an essential one has ended, ECS ends the
+ * others: by SIGTERM, on which a program may well exit with 0, and by SIGKILL half a minute later.
+ * SIGKILL is also what a lack of memory looks like, so 0 says less than that.
+ * https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html
+ */
+static int rank_of(const cJSON *container)
+{
+    const char *reason = json_str(container, "reason");
+    if (kind_in(reason) != NULL)
+        return 6;
+    if (str_eq(json_str(container, "healthStatus"), "UNHEALTHY"))
+        return 5;
+    switch (json_int(container, "exitCode", -1)) {
+    case -1:
+        return reason != NULL ? 4 : 0;
+    case 0:
+        return 2;
+    case 128 + SIGKILL:
+        return 3;
+    case 128 + SIGTERM:
+        return 1;
+    default:
+        return 4;
+    }
+}
+
+/* Whether the end of a container may have been the task's. */
+static bool may_have_ended(const struct resource *r, const cJSON *task, const cJSON *container)
+{
+    const cJSON *defined = ecs_container_of(r, json_str(container, "name"));
+    return !str_eq(json_str(task, "stopCode"), "EssentialContainerExited") ||
+           json_bool(defined, "essential", true);
+}
+
+static const cJSON *culprit_of(const struct resource *r, const cJSON *task)
+{
+    const cJSON *container, *culprit = NULL;
+    cJSON_ArrayForEach (container, json_get(task, "containers"))
+        if (may_have_ended(r, task, container) &&
+            (culprit == NULL || rank_of(container) > rank_of(culprit)))
+            culprit = container;
+    return culprit;
+}
+
 /* The kind, and which of the texts says it. NULL: nothing that the application or its settings
  * have brought about: the scheduler, or somebody, has stopped it. */
 static const char *kind_of(const cJSON *task, const cJSON *culprit, const char **ret_detail)
@@ -112,11 +145,11 @@ static const char *kind_of(const cJSON *task, const cJSON *culprit, const char *
     return exited ? ECS_STOP_EXIT : NULL;
 }
 
-static cJSON *stop_of(const cJSON *task)
+static cJSON *stop_of(const struct resource *r, const cJSON *task)
 {
     const char *arn = json_str(task, "taskArn"), *detail;
     const char *slash = arn != NULL ? strrchr(arn, '/') : NULL;
-    const cJSON *culprit = culprit_of(task);
+    const cJSON *culprit = culprit_of(r, task);
     _cleanup_free_ char *reason = reason_of(task);
     cJSON *stop = cJSON_CreateObject();
     json_put_str(stop, "task", slash != NULL ? slash + 1 : arn);
@@ -151,7 +184,7 @@ int ecs_stops_read(struct session *s, const struct resource *r, cJSON **ret, str
         return -1;
     while (json_count(tasks) > 0) {
         _cleanup_json_ cJSON *task = take_newest(tasks);
-        json_push(stops, stop_of(task));
+        json_push(stops, stop_of(r, task));
     }
     *ret = steal_ptr(&stops);
     return 0;

@@ -20,11 +20,7 @@
          ",\"stopCode\":\"ServiceSchedulerInitiated\",\"stoppedReason\":\"Task failed container "  \
          "health checks\",\"containers\":[{\"name\":\"side\",\"healthStatus\":\"HEALTHY\","        \
          "\"exitCode\":1},{\"name\":\"api\",\"healthStatus\":\"UNHEALTHY\",\"exitCode\":137}]")
-#define ENDED(id, more)                                                                            \
-    TASK(id, "d2",                                                                                 \
-         ",\"stopCode\":\"EssentialContainerExited\",\"stoppedReason\":\"Essential container in "  \
-         "task exited\",\"containers\":[{\"name\":\"api\"" more "}]")
-#define TIMEOUT ",\"reason\":\"ContainerRuntimeTimeoutError: Could not transition to started.\""
+#define TIMEOUT "\"reason\":\"ContainerRuntimeTimeoutError: Could not transition to started.\""
 #define SCALED(id)                                                                                 \
     TASK(id, "d2",                                                                                 \
          ",\"stopCode\":\"ServiceSchedulerInitiated\",\"stoppedReason\":\"Scaling activity "       \
@@ -38,6 +34,18 @@ struct scene {
     const char *why;
 };
 
+#define API(more)  "{\"name\":\"api\"," more "}"
+#define SIDE(more) "{\"name\":\"side\"," more "}"
+/* Three tasks of which an essential container has ended. */
+#define THRICE(containers)                                                                         \
+    CONTAINERS_OF("1", containers)                                                                 \
+    "," CONTAINERS_OF("2", containers) "," CONTAINERS_OF("3", containers)
+#define CONTAINERS_OF(id, containers)                                                              \
+    TASK(id, "d2",                                                                                 \
+         ",\"stopCode\":\"EssentialContainerExited\",\"stoppedReason\":\"Essential container in "  \
+         "task exited\",\"containers\":[" containers "]")
+#define OUT_OF_MEMORY "OutOfMemoryError: Container killed due to memory usage"
+
 /* The service as a deployment's first look finds it. */
 struct sight {
     struct script t;
@@ -46,7 +54,7 @@ struct sight {
     struct resource *r;
 };
 
-static void sight_open(struct sight *sight, const char *service, const char *tasks)
+static void sight_prepare(struct sight *sight, const char *service, const char *tasks)
 {
     sight->tasks = xasprintf("{\"tasks\":[%s]}", tasks ? tasks : "");
     sight->rows[0] = (struct script_row){ .call = "ecs:DescribeServices", .answer = service };
@@ -57,6 +65,11 @@ static void sight_open(struct sight *sight, const char *service, const char *tas
     script_open(&sight->t, script_spec, sight->rows);
     sight->r = script_resource(&sight->t, SERVICE);
     json_put_str(sight->r->memo, "deployment", "d2");
+}
+
+static void sight_open(struct sight *sight, const char *service, const char *tasks)
+{
+    sight_prepare(sight, service, tasks);
     script_observe(&sight->t, SERVICE);
 }
 
@@ -138,19 +151,61 @@ static void an_exit_without_a_code_is_none_with_0(void **state)
 {
     (void)state;
     static const struct scene scenes[] = {
-        { SERVICE_IS("1", "IN_PROGRESS", "0", STARTED("3", "102")),
-          ENDED("1", TIMEOUT) "," ENDED("2", TIMEOUT) "," ENDED("3", TIMEOUT), FAILED,
+        { SERVICE_IS("1", "IN_PROGRESS", "0", STARTED("3", "102")), THRICE(API(TIMEOUT)), FAILED,
           "its container 'api' ends: ContainerRuntimeTimeoutError: Could not transition to "
           "started, again and again (3 tasks)" },
-        { SERVICE_IS("1", "IN_PROGRESS", "0", STARTED("2", "102")), ENDED("1", ""), WAITING,
+        { SERVICE_IS("1", "IN_PROGRESS", "0", STARTED("2", "102")),
+          CONTAINERS_OF("1", API("\"lastStatus\":\"STOPPED\"")), WAITING,
           "0 of 1 tasks of 'f:2' run; its container 'api' ends" },
         /* An earlier one has. */
         { SERVICE_IS("1", "IN_PROGRESS", "0", STARTED("3", "102")),
-          ENDED("1", "") "," EXITED("2", "3") "," EXITED("3", "4"), FAILED,
-          "its container 'api' exits with 3, again and again (3 tasks)" },
+          CONTAINERS_OF("1", API("\"lastStatus\":\"STOPPED\"")) "," EXITED("2", "3") "," EXITED(
+              "3", "4"),
+          FAILED, "its container 'api' exits with 3, again and again (3 tasks)" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(scenes); i++)
         assert_judged(&scenes[i]);
+}
+
+/* ECS ends the other containers of a task once an essential one has ended. */
+static void the_container_whose_end_it_was(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *tasks, *definition, *why;
+    } cases[] = {
+        { THRICE(
+              SIDE("\"exitCode\":0") "," API("\"exitCode\":137,\"reason\":\"" OUT_OF_MEMORY "\"")),
+          NULL,
+          "its container 'api' runs out of memory: " OUT_OF_MEMORY ", again and again (3 tasks)" },
+        { THRICE(
+              SIDE("\"exitCode\":1") "," API("\"exitCode\":137,\"reason\":\"" OUT_OF_MEMORY "\"")),
+          NULL,
+          "its container 'api' runs out of memory: " OUT_OF_MEMORY ", again and again (3 tasks)" },
+        { THRICE(SIDE("\"exitCode\":0") "," API("\"exitCode\":137")), NULL,
+          "its container 'api' exits with 137 (SIGKILL), again and again (3 tasks)" },
+        { THRICE(SIDE("\"exitCode\":137") "," API("\"exitCode\":3")), NULL,
+          "its container 'api' exits with 3, again and again (3 tasks)" },
+        { THRICE(SIDE("\"exitCode\":143") "," API("\"exitCode\":0")), NULL,
+          "its container 'api' exits with 0, again and again (3 tasks)" },
+        /* What is not essential ends no task. */
+        { THRICE(SIDE("\"exitCode\":137") "," API("\"exitCode\":0")),
+          "{\"containerDefinitions\":[{\"name\":\"side\",\"essential\":false},{\"name\":\"api\"}]}",
+          "its container 'api' exits with 0, again and again (3 tasks)" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct sight sight;
+        sight_prepare(&sight, SERVICE_IS("1", "IN_PROGRESS", "0", STARTED("3", "102")),
+                      cases[i].tasks);
+        if (cases[i].definition != NULL)
+            resource_set_have(script_resource(&sight.t, DEFINITION),
+                              cJSON_Parse(cases[i].definition));
+        script_observe(&sight.t, SERVICE);
+        _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+        assert_int_equal(sight.r->type->judge(sight.r, &why), FAILED);
+        assert_string_equal(why.buf, cases[i].why);
+        sight_close(&sight);
+    }
 }
 #undef BREAKER
 
@@ -346,6 +401,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tasks_that_end_again_and_again_are_a_loop),
         cmocka_unit_test(an_exit_without_a_code_is_none_with_0),
+        cmocka_unit_test(the_container_whose_end_it_was),
         cmocka_unit_test(the_breaker_judges_what_it_counts),
         cmocka_unit_test(room_is_waited_for_in_vain_for_a_while),
         cmocka_unit_test(a_loop_is_looked_at_once_for_each_sign),
