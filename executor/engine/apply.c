@@ -203,15 +203,26 @@ static void skip_all(struct apply *a, enum action action, enum err_class class, 
     }
 }
 
+static bool has_written(const struct apply *a)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (a->steps[i].changed)
+            return true;
+    return false;
+}
+
 /* Looks once more at what this run has changed, awaited or taken over from another that made it
- * first: it must be what runs in the end, too. */
+ * first: it must be what runs in the end, too. A run that has written anything looks also at what
+ * it has left as it was: its verdict is about all that it may act on, and what it has written may
+ * have been what something else cannot do without. */
 static void start_verify(struct apply *a)
 {
+    bool wrote = has_written(a);
     for (size_t i = 0; i < a->g->n_order; i++) {
         struct resource *r = a->g->order[i];
         struct step *step = step_of(a, r);
-        bool brought = r->want != NULL && r->action != ACTION_NONE;
-        bool concerned = step->changed || r->wait || brought;
+        bool relied_on = r->want != NULL && (r->action != ACTION_NONE || (wrote && r->selected));
+        bool concerned = step->changed || r->wait || relied_on;
         if (!concerned || !(r->type->flags & TYPE_VERIFY_LAST))
             continue;
         step->deadline = clock_now() + resource_deadline(r, false);

@@ -291,6 +291,16 @@ static void settle_error(struct step *step, bool retried)
     step_fail(step, err);
 }
 
+/* What was left as it was is not well in the end: from now on it is awaited, like what was not well
+ * when the run was planned. */
+static void begin_to_await(struct step *step)
+{
+    if (resource_takes_part(step->r))
+        return;
+    step->r->wait = true;
+    step_begin(step, TASK_BRING);
+}
+
 void step_settle(struct step *step)
 {
     struct resource *r = step->r;
@@ -307,6 +317,8 @@ void step_settle(struct step *step)
         step->changed = true;
     }
     r->uncertain = r->uncertain || outcome->uncertain;
+    if (step->verifying && (outcome->err.class != ERR_NONE || outcome->readiness != READY))
+        begin_to_await(step);
     if (outcome->err.class != ERR_NONE) {
         settle_error(step, retried);
         return;

@@ -172,6 +172,51 @@ static void test_changed_services_are_looked_at_last(void **state)
     graph_free(g);
 }
 
+/* What a run has left as it was is looked at in the end, if it has written anything: its verdict is
+ * about all that it may act on. Where that is not well, it is awaited. */
+static void test_unchanged_services_are_looked_at_last(void **state)
+{
+    (void)state;
+    static const char *const all[] = { "net", "ecs", NULL }, *const net[] = { "net", NULL };
+    static const struct {
+        bool writes;
+        const char *const *selected;
+        int relapse, vanish;
+        size_t looks;
+        enum progress progress;
+    } cases[] = {
+        { false, all, .relapse = 2, .looks = 1, .progress = PROGRESS_DONE },
+        { true, net, .relapse = 2, .looks = 1, .progress = PROGRESS_DONE },
+        { true, all, .looks = 2, .progress = PROGRESS_DONE },
+        { true, all, .relapse = 2, .looks = 3, .progress = PROGRESS_DONE },
+        { true, all, .vanish = 2, .looks = 0, .progress = PROGRESS_FAILED },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        fake_tear_down(NULL);
+        fake_set_up(NULL);
+        fake_service.deadline = 1;
+        struct fake_thing *thing = fake_put("ecs.service/E-s", "{}", true);
+        thing->relapse = cases[i].relapse;
+        thing->vanish = cases[i].vanish;
+        if (!cases[i].writes)
+            fake_put("net.group/E-g", "{}", true);
+        struct graph *g = fake_graph("[{\"type\":\"ecs.service\",\"label\":\"s\"},"
+                                     " {\"type\":\"net.group\",\"label\":\"g\"}]");
+        const struct selection selection = { .drivers = cases[i].selected };
+        struct plan_counts counts;
+        _cleanup_err_ struct err err = ERR_INIT;
+        assert_int_equal(engine_observe(NULL, g, &fake_options, &err), 0);
+        assert_int_equal(engine_plan(g, &selection, &counts, &err), 0);
+        assert_int_equal(engine_apply(NULL, g, &fake_options, &err),
+                         cases[i].progress == PROGRESS_DONE ? 0 : -1);
+        assert_int_equal(fake_writes(), cases[i].writes);
+        if (cases[i].looks > 0)
+            assert_int_equal(fake_count(FAKE_OBSERVE, "ecs.service/E-s"), cases[i].looks);
+        fake_assert_progress(g, "ecs.service/s", cases[i].progress);
+        graph_free(g);
+    }
+}
+
 /* Cancelled during its n-th write, for every n, a run ends at once, without anything half known;
  * the next one converges. */
 static void test_cancel_at_every_write(void **state)
@@ -339,6 +384,7 @@ int main(void)
         T(test_what_is_broken_fails_at_once),
         T(test_what_is_unchanged_but_not_ready_is_awaited),
         T(test_changed_services_are_looked_at_last),
+        T(test_unchanged_services_are_looked_at_last),
         T(test_cancel_at_every_write),
         T(test_cancel_while_waiting_wakes_up),
         T(test_cancel_during_a_look_says_what_was_awaited),

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""What goes wrong when all seems well: the job's verdict is about what runs in the end.
+
+boto3 is the witness for what does.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from test_verdict import USER, last, section
+from twoservices import NOTIFIER, T7, make_small
+from waiting import SECONDS, frozen, until
+from world import ENVIRONMENT, World
+
+
+@pytest.fixture
+def two(ready: World) -> World:
+    """Two services, neither of which needs the other; they run."""
+    make_small(ready)
+    spec = ready.spec()
+    spec["services"]["t7-bridge"]["dependsOn"] = []
+    ready.write_spec(spec)
+    ready.deploy()
+    spec["services"]["t7-bridge"]["environment"] = {"CHANGED": "1"}
+    ready.write_spec(spec)
+    ready.aws.record_clear()
+    return ready
+
+
+def stop_tasks(world: World, service: str) -> None:
+    ecs = world.aws.client("ecs")
+    for arn in ecs.list_tasks(cluster=ENVIRONMENT, serviceName=service)["taskArns"]:
+        ecs.stop_task(cluster=ENVIRONMENT, task=arn)
+
+
+def looks(world: World, service: str) -> list[set[str]]:
+    """Which services each DescribeServices asked for that one was part of."""
+    return [asked for call in world.aws.calls("ecs", "DescribeServices")
+            if service in (asked := set(call["input"]["services"]))]
+
+
+def test_a_service_that_is_left_as_it_is_breaks(two: World) -> None:
+    """Nothing was to be done to it, and when the run began it was well."""
+    with frozen(two), two.start() as job:
+        until(lambda: two.aws.calls("ecs", "UpdateService"))
+        two.aws.fault(service="ecs", fault="crash", code=7, match={"serviceName": NOTIFIER})
+        stop_tasks(two, NOTIFIER)
+        two.aws.speed(20)
+        result = job.wait(2 * SECONDS)
+    assert two.service("notifier")["runningCount"] == 0
+    assert two.service("t7-bridge")["runningCount"] == 1
+    assert result.exit_code == USER, result.log
+    assert re.fullmatch(r"service 'notifier': its container 'notifier' exits with 7, again and "
+                        r"again \(\d tasks\)", last(result)), result.log
+    assert "is as the spec wants it" not in result.log
+    assert any("ended with 7" in line for line in section(result, "tasks of"))
+
+
+def test_a_service_that_is_left_as_it_is_comes_back(two: World) -> None:
+    """A task that somebody, or AWS, stops is replaced: that is awaited."""
+    with frozen(two), two.start() as job:
+        until(lambda: two.aws.calls("ecs", "UpdateService"))
+        stop_tasks(two, NOTIFIER)
+        two.aws.speed(20)
+        result = job.wait(2 * SECONDS)
+    assert result.exit_code == 0, result.log
+    assert two.service("notifier")["runningCount"] == 1
+    assert "is as the spec wants it: 2 updated" in result.log, result.log
+    assert len(looks(two, NOTIFIER)) > 2
+
+
+def test_what_is_left_as_it_is_costs_one_look(two: World) -> None:
+    two.deploy()
+    assert looks(two, NOTIFIER)[1:] == [{NOTIFIER, T7}]
+    two.aws.record_clear()
+    two.deploy()
+    assert len(looks(two, NOTIFIER)) == 1
