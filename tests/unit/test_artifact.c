@@ -311,12 +311,17 @@ static void test_secrets_are_sought_in_the_values(void **state)
     (void)state;
     struct run run;
     begin(&run);
+    _cleanup_strbuf_ struct strbuf value = STRBUF_INIT;
     redact_add("hunter2\\word");
+    strbuf_adds(&value, "hunter2");
+    for (unsigned i = 0; i < 32; i++)
+        strbuf_addc(&value, '\\');
+    strbuf_adds(&value, "word");
     struct resource *r = add(run.graph, &service, "notifier", ACTION_UPDATE);
     r->changes = cJSON_CreateArray();
     cJSON *change = json_push(r->changes, cJSON_CreateObject());
     json_put_str(change, "path", "dockerLabels");
-    json_put_str(change, "to", "hunter2\\\\\\\\\\\\\\\\word");
+    json_put_str(change, "to", value.buf);
     done(r, clock_now() - 50, 1, 2);
     errand_note(&run.errand, run.graph);
     _cleanup_json_ cJSON *report = artifact_report(&run.artifact);
