@@ -9,10 +9,16 @@
 
 #include <ctype.h>
 
+/* Bounds for what a repository may have us keep. An argument's value may hold others' twice, and so
+ * on: no image's name is anywhere near as long (distribution/reference, 255 characters). */
+#define EXPANDED_MAX ((size_t)4096)
+#define NAMES_MAX    1000 /* of arguments, of stages, of images */
+
 /* What is known while reading. */
 struct reader {
-    const cJSON *given;   /* build arguments */
-    cJSON *args;          /* declared before the first FROM, with their values */
+    const cJSON *given; /* build arguments */
+    cJSON *args;        /* declared before the first FROM, with their values */
+    size_t n_args;
     struct strlist names; /* of the stages, in lower case */
     struct image_file *file;
     bool staged; /* there was a FROM */
@@ -55,10 +61,11 @@ static bool expand_one(const struct reader *r, const char **at, struct strbuf *t
     return true;
 }
 
-/* An image's name as it stands there, with arguments put in and without quotes. */
+/* An image's name as it stands there, with arguments put in and without quotes. False also if that
+ * is too long. */
 static bool expand(const struct reader *r, const char *word, struct strbuf *text)
 {
-    while (*word != '\0') {
+    while (*word != '\0' && text->len <= EXPANDED_MAX) {
         if (*word == '$') {
             word++;
             if (!expand_one(r, &word, text))
@@ -69,7 +76,7 @@ static bool expand(const struct reader *r, const char *word, struct strbuf *text
             strbuf_addc(text, *word++);
         }
     }
-    return text->len > 0;
+    return text->len > 0 && text->len <= EXPANDED_MAX;
 }
 
 static char *lower(const char *text)
@@ -145,7 +152,7 @@ static void read_arg(struct reader *r, const char *rest)
 {
     _cleanup_strlist_ struct strlist words = STRLIST_INIT;
     split(rest, &words);
-    for (size_t i = 0; i < words.n && !r->staged; i++) {
+    for (size_t i = 0; i < words.n && !r->staged && r->n_args <= NAMES_MAX; i++, r->n_args++) {
         char *word = words.v[i];
         size_t len = strcspn(word, "=");
         const char *otherwise = word[len] == '=' ? word + len + 1 : NULL;
@@ -237,6 +244,11 @@ static const char *read_line(const char *text, char escape, struct strbuf *line)
     return line->len > 0 ? text : NULL;
 }
 
+static bool has_too_many(const struct reader *r)
+{
+    return r->n_args > NAMES_MAX || r->names.n > NAMES_MAX || r->file->bases.n > NAMES_MAX;
+}
+
 void image_file_read(const char *text, const cJSON *args, struct image_file *ret)
 {
     _cleanup_json_ cJSON *known = cJSON_CreateObject();
@@ -245,8 +257,10 @@ void image_file_read(const char *text, const cJSON *args, struct image_file *ret
     *ret = (struct image_file){ .bases = STRLIST_INIT };
     text += str_starts(text, "\xef\xbb\xbf") ? 3 : 0; /* a byte order mark */
     char escape = escape_of(text);
-    while (*text != '\0' && (text = read_line(text, escape, &line)) != NULL)
+    while (!has_too_many(&r) && *text != '\0' && (text = read_line(text, escape, &line)) != NULL)
         read_instruction(&r, line.buf);
+    if (has_too_many(&r) && ret->unknown == NULL)
+        ret->unknown = xasprintf("all that it builds on, for it names more than %d", NAMES_MAX);
     strlist_release(&r.names);
 }
 

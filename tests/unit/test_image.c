@@ -67,6 +67,29 @@ static void arguments_are_put_in(void **state)
                 "what 'https://example.com/x' has");
 }
 
+/* Each argument holds the one before twice; or there are more of them than any file has. */
+static void what_is_put_in_is_bounded(void **state)
+{
+    (void)state;
+    _cleanup_strbuf_ struct strbuf doubling = STRBUF_INIT, many = STRBUF_INIT;
+    _cleanup_free_ char *longest = xmalloc(4097);
+    memset(longest, 'a', 4096);
+    longest[4096] = '\0';
+    strbuf_addf(&doubling, "ARG A0=%s\n", longest);
+    for (int i = 1; i <= 40; i++)
+        strbuf_addf(&doubling, "ARG A%d=$A%d$A%d\n", i, i - 1, i - 1);
+    strbuf_adds(&doubling, "FROM $A0\nFROM $A40\n");
+    check_bases(doubling.buf, "{}", longest, "what '$A40' is");
+    for (int i = 0; i < 2000; i++)
+        strbuf_addf(&many, "ARG A%d=x%d\n", i, i);
+    strbuf_adds(&many, "FROM $A1\n");
+    check_bases(many.buf, "{}", "", "all that it builds on, for it names more than 1000");
+    strbuf_reset(&many);
+    for (int i = 0; i < 2000; i++)
+        strbuf_adds(&many, "FROM a\n");
+    check_bases(many.buf, "{}", "a", "all that it builds on, for it names more than 1000");
+}
+
 /* --- the hash --- */
 
 struct tree {
@@ -298,6 +321,7 @@ int main(void)
         cmocka_unit_test(bases_are_found),
         cmocka_unit_test(bases_are_copied_from),
         cmocka_unit_test(arguments_are_put_in),
+        cmocka_unit_test(what_is_put_in_is_bounded),
         cmocka_unit_test(what_is_in_the_paths_counts),
         cmocka_unit_test(links_are_links),
         cmocka_unit_test(what_else_it_is_made_of_counts),
