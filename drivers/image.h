@@ -199,6 +199,9 @@ enum image_refusal {
     IMAGE_UNTRUSTED, /* the registry's certificate */
     IMAGE_SILENT,    /* it cannot be reached */
 };
+/* A builder's words without the name of the image, "HOST/NAME:TAG", which may be made of any: what
+ * the others are to be asked about. Pure; the caller frees it. */
+char *image_words(const char *said, const char *image);
 /* Both pure: what it means, and whether it may pass by itself. */
 enum image_refusal image_refusal_of(const char *said);
 bool image_refusal_passes(const char *said);

@@ -165,7 +165,8 @@ static int pull(const struct image *im, const char *base, int handed, bool *ret_
     if (r < 0)
         return -1;
     image_say(&end);
-    return end.code == 0 ? 0 : judge(im, base, end.errors.buf, err);
+    _cleanup_free_ char *said = image_words(end.errors.buf, base);
+    return end.code == 0 ? 0 : judge(im, base, said, err);
 }
 
 /* A build is told to ask a registry again for each base that is there, or for none: then it is for

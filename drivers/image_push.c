@@ -50,9 +50,10 @@ static int push_once(const struct image *im, const struct strlist *arguments, in
     *ret_ended = r == 0 && end.signal == 0;
     if (r < 0 || end.code == 0)
         return r;
-    if (!last && image_refusal_passes(end.errors.buf))
+    _cleanup_free_ char *said = image_words(end.errors.buf, im->local);
+    if (!last && image_refusal_passes(said))
         return 1;
-    return judge(im, end.errors.buf, err);
+    return judge(im, said, err);
 }
 
 static int push(const struct image *im, int handed, bool *ret_ended, struct err *err)

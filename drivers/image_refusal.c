@@ -6,9 +6,11 @@
  */
 #include "drivers/image.h"
 
+#include <ctype.h>
+
 #include "executor/base/log.h"
 
-static const char *const immutable[] = { "tag_invalid", "tag invalid", "immutable", NULL };
+static const char *const immutable[] = { "tag_invalid", "tag invalid", "is immutable", NULL };
 static const char *const missing[] = { "name unknown",
                                        "name_unknown",
                                        "manifest unknown",
@@ -18,7 +20,8 @@ static const char *const missing[] = { "name unknown",
 static const char *const local[] = { ": permission denied", NULL };
 static const char *const denied[] = { "denied", "unauthorized", "no basic auth", "forbidden",
                                       NULL };
-static const char *const certificate[] = { "x509", "certificate", NULL };
+static const char *const certificate[] = { "x509:", "bad certificate", "unknown authority",
+                                           "verify certificate", NULL };
 /* Nobody has answered at all. */
 static const char *const silent[] = {
     "connection refused",
@@ -32,7 +35,8 @@ static const char *const silent[] = {
 static const char *const passing[] = {
     "connection reset",
     "broken pipe",
-    "timeout",
+    " timeout",
+    "timeout exceeded",
     "timed out",
     "unexpected EOF",
     ": EOF",
@@ -78,6 +82,38 @@ enum image_refusal image_refusal_of(const char *said)
         if (has_any(said, refusals[i].words))
             return refusals[i].refusal;
     return IMAGE_OTHER;
+}
+
+/* --- without what the repository's people have named -------------------------------------------
+ */
+
+/* Of what names of images and tags are made. */
+static bool is_of_name(char c)
+{
+    return isalnum((unsigned char)c) || c == '-' || c == '_' || c == '.';
+}
+
+/* As a name stands in a URL, a path or in quotes: a word of a sentence is none. */
+static void blank(char *text, const char *name, size_t len)
+{
+    char *at = text;
+    while (len > 0 && (at = memmem(at, strlen(at), name, len)) != NULL) {
+        if (at > text && strchr("/:'\"", at[-1]) != NULL && !is_of_name(at[len]))
+            memset(at, '*', len);
+        at += len;
+    }
+}
+
+char *image_words(const char *said, const char *image)
+{
+    char *text = xstrdup(said);
+    const char *path = image + strcspn(image, "/");
+    path += *path == '/';
+    size_t len = strcspn(path, ":@");
+    blank(text, path, len);
+    if (path[len] == ':')
+        blank(text, path + len + 1, strcspn(path + len + 1, "@"));
+    return text;
 }
 
 int image_refused(const struct image *im, const char *what, const char *said, struct err *err)

@@ -287,6 +287,22 @@ REFUSED = """echo 'Error: trying to reuse blob sha256:0 at destination: pinging 
 exit 125"""
 
 
+TOO_LARGE = """echo "Error: uploading manifest 1 to $registry/denied-certificate: \
+received unexpected HTTP status: 413 Request Entity Too Large" >&2
+exit 125"""
+
+
+def test_a_repositorys_name_says_nothing_of_what_is_wrong(host: ImageHost) -> None:
+    name = "denied-certificate"
+    host.ecr.create_repository(repositoryName=name)
+    host.module({"repository": name})
+    host.build_with(PUSHES.format(TOO_LARGE.replace("$registry", host.registry.host)))
+    result = host.build()
+    assert result.exit_code == SYSTEM, result.log
+    assert "push' failed, as its own words above say" in error_of(result)
+    assert "trying again" not in result.log
+
+
 def test_a_registry_that_is_not_there(host: ImageHost) -> None:
     """Refused, of an authority that nobody trusts, and silent."""
     empty = host.directory / "empty"

@@ -125,6 +125,34 @@ static void a_builders_words_are_understood(void **state)
         assert_int_equal(image_refusal_of(rows[i].said), rows[i].refusal);
 }
 
+/* A repository, or a tag, can be called as what goes wrong. */
+static void names_are_no_words(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *said, *image;
+        enum image_refusal refusal;
+        bool passes;
+    } rows[] = {
+        { "uploading 127.0.0.1/app-certificate-x509:denied to 127.0.0.1/app-certificate-x509: "
+          "received unexpected HTTP status: 413 Request Entity Too Large",
+          "127.0.0.1/app-certificate-x509:denied", IMAGE_OTHER, false },
+        { "Put \"https://r/v2/connection-timeout/manifests/denied-1\": 413",
+          "r/connection-timeout:denied-1", IMAGE_OTHER, false },
+        { "repository 'denied' in r/denied: status: 413", "r/denied", IMAGE_OTHER, false },
+        { "r/denied@sha256:1: 413", "r/denied@sha256:1", IMAGE_OTHER, false },
+        { "denied: may not push to r/denied", "r/denied:1", IMAGE_DENIED, false },
+        { "Get \"https://r/v2/timeout/blobs\": net/http: request canceled (Client.Timeout exceeded "
+          "while awaiting headers)",
+          "r/timeout:1", IMAGE_OTHER, true },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        _cleanup_free_ char *words = image_words(rows[i].said, rows[i].image);
+        assert_int_equal(image_refusal_of(words), rows[i].refusal);
+        assert_int_equal(image_refusal_passes(words), rows[i].passes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +162,7 @@ int main(void)
         cmocka_unit_test(digests_have_one_form),
         cmocka_unit_test(a_registrys_table_redirects),
         cmocka_unit_test(a_builders_words_are_understood),
+        cmocka_unit_test(names_are_no_words),
     };
     return cmocka_run_group_tests_name("image_registry", tests, NULL, NULL);
 }
