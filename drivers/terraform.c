@@ -79,8 +79,9 @@ static int fail(const struct validation *v, const char *command, const struct to
 }
 
 /*
- * Every file in the directory and beneath it is read, whether a module uses it or not. `fmt -check`
- * ends with 3 where a file is well-formed and not in the canonical style, which is no mistake.
+ * Every file but JSON in the directory and beneath it is read, whether a module uses it or not.
+ * `fmt -check` ends with 3 where a file is well-formed and not in the canonical style, which is no
+ * mistake.
  */
 static int check_syntax(const struct validation *v, struct err *err)
 {
