@@ -36,10 +36,15 @@ VARIABLE = "CANARY_MASKED"
 VALUE = f'{CANARY}"\\/+&<é>=%41?~{CANARY}'
 OTHERS = (SECRET_KEY, JOBS_SECRET, "example-gf_security", "example-grafana_", "glpat-only-for-tests",
           "wJalrXUtnFEMI-K7MDENG-bPxRfiCY-of-the-host")
-OWN = re.compile(rb"(?:CUSTOM_ENV_)?" + VARIABLE.encode() + rb"=[^\n\0]*")
-BROKEN = re.compile(rb"\r?\n[ \t]*")
+NAMED = VARIABLE.encode() + b"="
+# All alternatives begin with a known character: texts are long, and re skips to the next such one.
+OWN = re.compile(NAMED + rb"[^\n\0]*")
+BROKEN = re.compile(rb"\n[ \t]*")
 # What colours a terminal, and the NULs of UTF-16, as they are and as berth shows them.
-UNSEEN = re.compile(rb"(?:\x1b|\\(?:x|u00)1b|\\033)\[[0-9;?]*[A-Za-z]|\0|\\x00|\\u0000")
+COLOUR = rb"\[[0-9;?]*[A-Za-z]"
+UNSEEN = re.compile(b"|".join(
+    [escape + COLOUR for escape in (rb"\x1b", rb"\\x1b", rb"\\u001b", rb"\\033")] +
+    [rb"\0", rb"\\x00", rb"\\u0000"]))
 
 
 def cores(plain: bytes, encode: Callable[[bytes], bytes], bits: int) -> Iterator[bytes]:
@@ -87,6 +92,12 @@ def beginning(secret: str) -> bytes:
     return secret[:max(8, len(secret) // 2)].encode()
 
 
+def joined(text: bytes) -> bytes:
+    """Without what may part a secret. No form has anything of it, so that none is hidden."""
+    text = OWN.sub(b"", text.replace(b"CUSTOM_ENV_" + NAMED, NAMED))
+    return UNSEEN.sub(b"", BROKEN.sub(b"", text.replace(b"\r\n", b"\n")))
+
+
 class Watch:
     """Finds secrets in what it is shown."""
 
@@ -98,8 +109,7 @@ class Watch:
     def look(self, data: bytes, where: str) -> None:
         if not data:
             return
-        # No form has anything of these, so that joining what they part hides none.
-        text = UNSEEN.sub(b"", BROKEN.sub(b"", OWN.sub(b"", data)))
+        text = joined(data)
         for form, secret in self.forms.items():
             at = text.find(form)
             if at >= 0:
