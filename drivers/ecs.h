@@ -114,6 +114,8 @@ int ecs_move_error(struct resource *r, struct err *failure, struct err *err);
  */
 void ecs_service_put_resets(cJSON *want);
 void ecs_service_drop_resets(cJSON *input);
+/* Says the numbers of a strategy that are not given, as ECS does. */
+void ecs_strategy_complete(cJSON *service);
 /* Adds that the deployment of an earlier run must not have failed; see ecs_service_have(). */
 void ecs_service_want_rollout(cJSON *want);
 /* Those members of DescribeServices' answer that are wanted, in the form in which they are wanted.

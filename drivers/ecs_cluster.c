@@ -18,6 +18,51 @@ static cJSON *settings_as_wanted(const cJSON *there, const cJSON *wanted)
     return settings;
 }
 
+static bool names_have(const cJSON *names, const char *name)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach (item, names) {
+        if (str_eq(cJSON_GetStringValue(item), name))
+            return true;
+    }
+    return false;
+}
+
+static void names_add(cJSON *names, const char *name)
+{
+    if (name != NULL && !names_have(names, name))
+        json_push_str(names, name);
+}
+
+/*
+ * What services' strategies name: "a capacity provider must be associated with a cluster before it
+ * can be [...] used in a capacity provider strategy when calling the CreateService [...] actions."
+ * https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateCluster.html
+ * The caller owns it.
+ */
+static cJSON *providers_wanted(const cJSON *spec)
+{
+    cJSON *names = cJSON_CreateArray();
+    const cJSON *service, *item;
+    cJSON_ArrayForEach (service, json_get(spec, "services")) {
+        cJSON_ArrayForEach (item, json_at(service, "service/capacityProviderStrategy"))
+            names_add(names, json_str(item, "capacityProvider"));
+    }
+    return names;
+}
+
+/* Those that are wanted: others are no concern of the spec's. The caller owns it. */
+static cJSON *providers_as_wanted(const cJSON *there, const cJSON *wanted)
+{
+    cJSON *names = cJSON_CreateArray();
+    const cJSON *item;
+    cJSON_ArrayForEach (item, wanted) {
+        if (names_have(there, cJSON_GetStringValue(item)))
+            json_push(names, json_dup(item));
+    }
+    return names;
+}
+
 static void cluster_take(struct resource *r, const cJSON *cluster)
 {
     static const char *const counts[] = { "activeServicesCount", "runningTasksCount",
@@ -34,6 +79,10 @@ static void cluster_take(struct resource *r, const cJSON *cluster)
     json_put_str(have, "clusterName", r->name);
     json_put(have, "settings",
              settings_as_wanted(json_get(cluster, "settings"), json_get(r->want, "settings")));
+    const cJSON *providers = json_get(r->want, "capacityProviders");
+    if (providers != NULL)
+        json_put(have, "capacityProviders",
+                 providers_as_wanted(json_get(cluster, "capacityProviders"), providers));
     resource_set_have(r, have);
     json_put_str(r->memo, "status", status);
     json_put(r->memo, "counts", json_pick(cluster, counts));
@@ -123,6 +172,15 @@ static int cluster_made(struct session *s, struct resource *r, const cJSON *tags
     return err_set(err, ERR_EXISTS, "cluster '%s' has been created meanwhile", r->name);
 }
 
+/* The spec names one that is not there, or cannot be another cluster's as well; AWS knows which.
+ * https://github.com/terraform-aws-modules/terraform-aws-ecs/issues/53 */
+static void providers_blame(struct err *failure)
+{
+    if (str_eq(failure->aws_code, "InvalidParameterException") &&
+        strstr(failure->message, "capacity provider") != NULL)
+        failure->class = ERR_USER;
+}
+
 static int cluster_create(struct session *s, struct resource *r, struct err *err)
 {
     const struct context *c = &r->graph->context;
@@ -133,8 +191,10 @@ static int cluster_create(struct session *s, struct resource *r, struct err *err
     json_put(input, "tags", tags_to_list(tags, "key", "value"));
     _cleanup_json_ cJSON *output = NULL;
     _cleanup_err_ struct err failure = ERR_INIT;
-    if (aws_call(s, "ecs", "CreateCluster", input, &output, &failure) < 0)
+    if (aws_call(s, "ecs", "CreateCluster", input, &output, &failure) < 0) {
+        providers_blame(&failure);
         return ecs_move_error(r, &failure, err);
+    }
     const cJSON *cluster = json_get(output, "cluster");
     resource_set_have(r, json_dup(r->target));
     json_put_str(r->memo, "status", json_str(cluster, "status"));
@@ -145,12 +205,51 @@ static int cluster_create(struct session *s, struct resource *r, struct err *err
     return cluster_made(s, r, tags, err);
 }
 
-static int cluster_update(struct session *s, struct resource *r, struct err *err)
+static bool is_changed(const struct resource *r, const char *member)
+{
+    const cJSON *wanted = json_get(r->target, member);
+    return wanted != NULL && !json_equal(wanted, json_get(r->have, member));
+}
+
+/*
+ * The call says all that the cluster is to have: "any existing capacity providers [...] that are
+ * omitted [...] will be disassociated", and a default strategy "must" be given. So both are read
+ * once more, and said as they are.
+ * https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PutClusterCapacityProviders.html
+ */
+static int providers_put(struct session *s, struct resource *r, struct err *err)
+{
+    static const char *const members[] = { "capacityProviders", "defaultCapacityProviderStrategy" };
+    _cleanup_json_ cJSON *output = NULL;
+    if (ecs_cluster_read(s, r->name, &output, err) < 0)
+        return -1;
+    _cleanup_json_ cJSON *input = cJSON_CreateObject();
+    json_put_str(input, "cluster", r->name);
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
+        json_put_array(input, members[i]);
+        json_copy(input, json_at(output, "clusters/0"), members[i]);
+    }
+    const cJSON *item;
+    cJSON_ArrayForEach (item, json_get(r->target, "capacityProviders"))
+        names_add(json_get(input, "capacityProviders"), cJSON_GetStringValue(item));
+    if (aws_call(s, "ecs", "PutClusterCapacityProviders", input, NULL, err) == 0)
+        return 0;
+    providers_blame(err);
+    return -1;
+}
+
+static int settings_put(struct session *s, const struct resource *r, struct err *err)
 {
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put_str(input, "cluster", r->name);
     json_copy(input, r->target, "settings");
-    if (aws_call(s, "ecs", "UpdateClusterSettings", input, NULL, err) < 0)
+    return aws_call(s, "ecs", "UpdateClusterSettings", input, NULL, err);
+}
+
+static int cluster_update(struct session *s, struct resource *r, struct err *err)
+{
+    if ((is_changed(r, "capacityProviders") && providers_put(s, r, err) < 0) ||
+        (is_changed(r, "settings") && settings_put(s, r, err) < 0))
         return -1;
     resource_set_have(r, json_dup(r->target));
     return 0;
@@ -172,6 +271,9 @@ int ecs_cluster_want(struct graph *g, const cJSON *spec, struct err *err)
         json_put_str(insights, "value", "disabled");
     }
     json_put(want, "settings", settings);
+    _cleanup_json_ cJSON *providers = providers_wanted(spec);
+    if (json_count(providers) > 0)
+        json_put(want, "capacityProviders", steal_ptr(&providers));
     if (graph_add(g, &ecs_cluster_type, "cluster", name, "cluster", want, NULL, err) < 0)
         return -1;
     graph_alias(g, "cluster", ECS_CLUSTER);

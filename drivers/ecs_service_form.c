@@ -148,6 +148,20 @@ static const char *earlier_rollout(const struct resource *r, const cJSON *servic
     return failed && !begun_here ? "FAILED" : "COMPLETED";
 }
 
+/* ECS says a weight and a base also where they were not given, which is 0:
+ * https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CapacityProviderStrategyItem.html
+ */
+void ecs_strategy_complete(cJSON *service)
+{
+    static const char *const numbers[] = { "weight", "base" };
+    cJSON *item;
+    cJSON_ArrayForEach (item, json_get(service, "capacityProviderStrategy")) {
+        for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+            if (cJSON_IsObject(item) && json_get(item, numbers[i]) == NULL)
+                json_put_int(item, numbers[i], 0);
+    }
+}
+
 void ecs_service_want_rollout(cJSON *want)
 {
     json_put_str(want, "rolloutState", "COMPLETED");
@@ -172,6 +186,7 @@ cJSON *ecs_service_have(const struct resource *r, const cJSON *service)
     if (json_count(json_get(service, "capacityProviderStrategy")) > 0)
         json_copy(have, r->want, "launchType");
     put_defaults(have);
+    ecs_strategy_complete(have);
     json_put_str(have, "rolloutState", earlier_rollout(r, service));
     return have;
 }

@@ -189,6 +189,7 @@ int ecs_service_want(struct graph *g, const cJSON *spec, const cJSON *service, s
     /* CreateService takes a launch type or a strategy, not both. */
     if (json_count(json_get(over, "capacityProviderStrategy")) > 0)
         cJSON_DeleteItemFromObjectCaseSensitive(want, "launchType");
+    ecs_strategy_complete(want);
     if (service_check(want, over ? path : origin, err) < 0)
         return -1;
     ecs_service_want_rollout(want);

@@ -243,7 +243,7 @@ const struct permission ecs_permissions[] = {
       .when = "ecs.task_definition" },
     /* The pipeline's number is a tag of the cluster. */
     { .sid = "ClusterChange",
-      .actions = "ecs:TagResource ecs:UpdateClusterSettings",
+      .actions = "ecs:TagResource ecs:UpdateClusterSettings ecs:PutClusterCapacityProviders",
       .resources = ECS_ALL,
       .flags = PERMIT_OURS,
       .when = "ecs.cluster" },

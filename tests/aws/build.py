@@ -106,9 +106,10 @@ class Builder:
     def service(self, definition: str, name: str = "E-web", groups: list[str] | None = None,
                 count: int = 1, **given: Any) -> dict[str, Any]:
         network = {"subnets": self.subnets, "securityGroups": groups or []}
+        launch = {} if "capacityProviderStrategy" in given else {"launchType": "FARGATE"}
         return dict(self.ecs.create_service(**{
             "cluster": self.name, "serviceName": name, "taskDefinition": definition,
-            "desiredCount": count, "launchType": "FARGATE",
+            "desiredCount": count, **launch,
             "networkConfiguration": {"awsvpcConfiguration": network}, **given})["service"])
 
     def described(self, name: str = "E-web") -> dict[str, Any]:

@@ -307,8 +307,9 @@ static void a_member_taken_out_of_the_spec_goes_back(void **state)
         { PLAIN_NETWORK DEPLOYED("") FARGATE ",\"deployments\":[{\"status\":\"PRIMARY\","
                                              "\"serviceConnectConfiguration\":{\"enabled\":true}}]",
           "[{\"path\":\"serviceConnectConfiguration.enabled\",\"from\":true,\"to\":false}]" },
-        { PLAIN_NETWORK DEPLOYED("") ",\"capacityProviderStrategy\":[{\"weight\":1}]",
-          "[{\"path\":\"capacityProviderStrategy\",\"from\":[{\"weight\":1}],\"to\":[]}]" },
+        { PLAIN_NETWORK DEPLOYED("") ",\"capacityProviderStrategy\":[{\"weight\":1,\"base\":0}]",
+          "[{\"path\":\"capacityProviderStrategy\",\"from\":[{\"weight\":1,\"base\":0}],"
+          "\"to\":[]}]" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(set); i++) {
         _cleanup_json_ cJSON *changes = service_differences("{}", set[i].members);

@@ -31,7 +31,6 @@ static const char *const uncalled[] = {
     "ecs:DescribeServiceRevisions",
     "ecs:ListServiceDeployments",
     "ecs:ListTagsForResource",
-    "ecs:PutClusterCapacityProviders",
     "ecs:RunTask",
     "ecs:StopServiceDeployment",
     "ecs:UntagResource",

@@ -47,22 +47,55 @@ def settings_check(settings: list[dict[str, str]]) -> list[dict[str, str]]:
     return settings
 
 
+def providers_of(given: dict[str, Any]) -> dict[str, Any]:
+    """A cluster's capacity providers and its default strategy, of a call that sets both.
+
+    There are no others here than Fargate's: terraform-aws-modules/terraform-aws-ecs#53 has what AWS
+    says of one that is not there.
+    """
+    providers = given.get("capacityProviders", [])
+    if not set(providers) <= {"FARGATE", "FARGATE_SPOT"}:
+        raise invalid("The specified capacity provider was not found. Specify a valid capacity "
+                      "provider and try again.")
+    strategy = given.get("defaultCapacityProviderStrategy", [])
+    return {"capacityProviders": providers,
+            "defaultCapacityProviderStrategy": strategy_read(strategy, providers)}
+
+
+def strategy_read(strategy: list[dict[str, Any]], providers: list[str]) -> list[dict[str, Any]]:
+    """A strategy as it is shown, or what is wrong with it in a cluster with these providers.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CapacityProviderStrategyItem.html
+    and dask/dask-cloudprovider#328.
+    """
+    full = [{"weight": 0, "base": 0, **item} for item in strategy]
+    if len(full) > 20:
+        raise invalid("A capacity provider strategy can contain a maximum of 20 capacity providers.")
+    if any(item["capacityProvider"] not in providers for item in full):
+        raise invalid("The specified capacity provider strategy cannot contain a capacity provider "
+                      "that is not associated with the cluster. Associate the capacity provider "
+                      "with the cluster or specify a valid capacity provider and try again.")
+    if len(full) > 1 and not any(item["weight"] for item in full):
+        raise invalid("At least one capacity provider of a strategy must have a weight.")
+    if sum(bool(item["base"]) for item in full) > 1:
+        raise invalid("Only one capacity provider of a strategy can have a base.")
+    return full
+
+
 @ACTIONS.action("CreateCluster")
 def create_cluster(call: Call) -> dict[str, Any]:
     """An ACTIVE cluster of that name is returned as it is, an INACTIVE one is made anew.
 
-    aws/containers-roadmap and moby's kecs issue 79 have the answers of the real API.
+    aws/containers-roadmap and moby's kecs issue 79 have the answers of the real API,
+    hashicorp/terraform-provider-aws#12749 the one for other capacity providers.
     """
     ecs = store_of(call)
     name = call.input.get("clusterName", "default")
     if not NAME.fullmatch(name):
         raise invalid("Cluster name must match [a-zA-Z0-9_-]{1,255}")
     cluster = ecs.clusters.get(name)
+    fields = providers_of(call.input)
     if cluster is None or cluster.status == "INACTIVE":
-        fields = {
-            "capacityProviders": call.input.get("capacityProviders", []),
-            "defaultCapacityProviderStrategy":
-                call.input.get("defaultCapacityProviderStrategy", [])}
         for member in ("configuration", "serviceConnectDefaults"):
             if member in call.input:
                 fields[member] = call.input[member]
@@ -71,6 +104,9 @@ def create_cluster(call: Call) -> dict[str, Any]:
                           settings or [{"name": "containerInsights", "value": "disabled"}],
                           tags_check(call.input.get("tags", [])))
         ecs.clusters[name] = cluster
+    elif any(fields[member] != cluster.fields[member] for member in fields if member in call.input):
+        raise invalid("Arguments on this idempotent request are inconsistent with arguments used "
+                      "in previous request(s).")
     return {"cluster": cluster_show(ecs, cluster, ["SETTINGS", "TAGS", "CONFIGURATIONS"])}
 
 
@@ -118,11 +154,16 @@ ACTIONS.action("UpdateClusterSettings")(_update)
 
 @ACTIONS.action("PutClusterCapacityProviders")
 def put_capacity_providers(call: Call) -> dict[str, Any]:
+    """All that the cluster is to have: what is left out it has no longer."""
     ecs = store_of(call)
     cluster = ecs.cluster(call.input["cluster"])
-    cluster.fields["capacityProviders"] = call.input["capacityProviders"]
-    cluster.fields["defaultCapacityProviderStrategy"] = \
-        call.input["defaultCapacityProviderStrategy"]
+    fields = providers_of(call.input)
+    used = {item["capacityProvider"] for s in ecs.services_of(cluster) if s.status != "INACTIVE"
+            for item in s.fields.get("capacityProviderStrategy", [])}
+    if (set(cluster.fields["capacityProviders"]) - set(fields["capacityProviders"])) & used:
+        raise AwsError("ResourceInUseException", "The specified capacity provider is in use and "
+                       "cannot be removed.")
+    cluster.fields.update(fields)
     return {"cluster": cluster_show(ecs, cluster, ["SETTINGS", "TAGS"])}
 
 

@@ -11,6 +11,7 @@ from ..errors import AwsError
 from ..quick import copied
 from ..registry import Call, paged
 from . import lifecycle, scheduler
+from .clusters import strategy_read
 from .model import ACTIONS, NAME, Cluster, Definition, Deployment, Ecs, Service, client_error, \
     invalid
 from .tags import tags_check
@@ -98,14 +99,19 @@ def _definition(ecs: Ecs, name: str | None) -> Definition:
     return definition
 
 
-def settings_check(ecs: Ecs, fields: dict[str, Any], definition: Definition) -> None:
-    """What CreateService and UpdateService refuse of a service's settings as a whole."""
+def settings_check(ecs: Ecs, cluster: Cluster, fields: dict[str, Any],
+                   definition: Definition) -> None:
+    """What CreateService and UpdateService refuse of a service's settings as a whole; completes
+    a strategy."""
     if not isinstance(fields.get("desiredCount"), int) or fields["desiredCount"] < 0:
         raise invalid("Desired count must be specified, and must not be negative.")
     launch = fields.get("launchType")
     if launch and fields.get("capacityProviderStrategy"):
         raise invalid("Specifying both a launch type and capacity provider strategy is not "
                       "supported. Remove one and try again.")
+    if fields.get("capacityProviderStrategy"):
+        fields["capacityProviderStrategy"] = strategy_read(fields["capacityProviderStrategy"],
+                                                           cluster.fields["capacityProviders"])
     if launch == "FARGATE" and "FARGATE" not in definition.fields["compatibilities"]:
         raise invalid("Task definition does not support launch_type FARGATE.")
     network = fields.get("networkConfiguration", {}).get("awsvpcConfiguration")
@@ -206,7 +212,7 @@ def create_service(call: Call) -> dict[str, Any]:
         return _idempotent(ecs, existing, call)
     definition = _definition(ecs, given.get("taskDefinition"))
     fields = fields_of(given, definition)
-    settings_check(ecs, fields, definition)
+    settings_check(ecs, cluster, fields, definition)
     if not has_linked_role(call, "ecs.amazonaws.com"):
         raise invalid("Unable to assume the service linked role. Please verify that the ECS "
                       "service linked role exists.")
@@ -267,6 +273,10 @@ def update_service(call: Call) -> dict[str, Any]:
     for member in SETTINGS + ("desiredCount",):
         if member in given:
             fields[member] = copied(given[member])
+    if given.get("capacityProviderStrategy"):
+        fields.pop("launchType", None)
+    elif "capacityProviderStrategy" in given:  # "back to the launch type"
+        fields.setdefault("launchType", "FARGATE")
     if "deploymentConfiguration" in given:
         old = service.fields["deploymentConfiguration"]
         fields["deploymentConfiguration"] = deployment_defaults(
@@ -275,7 +285,7 @@ def update_service(call: Call) -> dict[str, Any]:
         fields["networkConfiguration"] = network_complete(fields["networkConfiguration"])
     definition = (_definition(ecs, given["taskDefinition"]) if "taskDefinition" in given
                   else service.primary.definition)
-    settings_check(ecs, fields, definition)
+    settings_check(ecs, service.cluster, fields, definition)
     changed = (definition is not service.primary.definition or given.get("forceNewDeployment")
                or any(fields.get(m) != service.fields.get(m) for m in scheduler.REVISION))
     service.fields = fields

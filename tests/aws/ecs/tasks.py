@@ -6,6 +6,7 @@ from typing import Any
 
 from ..registry import Call, paged
 from . import lifecycle, scheduler
+from .clusters import strategy_read
 from .model import ACTIONS, Ecs, Task, client_error, invalid
 from .services import network_check
 from .tags import tags_check
@@ -91,6 +92,7 @@ def run_task(call: Call) -> dict[str, Any]:
                       "specified.")
     if given.get("launchType") != "FARGATE" and not given.get("capacityProviderStrategy"):
         raise invalid("No Container Instances were found in your cluster.")
+    strategy_read(given.get("capacityProviderStrategy", []), cluster.fields["capacityProviders"])
     network_check(ecs, network or {})
     group = given.get("group", f"family:{definition.fields['family']}")
     tasks = [lifecycle.task_create(ecs, cluster, definition, given,

@@ -53,8 +53,9 @@ def with_service(build: Builder) -> Any:
 
 def task(build: Builder, **given: Any) -> Any:
     build.ecs.create_cluster(clusterName="E")
+    launch = {} if "capacityProviderStrategy" in given else {"launchType": "FARGATE"}
     return build.ecs.run_task(**{
-        "cluster": "E", "taskDefinition": build.definition(), "launchType": "FARGATE",
+        "cluster": "E", "taskDefinition": build.definition(), **launch,
         "networkConfiguration": {"awsvpcConfiguration": {"subnets": build.subnets}}, **given})
 
 
@@ -115,6 +116,27 @@ def call(action: str, **given: Any) -> Any:
     return run
 
 
+FARGATES = ["FARGATE", "FARGATE_SPOT"]
+
+
+def strategy(**weights: int) -> list[dict[str, Any]]:
+    return [{"capacityProvider": name, "weight": weight} for name, weight in weights.items()]
+
+
+def provided(providers: list[str], strategy: list[dict[str, Any]]) -> Any:
+    """A service by these capacity providers, in a cluster that has those."""
+    def run(build: Builder) -> Any:
+        build.ecs.create_cluster(clusterName="E", capacityProviders=providers)
+        return build.service(build.definition(), capacityProviderStrategy=strategy)
+    return run
+
+
+def provider_in_use(build: Builder) -> Any:
+    provided(FARGATES, strategy(FARGATE_SPOT=1))(build)
+    return build.ecs.put_cluster_capacity_providers(
+        cluster="E", capacityProviders=[], defaultCapacityProviderStrategy=[])
+
+
 MANY = [f"n{i}" for i in range(101)]
 TAGS = [{"key": f"k{i}", "value": "v"} for i in range(51)]
 RESERVED = [{"key": "aws:x", "value": "v"}]
@@ -145,6 +167,24 @@ ROWS = [
     Row("a setting's value", ECS + "ClusterSetting.html",
         call("update_cluster_settings", cluster="E", settings=[
             {"name": "containerInsights", "value": "on"}]), INVALID),
+    *(Row(f"{action}: a capacity provider that is not there",
+          "https://github.com/terraform-aws-modules/terraform-aws-ecs/issues/53", run, INVALID)
+      for action, run in (
+          ("CreateCluster",
+           lambda b: b.ecs.create_cluster(clusterName="E", capacityProviders=["nope"])),
+          ("PutClusterCapacityProviders", call(
+              "put_cluster_capacity_providers", cluster="E", capacityProviders=["nope"],
+              defaultCapacityProviderStrategy=[])))),
+    Row("a default strategy of a provider that the cluster lacks",
+        ECS + "PutClusterCapacityProviders.html", call(
+            "put_cluster_capacity_providers", cluster="E", capacityProviders=["FARGATE"],
+            defaultCapacityProviderStrategy=strategy(FARGATE_SPOT=1)), INVALID),
+    Row("a cluster made twice, with other capacity providers",
+        "https://github.com/hashicorp/terraform-provider-aws/issues/12749",
+        lambda b: (b.ecs.create_cluster(clusterName="E"),
+                   b.ecs.create_cluster(clusterName="E", capacityProviders=["FARGATE"])), INVALID),
+    Row("a capacity provider that tasks use stays", ECS + "PutClusterCapacityProviders.html",
+        provider_in_use, "ResourceInUseException"),
     # Task definitions
     Row("the same registered again is another revision", ECS + "RegisterTaskDefinition.html",
         twice(lambda b: b.definition()), ""),
@@ -216,7 +256,20 @@ ROWS = [
     Row("a target group that is not there", ECS + "LoadBalancer.html", served(loadBalancers=[
         {"targetGroupArn": "arn:x", "containerName": "web", "containerPort": 5000}]), INVALID),
     Row("a launch type and a capacity provider", ECS + "CreateService.html", served(
-        capacityProviderStrategy=[{"capacityProvider": "FARGATE"}]), INVALID),
+        launchType="FARGATE", capacityProviderStrategy=strategy(FARGATE=1)), INVALID),
+    *(Row(f"{where}: a capacity provider that the cluster lacks",
+          "https://github.com/dask/dask-cloudprovider/issues/328", run, INVALID)
+      for where, run in (
+          ("CreateService", provided(["FARGATE"], strategy(FARGATE_SPOT=1))),
+          ("UpdateService", updated(capacityProviderStrategy=strategy(FARGATE_SPOT=1))),
+          ("RunTask", lambda b: task(b, capacityProviderStrategy=strategy(FARGATE_SPOT=1))))),
+    Row("capacity providers that the cluster has", ECS + "CapacityProviderStrategyItem.html",
+        provided(FARGATES, strategy(FARGATE=1, FARGATE_SPOT=3)), ""),
+    Row("a strategy without any weight", ECS + "CapacityProviderStrategyItem.html",
+        provided(FARGATES, strategy(FARGATE=0, FARGATE_SPOT=0)), INVALID),
+    Row("two bases in a strategy", ECS + "CapacityProviderStrategyItem.html",
+        provided(FARGATES, [{**item, "base": 1} for item in strategy(FARGATE=1, FARGATE_SPOT=1)]),
+        INVALID),
     Row("percents of a deployment", ECS + "DeploymentConfiguration.html", served(
         deploymentConfiguration={"maximumPercent": 100, "minimumHealthyPercent": 100}), INVALID),
     Row("an update to a definition that is not there", ECS + "UpdateService.html",
