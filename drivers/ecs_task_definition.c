@@ -113,6 +113,32 @@ static int ports_check(const cJSON *want, const char *path, struct err *err)
     return 0;
 }
 
+/* "The secret name must be unique and not shared with any new or existing environment variables set
+ * on the container": https://github.com/dagster-io/dagster/issues/11622 */
+static int secrets_check(const cJSON *want, const char *path, struct err *err)
+{
+    const cJSON *container, *secret;
+    cJSON_ArrayForEach (container, json_get(want, "containerDefinitions")) {
+        const char *name = json_str(container, "name");
+        const cJSON *secrets = json_get(container, "secrets");
+        cJSON_ArrayForEach (secret, secrets) {
+            const char *variable = json_str(secret, "name");
+            if (variable == NULL)
+                continue;
+            if (json_find(secrets, "name", variable) != secret)
+                return err_set(err, ERR_USER,
+                               "%s: the container '%s' has '%s' in 'secrets' twice; take one out",
+                               path, name, variable);
+            if (json_find(json_get(container, "environment"), "name", variable) != NULL)
+                return err_set(err, ERR_USER,
+                               "%s: the container '%s' has '%s' in 'environment' and in 'secrets'; "
+                               "take one out",
+                               path, name, variable);
+        }
+    }
+    return 0;
+}
+
 /* What Fargate needs, and limits and capacity count. */
 static int sizes_check(const cJSON *want, const char *path, struct err *err)
 {
@@ -135,7 +161,7 @@ static int definition_check(const cJSON *want, const char *service, const char *
         str_to_int64(json_str(want, "memory"), 0, INT32_MAX, &memory) == 0 &&
         size_check(service, cpu, memory, err) < 0)
         return -1;
-    if (ports_check(want, path, err) < 0)
+    if (ports_check(want, path, err) < 0 || secrets_check(want, path, err) < 0)
         return -1;
     _cleanup_json_ cJSON *plausible = plausible_input(want);
     _cleanup_err_ struct err failure = ERR_INIT;

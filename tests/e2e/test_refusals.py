@@ -70,6 +70,27 @@ def test_a_wrong_member_of_a_task_definition(ready: World) -> None:
     assert ready.reads() == []
 
 
+def test_a_variable_that_is_a_secret_too(ready: World) -> None:
+    """Where both are in the spec, and where an overlay adds the other; which it can take out, too."""
+    spec = ready.spec()
+    notifier = spec["services"]["notifier"]
+    name = next(iter(notifier["secrets"]))
+    both = f"the container 'notifier' has '{name}' in 'environment' and in 'secrets'"
+    notifier.setdefault("environment", {})[name] = "x"
+    ready.write_spec(spec)
+    refused(ready, USER, f"services.notifier: {both}; take one out")
+    assert ready.reads() == []
+    over = spec.setdefault("overlays", {}).setdefault("ephemeral", {}).setdefault("services", {})
+    over["notifier"] = {"environment": {name: None}}
+    ready.write_spec(spec)
+    assert ready.job("plan-branches").exit_code == 0
+    container = {"name": "notifier", "secrets": [{"name": "A", "valueFrom": "/mettel/a"}]}
+    side = {"name": "side", "image": "x", "secrets": [container["secrets"][0]] * 2}
+    notifier["taskDefinition"] = {"containerDefinitions": [container, side]}
+    ready.write_spec(spec)
+    refused(ready, USER, "services.notifier.taskDefinition: the container 'side' has 'A' in 'secrets' twice")
+
+
 def test_a_dependency_on_nothing(ready: World) -> None:
     spec = ready.spec()
     spec["services"]["notifier"]["dependsOn"] = ["nats-servr"]

@@ -74,6 +74,7 @@ def _container_check(given: dict[str, Any], container: dict[str, Any]) -> None:
                 and port.get("hostPort", port.get("containerPort")) != port.get("containerPort")):
             raise client_error("When networkMode=awsvpc, the host ports and container ports in "
                                "port mappings must match.")
+    _secrets_check(container)
     check = container.get("healthCheck", {})
     bounds = {"interval": (5, 300), "timeout": (2, 60), "retries": (1, 10), "startPeriod": (0, 300)}
     for member, (least, most) in bounds.items():
@@ -84,6 +85,19 @@ def _container_check(given: dict[str, Any], container: dict[str, Any]) -> None:
         others = [c.get("name") for c in given["containerDefinitions"]]
         if item["containerName"] not in others or item["containerName"] == name:
             raise client_error(f"Container '{name}' depends on an unknown container.")
+
+
+def _secrets_check(container: dict[str, Any]) -> None:
+    """dagster-io/dagster#11622, CircleCI-Public/aws-ecs-orb#190."""
+    names = [secret["name"] for secret in container.get("secrets", [])]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise client_error(f"Duplicate secret names found: {', '.join(twice)}. Each secret name "
+                           "must be unique.")
+    for variable in container.get("environment", []):
+        if variable.get("name") in names:
+            raise client_error("The secret name must be unique and not shared with any new or "
+                               "existing environment variables set on the container, such as "
+                               f"'{variable['name']}'.")
 
 
 def _fargate_check(given: dict[str, Any]) -> None:

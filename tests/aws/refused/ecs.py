@@ -26,6 +26,12 @@ def contained(**given: Any) -> Any:
     return defined(containerDefinitions=container(**given))
 
 
+def secret(**given: Any) -> Any:
+    """A registration whose container has the secret A."""
+    return defined(executionRoleArn=ROLE, containerDefinitions=container(
+        **{"secrets": [{"name": "A", "valueFrom": "/a"}], **given}))
+
+
 def served(**given: Any) -> Any:
     """A service with these members, in a cluster that is there."""
     def run(build: Builder) -> Any:
@@ -214,6 +220,12 @@ ROWS = [
         defined(family="a b"), "ClientException"),
     Row("secrets need an execution role", ECS + "RegisterTaskDefinition.html",
         contained(secrets=[{"name": "A", "valueFrom": "/a"}]), "ClientException"),
+    Row("a variable that is a secret, too", "https://github.com/dagster-io/dagster/issues/11622",
+        secret(environment=[{"name": "A", "value": "x"}]), "ClientException"),
+    Row("a secret that is there twice",
+        "https://github.com/CircleCI-Public/aws-ecs-orb/issues/190",
+        secret(secrets=[{"name": "A", "valueFrom": "/a"}, {"name": "A", "valueFrom": "/b"}]),
+        "ClientException"),
     Row("an image of ECR needs an execution role", FARGATE, contained(
         image="123456789012.dkr.ecr.us-east-1.amazonaws.com/a:b"), "ClientException"),
     Row("tasks and containers: memory", ECS + "ContainerDefinition.html",
