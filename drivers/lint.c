@@ -10,6 +10,7 @@
 /* pycodestyle says 79 unless told otherwise: PEP 8 lets a team agree on more. */
 #define MAX_LINE_LENGTH "--max-line-length=120"
 #define LENGTH_OPTION   "--max-line-length"
+#define FORMAT          "--format=default"
 #define CONFIG_MAX      ((size_t)1 << 20)
 
 static const char *const linters[] = { "pycodestyle", NULL };
@@ -27,6 +28,19 @@ static void linter_release(struct linter *linter)
 }
 #define _cleanup_linter_ _cleanup_(linter_release)
 
+/* What the repository's files tell it. */
+struct settings {
+    struct strbuf text;
+    char *place; /* the directory that they lie in */
+};
+
+static void settings_release(struct settings *settings)
+{
+    strbuf_release(&settings->text);
+    free(settings->place);
+}
+#define _cleanup_settings_ _cleanup_(settings_release)
+
 /* A module may name its own: it runs as the job's user, who runs the module's scripts as well. */
 static void find_linter(const struct tool_job *job, struct linter *ret)
 {
@@ -39,49 +53,66 @@ static void find_linter(const struct tool_job *job, struct linter *ret)
         tool_words(job, "linter", linters, &ret->words);
 }
 
-static bool is_pycodestyle(const char *program)
+static const char *program_of(const struct linter *linter)
 {
-    const char *slash = strrchr(program, '/');
-    return str_eq(slash != NULL ? slash + 1 : program, "pycodestyle");
+    const char *slash = strrchr(linter->words.v[0], '/');
+    return slash != NULL ? slash + 1 : linter->words.v[0];
 }
 
-/*
- * Whether the file in a directory beneath the checkout sets the length. *ret_there tells whether it
- * is there at all: an unreadable one is pycodestyle's to complain about.
- */
-static bool file_sets_length(int checkout, const char *directory, const char *name, bool *ret_there)
+static bool is_pycodestyle(const struct linter *linter)
+{
+    return str_eq(program_of(linter), "pycodestyle");
+}
+
+/* Adds the text of a file in a directory beneath the checkout, and whether it is there at all: an
+ * unreadable one is the linter's to complain about. */
+static bool add_settings(int checkout, const char *directory, const char *name, struct strbuf *text)
 {
     _cleanup_err_ struct err err = ERR_INIT;
-    _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+    _cleanup_strbuf_ struct strbuf own = STRBUF_INIT;
     _cleanup_free_ char *path = xasprintf("%s/%s", directory, name);
-    int r = file_read_beneath(checkout, path, CONFIG_MAX, &text, &err);
-    if (r == 0 || err.class != ERR_NOT_FOUND)
-        *ret_there = true;
-    return r == 0 && lint_config_sets_length(text.buf);
+    int r = file_read_beneath(checkout, path, CONFIG_MAX, &own, &err);
+    if (r == 0)
+        strbuf_addf(text, "%s\n", own.buf);
+    return r == 0 || err.class != ERR_NOT_FOUND;
 }
 
 /*
- * Whether the repository says how long its lines may be. pycodestyle takes the first directory from
- * the module's upwards that has a setup.cfg or a tox.ini, whatever is in it (read_config() in
- * pycodestyle.py); what is above the checkout is not the repository's.
+ * What the repository tells pycodestyle, and where. It takes the first directory from the module's
+ * upwards that has a setup.cfg or a tox.ini, whatever is in it, and both of them if both are there
+ * (read_config() in pycodestyle.py); what is above the checkout is not the repository's.
  */
-static bool repository_sets_length(int checkout, const char *directory)
+static void read_upwards(int checkout, const char *directory, struct settings *ret)
 {
-    _cleanup_free_ char *at = xstrdup(directory);
+    ret->place = xstrdup(directory);
     for (;;) {
-        bool there = false;
-        bool sets = file_sets_length(checkout, at, "setup.cfg", &there);
-        sets = file_sets_length(checkout, at, "tox.ini", &there) || sets;
-        if (there || str_eq(at, "."))
-            return sets;
-        char *slash = strrchr(at, '/');
+        bool there = add_settings(checkout, ret->place, "setup.cfg", &ret->text);
+        there = add_settings(checkout, ret->place, "tox.ini", &ret->text) || there;
+        if (there || str_eq(ret->place, "."))
+            return;
+        char *slash = strrchr(ret->place, '/');
         if (slash != NULL) {
             *slash = '\0';
         } else {
-            free(at);
-            at = xstrdup(".");
+            free(ret->place);
+            ret->place = xstrdup(".");
         }
     }
+}
+
+/* flake8 looks where it runs
+ * (https://flake8.pycqa.org/en/latest/user/configuration.html#configuration-locations). */
+static void read_settings(const struct tool_job *job, const struct linter *linter,
+                          const char *directory, struct settings *ret)
+{
+    static const char *const names[] = { "setup.cfg", "tox.ini", ".flake8" };
+    if (is_pycodestyle(linter)) {
+        read_upwards(job->checkout, directory, ret);
+        return;
+    }
+    ret->place = xstrdup(".");
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        add_settings(job->checkout, ".", names[i], &ret->text);
 }
 
 /* An option on the command line wins over a setting of the repository's: that of the host's command
@@ -89,7 +120,7 @@ static bool repository_sets_length(int checkout, const char *directory)
 static void add_words(const struct linter *linter, bool own_length, struct strlist *argv)
 {
     const struct strlist *words = &linter->words;
-    bool length = own_length || !is_pycodestyle(words->v[0]);
+    bool length = own_length || !is_pycodestyle(linter);
     for (size_t i = 0; i < words->n; i++) {
         bool option = str_starts(words->v[i], LENGTH_OPTION);
         if (option && own_length && linter->origin == NULL) {
@@ -98,16 +129,18 @@ static void add_words(const struct linter *linter, bool own_length, struct strli
         }
         length = length || option;
         strlist_add(argv, words->v[i]);
+        if (i == 0 && (is_pycodestyle(linter) || str_eq(program_of(linter), "flake8")))
+            strlist_add(argv, FORMAT); /* the repository's is one that nobody here reads */
     }
     if (!length)
         strlist_add(argv, MAX_LINE_LENGTH);
 }
 
-static void make_argv(const struct tool_job *job, const struct linter *linter,
+static void make_argv(const struct linter *linter, const struct settings *settings,
                       const char *directory, struct strlist *argv)
 {
-    bool own_length =
-        is_pycodestyle(linter->words.v[0]) && repository_sets_length(job->checkout, directory);
+    bool own_length = is_pycodestyle(linter) &&
+                      lint_config_sets(settings->text.buf, "pycodestyle", "max-line-length");
     add_words(linter, own_length, argv);
     /* Not an option, whatever the directory is called. */
     strlist_addf(argv, "%s%s", *directory == '-' ? "./" : "", directory);
@@ -126,8 +159,7 @@ static int fail_to_run(const struct linter *linter, struct err *err)
                        "%s: install it on the runner host%s, or name another linter in the host "
                        "config's tools.linter",
                        err->message,
-                       is_pycodestyle(linter->words.v[0]) ? " (Debian's package is pycodestyle)"
-                                                          : "");
+                       is_pycodestyle(linter) ? " (Debian's package is pycodestyle)" : "");
     return -1;
 }
 
@@ -180,7 +212,18 @@ static enum err_class class_of_failure(const struct tool_end *end)
     return ERR_HOST;
 }
 
-static int fail(const struct linter *linter, const struct tool_end *end, struct err *err)
+/* What in the repository's settings keeps findings from standard output; no option undoes it. */
+static const char *silencer(const struct linter *linter, const struct settings *settings)
+{
+    static const char *const options[] = { "quiet", "output-file" };
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+        if (lint_config_sets(settings->text.buf, program_of(linter), options[i]))
+            return options[i];
+    return NULL;
+}
+
+static int fail(const struct linter *linter, const struct settings *settings,
+                const struct tool_end *end, struct err *err)
 {
     const char *program = linter->words.v[0];
     say_lines(end->out.buf);
@@ -193,6 +236,13 @@ static int fail(const struct linter *linter, const struct tool_end *end, struct 
                        "module's style; out of memory?",
                        own ? linter->origin : "", own ? ": " : "", program, end->signal,
                        strsignal(end->signal));
+    const char *option = end->code == 1 ? silencer(linter, settings) : NULL;
+    if (option != NULL)
+        return err_set(
+            err, ERR_USER,
+            "'%s' does not say here what it has found, for the repository tells it '%s': "
+            "remove that from [%s] of the settings in '%s' (setup.cfg, tox.ini, .flake8)",
+            program, option, program_of(linter), settings->place);
     if (own)
         return err_set(err, ERR_USER,
                        "%s: '%s' failed with code %d and found nothing: what it says is above; "
@@ -229,13 +279,13 @@ static bool has_failed(const struct linter *linter, const struct tool_end *end, 
 }
 
 static int judge(const struct tool_job *job, const struct linter *linter,
-                 const struct tool_end *end, struct err *err)
+                 const struct settings *settings, const struct tool_end *end, struct err *err)
 {
     const char *program = linter->words.v[0];
     _cleanup_lint_findings_ struct lint_findings findings = LINT_FINDINGS_INIT;
     lint_read(end->out.buf, &findings);
     if (has_failed(linter, end, findings.n))
-        return fail(linter, end, err);
+        return fail(linter, settings, end, err);
     say_findings(&findings);
     say_lines(end->errors.buf);
     if (write_report(job, &findings, err) < 0)
@@ -256,13 +306,17 @@ static int work(const struct tool_job *job, struct err *err)
 {
     _cleanup_free_ char *directory = NULL;
     _cleanup_linter_ struct linter linter = { .words = STRLIST_INIT };
+    _cleanup_settings_ struct settings settings = { .text = STRBUF_INIT };
     _cleanup_strlist_ struct strlist argv = STRLIST_INIT;
     _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
     if (tool_module_directory(job, &directory, err) < 0)
         return -1;
     find_linter(job, &linter);
-    make_argv(job, &linter, directory, &argv);
-    return run_linter(job, &linter, &argv, &end, err) < 0 ? -1 : judge(job, &linter, &end, err);
+    read_settings(job, &linter, directory, &settings);
+    make_argv(&linter, &settings, directory, &argv);
+    return run_linter(job, &linter, &argv, &end, err) < 0
+               ? -1
+               : judge(job, &linter, &settings, &end, err);
 }
 
 static int attempt(const struct tool_job *job, char **ret, struct err *err)

@@ -39,7 +39,8 @@ void lint_findings_release(struct lint_findings *findings);
  * first, second and so on differ. The caller owns it.
  */
 cJSON *lint_to_code_quality(const struct lint_findings *findings);
-/* Whether a setup.cfg or tox.ini has "max-line-length" in what pycodestyle reads of it. */
-bool lint_config_sets_length(const char *text);
+/* Whether a text of setup.cfg's kind has the option ("max-line-length") in what the program reads
+ * of it: the section of its name, or, for pycodestyle where there is none, [pep8]. */
+bool lint_config_sets(const char *text, const char *program, const char *option);
 
 #endif

@@ -137,39 +137,44 @@ cJSON *lint_to_code_quality(const struct lint_findings *findings)
 }
 
 /* "max-line-length = 100", "MAX_LINE_LENGTH: 100", as configparser takes it. */
-static bool is_length(const char *line, size_t len)
+static bool is_option(const char *line, size_t len, const char *name)
 {
-    static const char name[] = "max-line-length";
     size_t i = 0;
-    for (; i < len && i < sizeof(name) - 1; i++) {
+    for (; i < len && name[i] != '\0'; i++) {
         char c = (char)tolower((unsigned char)line[i]);
         if ((c == '_' ? '-' : c) != name[i])
             return false;
     }
+    if (name[i] != '\0')
+        return false;
     while (i < len && (line[i] == ' ' || line[i] == '\t'))
         i++;
-    return i >= sizeof(name) - 1 && i < len && (line[i] == '=' || line[i] == ':');
+    return i < len && (line[i] == '=' || line[i] == ':');
 }
 
-static bool is_section(const char *line, size_t len)
+static bool is_section(const char *line, size_t len, const char *name)
 {
-    static const char *const names[] = { "[pycodestyle]", "[pep8]" };
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        if (len >= strlen(names[i]) && str_starts(line, names[i]))
-            return true;
-    return false;
+    size_t n = strlen(name);
+    return len > n + 1 && line[0] == '[' && strncmp(line + 1, name, n) == 0 && line[n + 1] == ']';
 }
 
-bool lint_config_sets_length(const char *text)
+/* Whether there is the section, and the option in it, unless that is NULL. */
+static bool has_setting(const char *text, const char *section, const char *option)
 {
     bool within = false;
     for (; *text != '\0'; text += *text == '\n') {
         size_t len = strcspn(text, "\n");
         if (*text == '[')
-            within = is_section(text, len);
-        else if (within && is_length(text, len)) /* indented, it belongs to the option before it */
-            return true;
+            within = is_section(text, len, section);
+        if (within && (option == NULL || is_option(text, len, option)))
+            return true; /* indented, it would belong to the option before it */
         text += len;
     }
     return false;
+}
+
+bool lint_config_sets(const char *text, const char *program, const char *option)
+{
+    bool old = str_eq(program, "pycodestyle") && !has_setting(text, program, NULL);
+    return has_setting(text, old ? "pep8" : program, option);
 }

@@ -83,6 +83,7 @@ def test_findings(host: ToolHost) -> None:
     ("setup.cfg", "[pycodestyle]\nMax-Line-Length = 140\n", False),
     ("app/setup.cfg", "[pycodestyle]\nmax-line-length = 100\n", True),
     ("app/setup.cfg", "[pycodestyle]\nignore = E2\n", True),
+    ("app/setup.cfg", "[pycodestyle]\nignore = E2\n[pep8]\nmax-line-length = 140\n", True),
     ("app/setup.cfg", "[metadata]\nmax-line-length = 140\n", True),
 ])
 def test_the_repositorys_own_length(host: ToolHost, where: str, text: str, fails: bool) -> None:
@@ -109,6 +110,40 @@ def test_a_broken_setting_is_the_repositorys(host: ToolHost) -> None:
     result = lint(host)
     assert result.exit_code == USER, result.log
     assert "setup.cfg" in result.log and "correct the file that it names" in errors(result.log)[0]
+
+
+@needs_pycodestyle
+def test_the_repositorys_own_format(host: ToolHost) -> None:
+    host.put("app/setup.cfg", "[pycodestyle]\nformat = pylint\n")
+    host.put("app/a.py", LONG)
+    result = lint(host)
+    assert result.exit_code == USER, result.log
+    assert errors(result.log) == ["1 finding in 'app': mend what stands above"]
+    assert [entry["location"]["path"] for entry in report_of(result)] == ["app/a.py"]
+
+
+@needs_pycodestyle
+@pytest.mark.parametrize("where, quiet", [("app", 1), (".", 2)])
+def test_findings_that_the_repository_silences(host: ToolHost, where: str, quiet: int) -> None:
+    host.put(f"{where}/setup.cfg", f"[pycodestyle]\nquiet = {quiet}\n")
+    host.put("app/a.py", LONG)
+    result = lint(host)
+    assert result.exit_code == USER, result.log
+    assert errors(result.log) == [
+        "'pycodestyle' does not say here what it has found, for the repository tells it 'quiet': "
+        f"remove that from [pycodestyle] of the settings in '{where}' (setup.cfg, tox.ini, .flake8)"]
+
+
+@pytest.mark.parametrize("option", ["quiet = 2", "output-file = found.txt"])
+def test_findings_that_the_repository_keeps_from_flake8(host: ToolHost, option: str) -> None:
+    """It reads its settings where it runs, in the project's directory."""
+    program = host.put_program("flake8", 'test "$1" = --format=default || exit 2\nexit 1\n')
+    host.config["tools"] = {"linter": [str(program)]}
+    assert lint(host).exit_code == SYSTEM
+    host.put(".flake8", f"[flake8]\n{option}\n")
+    result = lint(host)
+    assert result.exit_code == USER, result.log
+    assert f"tells it '{option.split()[0]}': remove that from [flake8]" in errors(result.log)[0]
 
 
 @needs_pycodestyle

@@ -75,6 +75,9 @@ static void lengths(void **state)
         { "[pycodestyle]\nmax-line-length=1", true },
         { "[a]\nb=1\n[pycodestyle]\nx = 1\nMAX_LINE_LENGTH : 1\n", true },
         { "[pep8]\nmax-line-length = 1\n", true },
+        { "[pep8]\nmax-line-length = 1\n[pycodestyle]\nignore = E2\n", false },
+        { "[pep8]\nignore = E2\n[pycodestyle]\nmax-line-length = 1\n", true },
+        { "[pycodestyle]\nmax-line=1\n", false },
         { "[pycodestyle]\n[a]\nmax-line-length=1\n", false },
         { "[pycodestyle]\nignore =\n  max-line-length=1\n", false },
         { "[pycodestyle]\n# max-line-length=1\n", false },
@@ -84,7 +87,10 @@ static void lengths(void **state)
         { "", false },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-        assert_int_equal(lint_config_sets_length(cases[i].text), cases[i].sets);
+        assert_int_equal(lint_config_sets(cases[i].text, "pycodestyle", "max-line-length"),
+                         cases[i].sets);
+    assert_true(lint_config_sets("[flake8]\nquiet = 1\n", "flake8", "quiet"));
+    assert_false(lint_config_sets("[pep8]\nquiet = 1\n", "flake8", "quiet"));
 }
 
 int main(void)
