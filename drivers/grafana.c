@@ -67,6 +67,60 @@ static bool is_showable(const struct grafana *g, const char *text)
     return true;
 }
 
+/* --- patience ---------------------------------------------------------------------------- */
+
+/* Of a wait for a Grafana that is not there, in clock_now()'s seconds. */
+struct patience {
+    double start, said, pause;
+};
+
+static struct patience patience_begin(const struct grafana *g)
+{
+    double first = g->request->poll_first;
+    return (struct patience){ .start = clock_now(), .pause = first > 0 ? first : 2 };
+}
+
+static void say_waiting(const struct grafana *g, const struct err *why, double left)
+{
+    char span[32];
+    log_info("waiting for Grafana at '%s', %s more: %s", g->url,
+             clock_span(left, span, sizeof(span)), why->message);
+}
+
+static int give_up(const struct grafana *g, struct err *why, struct err *err)
+{
+    err_move(err, why);
+    if (err->class == ERR_TRANSIENT || err->class == ERR_FAILED || err->class == ERR_TIMEOUT)
+        err->class = ERR_UNHEALTHY;
+    return err_wrap(err,
+                    "Grafana at '%s' is not there after %.0f s; see that its service is healthy",
+                    g->url, g->timeout);
+}
+
+/* Sleeps until the next try, and says now and then what for. -1: it was not there for too long. */
+static int wait_more(const struct grafana *g, struct patience *p, struct err *why, struct err *err)
+{
+    double most = g->request->poll_max > 0 ? g->request->poll_max : 15;
+    double now = clock_now(), left = p->start + g->timeout - now;
+    if (left <= 0)
+        return give_up(g, why, err);
+    if (p->said == 0 || now - p->said >= NOTICE_SECONDS) {
+        say_waiting(g, why, left);
+        p->said = now;
+    }
+    if (cancel_sleep(g->request->cancel, fmin(p->pause, left)) < 0)
+        return err_set(err, ERR_CANCELLED, "cancelled while waiting for Grafana");
+    p->pause = fmin(p->pause * 1.5, most);
+    return 0;
+}
+
+/* Whether it is the load balancer that answers, which has nobody to hand the request to. */
+static bool is_away(const struct rest_answer *answer)
+{
+    int status = answer->response.status;
+    return status == 502 || status == 503 || status == 504;
+}
+
 /* --- one call ---------------------------------------------------------------------------- */
 
 /* On one line, whatever it holds. */
@@ -138,7 +192,7 @@ static int check_answer(struct grafana *g, const struct rest_answer *answer, str
 bool grafana_is_fatal(const struct grafana *g, const struct err *err)
 {
     return g->hopeless || err->class == ERR_CANCELLED || err->class == ERR_UNREACHABLE ||
-           err->class == ERR_TIMEOUT || err->class == ERR_HOST;
+           err->class == ERR_TIMEOUT || err->class == ERR_THROTTLED || err->class == ERR_HOST;
 }
 
 /* One try. What a repetition may mend is an error, any other answer is one. */
@@ -169,12 +223,36 @@ static int tell_late(const struct grafana *g, const char *method, const char *pa
                    g->url, method, path, answer_seconds(g), tries, tries == 1 ? "" : "s");
 }
 
+/* Before the next try of a request that has failed; -1 if there is none. A Grafana that goes away
+ * in the midst of a run, because its task is replaced, has as long to come back as it had to come
+ * up; what it does not come back in ends the run. A plan does not wait. */
+static int wait_again(struct grafana *g, const struct rest_answer *answer, struct retry *retry,
+                      struct patience *patience, struct err *failure, struct err *err)
+{
+    const struct retry_context context = { .retry_after = retry_after(answer) };
+    double wait;
+    if (is_away(answer) && !g->request->plan) {
+        if (patience->start == 0)
+            *patience = patience_begin(g);
+        int r = wait_more(g, patience, failure, err);
+        g->hopeless = r < 0;
+        return r;
+    }
+    if (!retry_again(retry, failure, &context, clock_now(), &wait))
+        return err_move(err, failure);
+    log_debug("grafana: %s; again in %.1f s", failure->message, wait);
+    return cancel_sleep(g->request->cancel, wait) < 0
+               ? err_set(err, ERR_CANCELLED, "cancelled: run the job again to go on")
+               : 0;
+}
+
 /* Any request may be sent again: a user that is there is left as it is, a folder is found, and the
  * others set what they set. */
 int grafana_call(struct grafana *g, const char *method, const char *path, const cJSON *body,
                  struct rest_answer *ret, struct err *err)
 {
     struct retry retry;
+    struct patience patience = { .start = 0 };
     retry_init(&retry);
     for (unsigned tries = 1;; tries++) {
         _cleanup_rest_answer_ struct rest_answer answer = REST_ANSWER_INIT;
@@ -184,14 +262,8 @@ int grafana_call(struct grafana *g, const char *method, const char *path, const 
             answer = (struct rest_answer)REST_ANSWER_INIT;
             return 0;
         }
-        const struct retry_context context = { .retry_after = retry_after(&answer) };
-        double wait;
-        if (!retry_again(&retry, &failure, &context, clock_now(), &wait))
-            return failure.class == ERR_TIMEOUT ? tell_late(g, method, path, tries, err)
-                                                : err_move(err, &failure);
-        log_debug("grafana: %s %s: %s; again in %.1f s", method, path, failure.message, wait);
-        if (cancel_sleep(g->request->cancel, wait) < 0)
-            return err_set(err, ERR_CANCELLED, "cancelled: run the job again to go on");
+        if (wait_again(g, &answer, &retry, &patience, &failure, err) < 0)
+            return err->class == ERR_TIMEOUT ? tell_late(g, method, path, tries, err) : -1;
     }
 }
 
@@ -218,7 +290,7 @@ static int look(struct grafana *g, struct err *err)
         }
     }
     int status = answer.response.status;
-    if (status == 502 || status == 503 || status == 504)
+    if (is_away(&answer))
         return err_set(err, ERR_UNHEALTHY,
                        "the load balancer has no healthy Grafana behind it (%d)%s", status,
                        json_get(answer.body, "database") != NULL ? ", whose database fails" : "");
@@ -232,46 +304,18 @@ static int look(struct grafana *g, struct err *err)
     return 0;
 }
 
-static void say_waiting(const struct grafana *g, const struct err *why, double left)
-{
-    char span[32];
-    log_info("waiting for Grafana at '%s', %s more: %s", g->url,
-             clock_span(left, span, sizeof(span)), why->message);
-}
-
-static int give_up(const struct grafana *g, struct err *why, struct err *err)
-{
-    err_move(err, why);
-    if (err->class == ERR_TRANSIENT || err->class == ERR_FAILED || err->class == ERR_TIMEOUT)
-        err->class = ERR_UNHEALTHY;
-    return err_wrap(err,
-                    "Grafana at '%s' is not there after %.0f s; see that its service is healthy",
-                    g->url, g->timeout);
-}
-
 /* Looks until it is there. */
 static int await(struct grafana *g, struct err *err)
 {
-    const struct grafana_request *q = g->request;
-    double start = clock_now(), said = 0;
-    double pause = q->poll_first > 0 ? q->poll_first : 2;
-    double most = q->poll_max > 0 ? q->poll_max : 15;
+    struct patience patience = patience_begin(g);
     for (;;) {
         _cleanup_err_ struct err why = ERR_INIT;
         if (look(g, &why) == 0)
             return 0;
         if (why.class == ERR_CANCELLED || g->hopeless)
             return err_move(err, &why);
-        double now = clock_now(), left = start + g->timeout - now;
-        if (left <= 0)
-            return give_up(g, &why, err);
-        if (said == 0 || now - said >= NOTICE_SECONDS) {
-            say_waiting(g, &why, left);
-            said = now;
-        }
-        if (cancel_sleep(q->cancel, pause < left ? pause : left) < 0)
-            return err_set(err, ERR_CANCELLED, "cancelled while waiting for Grafana");
-        pause = pause * 1.5 < most ? pause * 1.5 : most;
+        if (wait_more(g, &patience, &why, err) < 0)
+            return -1;
     }
 }
 

@@ -113,10 +113,40 @@ def test_what_passes_is_tried_again(site: World, grafana: Grafana) -> None:
     assert len(grafana.state.folders) == 2
 
 
-def test_what_does_not_pass_ends(site: World, grafana: Grafana) -> None:
+def test_it_goes_away_and_comes_back(site: World, grafana: Grafana) -> None:
+    """Its task is replaced: the load balancer answers for it far longer than any other failure
+    would be borne."""
+    grafana.faults = [Fault("/api/admin/users", "POST", times=12, status=502, body="<html>"),
+                      Fault("/api/folders*", "GET", times=8, status=503, body="<html>")]
+    log = run(site).log
+    assert f"waiting for Grafana at 'https://{NAME}/', " in log
+    assert "more: Grafana answers 502: no reason given" in log
+    assert roles(grafana) == {"admin": "Admin", "operations": "Editor", "ada": "Viewer"}
+    assert grafana.state.permissions("example-networks") == MAIN | {("ada", 1)}
+
+
+def test_it_goes_away_and_stays_away(site: World, grafana: Grafana) -> None:
+    """Of which no second user has to learn."""
+    configure(site, timeout=2)
+    grafana.faults = [Fault("/api/admin/users", "POST", times=99, status=504, body="<html>")]
+    log = run(site, code=USER).log
+    assert f"Grafana at 'https://{NAME}/' is not there after 2 s; see that its service is " \
+        "healthy: Grafana answers 504: no reason given" in log.splitlines()[-2]
+    tried = [r.body["login"] for r in grafana.requests if r.path == "/api/admin/users"]
+    assert len(tried) > 2 and set(tried) == {"operations"}
+
+
+def test_a_plan_waits_for_nobody(site: World, grafana: Grafana) -> None:
     grafana.faults = [Fault("/api/org/users", times=99, status=502)]
+    log = run(site, f"plan-{JOB}", code=SYSTEM).log
+    assert "502" in log and "waiting for" not in log and len(grafana.requests) < 20
+
+
+def test_who_asks_too_often_stops(site: World, grafana: Grafana) -> None:
+    grafana.faults = [Fault("/api/admin/users", "POST", times=99, status=429,
+                            headers={"Retry-After": "3600"})]
     log = run(site, code=SYSTEM).log
-    assert "502" in log and len(grafana.requests) < 20
+    assert "Grafana answers 429" in log and grafana.writes() == ["POST /api/admin/users"]
 
 
 def test_what_is_not_grafana(site: World, grafana: Grafana) -> None:
