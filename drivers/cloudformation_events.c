@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/cloudformation.h"
+#include "executor/base/redact.h"
 
 /*
  * Why an operation failed. Events come newest first, of all operations that the stack ever had:
@@ -92,9 +93,10 @@ int stack_reason(struct session *s, const char *id, char **ret, struct err *err)
     int n = (int)json_count(failures);
     for (int i = n - 1; i >= 0 && i >= n - REASONS_MAX; i--) {
         const cJSON *event = cJSON_GetArrayItem(failures, i);
+        _cleanup_free_ char *reason = redact_line(json_str(event, "ResourceStatusReason"));
         strbuf_addf(&text, "%s%s (%s) %s: %s", text.len > 0 ? "; " : "",
                     json_str(event, "LogicalResourceId"), json_str(event, "ResourceType"),
-                    json_str(event, "ResourceStatus"), json_str(event, "ResourceStatusReason"));
+                    json_str(event, "ResourceStatus"), reason);
     }
     if (n > REASONS_MAX)
         strbuf_addf(&text, "; and %d more", n - REASONS_MAX);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "drivers/cloudmap.h"
+#include "executor/base/redact.h"
 
 /*
  * Cloud Map answers many calls with the id of an operation that goes on by itself:
@@ -19,8 +20,9 @@ static void operation_failed(struct resource *r, const cJSON *operation)
 {
     const char *code = json_str(operation, "ErrorCode");
     const char *message = json_str(operation, "ErrorMessage");
+    _cleanup_free_ char *line = redact_line(message != NULL ? message : "no message");
     json_put_strf(r->memo, "failure", "%s failed: %s: %s", json_str(r->memo, "what"),
-                  code ? code : "no code", message ? message : "no message");
+                  code ? code : "no code", line);
 }
 
 int operation_poll(struct session *s, struct resource *r, cJSON **ret_done, struct err *err)

@@ -7,6 +7,7 @@
 
 #include "drivers/common.h"
 #include "drivers/ecs.h"
+#include "executor/base/redact.h"
 
 #define STOPS_TOLD 3
 
@@ -28,7 +29,7 @@ static char *reason_of(const cJSON *task)
         if (reason != NULL && !str_eq(reason, stopped))
             strbuf_addf(&text, " (%s)", reason);
     }
-    return strbuf_detach(&text);
+    return redact_line(text.buf);
 }
 
 static double stopped_at(const cJSON *task)

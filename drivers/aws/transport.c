@@ -210,11 +210,11 @@ static int answer_error(const struct protocol *protocol, const struct http_respo
     if (id == NULL)
         id = wire.request_id;
     enum err_class class = error_class(wire.code, wire.message, response->status);
+    _cleanup_free_ char *message = redact_line(wire.message != NULL ? wire.message : "");
     if (wire.code[0] == '\0')
         err_set(err, class, "HTTP status %d without an error code of AWS", response->status);
     else
-        err_set(err, class, "%s (%s%s%s)",
-                wire.message != NULL && *wire.message ? wire.message : "no message", wire.code,
+        err_set(err, class, "%s (%s%s%s)", *message != '\0' ? message : "no message", wire.code,
                 *id ? ", request " : "", id);
     snprintf(err->aws_code, sizeof(err->aws_code), "%s", wire.code);
     snprintf(err->request_id, sizeof(err->request_id), "%s", id);

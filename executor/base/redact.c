@@ -320,6 +320,21 @@ char *redact_copy(const char *text)
     return strbuf_detach(&copy);
 }
 
+char *redact_line(const char *text)
+{
+    struct strbuf line = STRBUF_INIT;
+    _cleanup_free_ char *whole = redact_copy(text); /* a secret may go over two lines */
+    for (const char *at = whole; *at != '\0';) {
+        size_t len = strcspn(at, "\r\n");
+        const char *next = at + len + strspn(at + len, " \t\r\n");
+        strbuf_add(&line, at, len);
+        if (*next != '\0' && line.len > 0)
+            strbuf_adds(&line, strchr(".,:;", line.buf[line.len - 1]) != NULL ? " " : "; ");
+        at = next;
+    }
+    return strbuf_detach(&line);
+}
+
 char *redact_short(const char *text, size_t max)
 {
     struct strbuf copy = STRBUF_INIT;

@@ -37,6 +37,8 @@ void redact_add_url(const char *url);
 void redact(struct strbuf *text);
 /* A copy without secrets. The caller frees it. */
 char *redact_copy(const char *text);
+/* Likewise, on one line: where a sentence of several lines stands within another. */
+char *redact_line(const char *text);
 /* Likewise, of at most `max` bytes and "...": what a line has room for. */
 char *redact_short(const char *text, size_t max);
 /*

@@ -29,6 +29,15 @@ def test_a_failed_creation_says_why_and_is_made_anew(small: World) -> None:
     settled(small)
 
 
+def test_a_reason_of_several_lines_is_in_the_last_one(small: World) -> None:
+    fails(small, "OperatorSubscription",
+          "Properties validation failed with message:\n#: required key [Endpoint] not found")
+    failed = small.job()
+    assert failed.exit_code == 2
+    [error, _] = [line for line in failed.log.splitlines() if "ERROR: " in line]  # the runner's
+    assert f"stack '{NAME}'" in error and "message: #: required key [Endpoint] not found" in error
+
+
 def test_an_old_stack_that_cannot_be_deleted_is_said(small: World) -> None:
     fails(small, "OperatorSubscription", "no mail today")
     fails(small, "AlarmTopic", "still in use", Operation="rollback")

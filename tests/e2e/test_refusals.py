@@ -183,3 +183,16 @@ def test_a_foreign_service_in_our_cluster(ready: World) -> None:
     ready.write_spec(spec)
     refused(ready, USER, f"{ENVIRONMENT}-t7-bridge", "and not its own: service",
             "without our tags", "rename or remove")
+
+
+def test_what_aws_says_in_several_lines_is_one(ready: World) -> None:
+    """A refusal of several lines is one problem, and named in the log's last line."""
+    ready.keep_services("notifier")
+    ready.aws.fault(service="ecs", action="CreateService", fault="error", status=400,
+                    code="InvalidParameterException",
+                    message="Validation failed with message:\n#: key [Y] not found\n#/Z: unknown key")
+    result = ready.job()
+    assert result.exit_code == SYSTEM, result.log
+    [error, _] = [line for line in result.log.splitlines() if "ERROR: " in line]  # the runner's
+    assert "Validation failed with message: #: key [Y] not found; #/Z: unknown key (In" in error
+    assert f"cannot create service '{ENVIRONMENT}-notifier': " in error

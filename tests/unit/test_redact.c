@@ -217,6 +217,23 @@ static void short_ones_are_no_secrets(void **state)
     becomes("12345 12", "12345 12");
 }
 
+static void on_one_line(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        { "it failed with message:\n#: key [A] not found\r\n  #/B: not known\n",
+          "it failed with message: #: key [A] not found; #/B: not known" },
+        { "\n\nfirst.\n\nsecond", "first. second" },
+        { "its value s3cr3tTok\nenValue is wrong", "its value [MASKED] is wrong" },
+        { "", "" },
+    };
+    redact_add("s3cr3tTokenValue");
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        _cleanup_free_ char *line = redact_line(rows[i][0]);
+        assert_string_equal(line, rows[i][1]);
+    }
+}
+
 /* Nothing of a secret is left in front of the cut; a character is whole. */
 static void shortened_after_it_was_redacted(void **state)
 {
@@ -369,6 +386,7 @@ int main(void)
         cmocka_unit_test_teardown(short_ones_are_no_secrets, redacting_teardown),
         cmocka_unit_test_teardown(short_ones_of_several_lines_are_no_secrets, redacting_teardown),
         cmocka_unit_test_teardown(passwords_of_urls, redacting_teardown),
+        cmocka_unit_test_teardown(on_one_line, redacting_teardown),
         cmocka_unit_test_teardown(shortened_after_it_was_redacted, redacting_teardown),
         cmocka_unit_test_teardown(nothing_to_hide, redacting_teardown),
         cmocka_unit_test_teardown(ambiguity_has_bounds, redacting_teardown),
