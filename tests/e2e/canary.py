@@ -88,7 +88,9 @@ def forms(secret: str) -> set[bytes]:
 
 
 def beginning(secret: str) -> bytes:
-    """What is left of it where a line is cut."""
+    """What is left of it where a line is cut. That of many, which ends in '_', is no more."""
+    if secret.endswith("_"):
+        return secret.encode()
     return secret[:max(8, len(secret) // 2)].encode()
 
 
