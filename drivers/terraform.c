@@ -14,6 +14,7 @@
 #define UNREAD "Error: Failed to read file "
 
 static const char *const programs[] = { "terraform", "tofu", NULL };
+static const char *const validate_arguments[] = { "validate", "-json", "-no-color", NULL };
 
 /* The work on one directory. */
 struct validation {
@@ -33,8 +34,8 @@ static void validation_release(struct validation *v)
     free(v->why);
 }
 
-static int call(const struct validation *v, const char *const *arguments, struct tool_end *ret,
-                struct err *err)
+static int call(const struct validation *v, const char *directory, const char *const *arguments,
+                struct tool_end *ret, struct err *err)
 {
     _cleanup_strlist_ struct strlist argv = STRLIST_INIT;
     for (size_t i = 0; i < v->words.n; i++)
@@ -42,7 +43,7 @@ static int call(const struct validation *v, const char *const *arguments, struct
     for (; *arguments != NULL; arguments++)
         strlist_add(&argv, *arguments);
     const struct tool_call call = { .argv = argv.v,
-                                    .directory = v->directory,
+                                    .directory = directory,
                                     .env = &v->env,
                                     .seconds = tool_seconds(v->job),
                                     .capture = true,
@@ -89,7 +90,7 @@ static int check_syntax(const struct validation *v, struct err *err)
                                              "-list=true", "-diff=false", "-write=false",
                                              "-no-color",  NULL };
     _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
-    if (call(v, arguments, &end, err) < 0)
+    if (call(v, v->directory, arguments, &end, err) < 0)
         return -1;
     if (end.code == 0 || (end.code == 3 && end.signal == 0)) {
         say_lines(end.out.buf, "note: 'terraform fmt' would write this file in another style: ");
@@ -107,6 +108,46 @@ static int check_syntax(const struct validation *v, struct err *err)
     return err_set(err, ERR_USER,
                    "the syntax of what is in '%s' is wrong: the files and lines stand above",
                    v->directory);
+}
+
+static void say_list(const struct strlist *list, const char *before)
+{
+    for (size_t i = 0; i < list->n; i++)
+        log_info("%s%s", before, list->v[i]);
+}
+
+static int tell_errors(const struct validation *v, const struct strlist *errors, struct err *err)
+{
+    say_list(errors, "");
+    if (errors->n == 0)
+        return 0;
+    return err_set(err, ERR_USER, "%zu error%s in '%s': mend what stands above", errors->n,
+                   errors->n == 1 ? "" : "s", v->directory);
+}
+
+/*
+ * fmt reads no JSON
+ * (https://developer.hashicorp.com/terraform/cli/commands/fmt), so that validate does it, in every
+ * directory beneath that has some. What else it would say there is of modules that nobody uses, for
+ * which nothing is fetched.
+ */
+static int check_json(const struct validation *v, struct err *err)
+{
+    _cleanup_strlist_ struct strlist directories = STRLIST_INIT, errors = STRLIST_INIT;
+    if (terraform_find_json(v->job->checkout, v->directory, &directories, err) < 0)
+        return -1;
+    for (size_t i = 0; i < directories.n; i++) {
+        const char *directory = directories.v[i];
+        _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
+        if (str_eq(directory, v->directory))
+            continue; /* all of this one is validated */
+        if (call(v, directory, validate_arguments, &end, err) < 0)
+            return -1;
+        if (end.signal != 0 ||
+            terraform_judge_json(end.out.buf, end.out.len, directory, &errors, err) < 0)
+            return fail(v, "validate", &end, err);
+    }
+    return tell_errors(v, &errors, err);
 }
 
 /* What terraform writes beside the files, and what must be there as before when it is done. */
@@ -138,7 +179,7 @@ static int initialize(struct validation *v, struct err *err)
     static const char *const arguments[] = { "init", "-backend=false", "-input=false", "-no-color",
                                              NULL };
     _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
-    int r = call(v, arguments, &end, err);
+    int r = call(v, v->directory, arguments, &end, err);
     if (r < 0 && err->class != ERR_TIMEOUT)
         return -1;
     if (r < 0) {
@@ -182,27 +223,18 @@ static int initialize_and_restore(struct validation *v, struct err *err)
     return r;
 }
 
-static void say_list(const struct strlist *list, const char *before)
-{
-    for (size_t i = 0; i < list->n; i++)
-        log_info("%s%s", before, list->v[i]);
-}
-
 static int validate(const struct validation *v, struct err *err)
 {
-    static const char *const arguments[] = { "validate", "-json", "-no-color", NULL };
     _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
     _cleanup_terraform_verdict_ struct terraform_verdict verdict = TERRAFORM_VERDICT_INIT;
-    if (call(v, arguments, &end, err) < 0)
+    if (call(v, v->directory, validate_arguments, &end, err) < 0)
         return -1;
     if (end.signal != 0 ||
         terraform_judge(end.out.buf, end.out.len, v->directory, v->why == NULL, &verdict, err) < 0)
         return fail(v, "validate", &end, err);
     say_list(&verdict.warnings, "note: ");
-    say_list(&verdict.errors, "");
-    if (verdict.errors.n > 0)
-        return err_set(err, ERR_USER, "%zu error%s in '%s': mend what stands above",
-                       verdict.errors.n, verdict.errors.n == 1 ? "" : "s", v->directory);
+    if (tell_errors(v, &verdict.errors, err) < 0)
+        return -1;
     if (verdict.whole)
         log_info("'%s' is valid: its syntax, and what its providers and modules ask for",
                  v->directory);
@@ -261,7 +293,7 @@ static int work(const struct tool_job *job, struct err *err)
         return -1;
     tool_words(job, "terraform", programs, &v.words);
     add_environment(&v);
-    if (check_syntax(&v, err) < 0 || initialize_and_restore(&v, err) < 0)
+    if (check_syntax(&v, err) < 0 || check_json(&v, err) < 0 || initialize_and_restore(&v, err) < 0)
         return -1;
     return validate(&v, err);
 }

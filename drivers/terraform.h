@@ -16,6 +16,10 @@
  */
 int terraform_find_directory(const struct tool_job *job, char **ret, struct err *err);
 
+/* Adds the directories from `directory` downwards that hold Terraform files written as JSON,
+ * sorted; not below hidden ones. ERR_USER if there are too many files. */
+int terraform_find_json(int checkout, const char *directory, struct strlist *ret, struct err *err);
+
 /* What `terraform validate -json` comes to. */
 struct terraform_verdict {
     struct strlist errors;   /* the user's: "infra/main.tf:3:5: Summary: detail" */
@@ -35,6 +39,9 @@ struct terraform_verdict {
  */
 int terraform_judge(const char *validate, size_t len, const char *directory, bool initialized,
                     struct terraform_verdict *ret, struct err *err);
+/* Likewise of a directory that nothing was fetched for: adds the errors in its JSON files alone. */
+int terraform_judge_json(const char *validate, size_t len, const char *directory,
+                         struct strlist *ret_errors, struct err *err);
 void terraform_verdict_release(struct terraform_verdict *verdict);
 /* Whether `terraform fmt` says where a file's syntax is wrong: "on main.tf line 3". */
 bool terraform_names_a_line(const char *words);

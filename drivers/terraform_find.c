@@ -13,18 +13,26 @@
 #define SHOWN_MAX   5
 
 struct search {
-    const char *name;
+    const char *name; /* of directories; NULL: those are looked for that hold JSON */
     struct strlist found;
     size_t entries;
 };
 
-static bool is_skipped(const char *name)
+/* terraform itself passes over what is hidden. */
+static bool is_skipped(const struct search *s, const char *name)
 {
     static const char *const names[] = { ".", "..", ".git", ".terraform", "node_modules" };
+    if (s->name == NULL && *name == '.')
+        return true;
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         if (str_eq(name, names[i]))
             return true;
     return false;
+}
+
+static bool is_json(const char *name)
+{
+    return *name != '.' && (str_ends(name, ".tf.json") || str_ends(name, ".tofu.json"));
 }
 
 static void look_beneath(struct search *s, int dir, const char *path, unsigned depth);
@@ -36,7 +44,7 @@ static void look_at(struct search *s, int dir, const char *path, const char *nam
     if (file_open_dir_beneath(dir, name, &fd, &err) < 0)
         return; /* a file, a link */
     _cleanup_free_ char *own = xasprintf("%s%s%s", path, *path != '\0' ? "/" : "", name);
-    if (str_eq(name, s->name))
+    if (s->name != NULL && str_eq(name, s->name))
         strlist_add(&s->found, own);
     if (depth < DEPTH_MAX)
         look_beneath(s, fd, own, depth + 1);
@@ -50,7 +58,10 @@ static void look_beneath(struct search *s, int dir, const char *path, unsigned d
     const struct dirent *entry;
     while (directory != NULL && s->entries < ENTRIES_MAX && (entry = readdir(directory)) != NULL) {
         s->entries++;
-        if ((entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN) && !is_skipped(entry->d_name))
+        if (s->name == NULL && is_json(entry->d_name) && !strlist_has(&s->found, path))
+            strlist_add(&s->found, path);
+        if ((entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN) &&
+            !is_skipped(s, entry->d_name))
             look_at(s, dir, path, entry->d_name, depth);
     }
     if (directory != NULL)
@@ -115,4 +126,21 @@ int terraform_find_directory(const struct tool_job *job, char **ret, struct err 
         return search_directory(job, ret, err);
     err->class = ERR_USER;
     return configured != NULL ? err_wrap(err, "terraform.%s.path", job->part) : -1;
+}
+
+int terraform_find_json(int checkout, const char *directory, struct strlist *ret, struct err *err)
+{
+    struct search s = { .name = NULL };
+    _cleanup_close_ int fd = -1;
+    if (file_open_dir_beneath(checkout, directory, &fd, err) < 0)
+        return -1;
+    look_beneath(&s, fd, directory, 0);
+    _cleanup_strlist_ struct strlist found = s.found;
+    if (s.entries >= ENTRIES_MAX)
+        return err_set(err, ERR_USER, "'%s' has more files than are searched for JSON", directory);
+    if (found.n > 0)
+        qsort(found.v, found.n, sizeof(*found.v), compare_strings);
+    for (size_t i = 0; i < found.n; i++)
+        strlist_add(ret, found.v[i]);
+    return 0;
 }

@@ -47,14 +47,21 @@ static void describe(const cJSON *diagnostic, const char *directory, struct strl
     strlist_add(list, line.buf);
 }
 
+static int read_answer(const char *validate, size_t len, cJSON **ret, struct err *err)
+{
+    if (json_parse(validate, len, JSON_PLAIN, ret, err) < 0 ||
+        !cJSON_IsBool(json_get(*ret, "valid")))
+        return err_set(err, ERR_HOST, "'terraform validate -json' gives no answer of its kind");
+    return 0;
+}
+
 int terraform_judge(const char *validate, size_t len, const char *directory, bool initialized,
                     struct terraform_verdict *ret, struct err *err)
 {
     _cleanup_json_ cJSON *answer = NULL;
     _cleanup_terraform_verdict_ struct terraform_verdict verdict = { .whole = initialized };
-    if (json_parse(validate, len, JSON_PLAIN, &answer, err) < 0 ||
-        !cJSON_IsBool(json_get(answer, "valid")))
-        return err_set(err, ERR_HOST, "'terraform validate -json' gives no answer of its kind");
+    if (read_answer(validate, len, &answer, err) < 0)
+        return -1;
     const cJSON *diagnostic;
     cJSON_ArrayForEach (diagnostic, json_get(answer, "diagnostics")) {
         bool error = str_eq(json_str(diagnostic, "severity"), "error");
@@ -68,6 +75,23 @@ int terraform_judge(const char *validate, size_t len, const char *directory, boo
     }
     *ret = verdict;
     verdict = (struct terraform_verdict)TERRAFORM_VERDICT_INIT;
+    return 0;
+}
+
+int terraform_judge_json(const char *validate, size_t len, const char *directory,
+                         struct strlist *ret_errors, struct err *err)
+{
+    _cleanup_json_ cJSON *answer = NULL;
+    if (read_answer(validate, len, &answer, err) < 0)
+        return -1;
+    const cJSON *diagnostic;
+    cJSON_ArrayForEach (diagnostic, json_get(answer, "diagnostics")) {
+        const char *file = json_str_at(diagnostic, "range/filename");
+        if (file != NULL && str_ends(file, ".json") &&
+            str_eq(json_str(diagnostic, "severity"), "error") &&
+            !is_unfetched(json_str(diagnostic, "summary")))
+            describe(diagnostic, directory, ret_errors);
+    }
     return 0;
 }
 

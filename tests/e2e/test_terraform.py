@@ -80,6 +80,28 @@ def test_a_link_that_leads_nowhere(host: ToolHost) -> None:
 
 
 @needs_terraform
+def test_wrong_json_in_every_file(host: ToolHost) -> None:
+    """Also in what no module uses, where nothing else but the syntax counts."""
+    host.put("infra/main.tf", VALID)
+    host.put("infra/sub/one.tf.json", '{"resource": {')
+    host.put("infra/sub/deep/two.tf.json", '{\n  "variable": {"x": {}}\n')
+    host.put("infra/.hidden/four.tf.json", "no")
+    host.put("infra/other/three.tf.json", '{"//": 1, "//": 2, "provider": {"aws": {}}}')
+    host.put("infra/other/main.tf", 'resource "aws_instance" "x" {\n  ami = var.none\n}\n')
+    result = validate(host)
+    assert result.exit_code == USER, result.log
+    assert "\ninfra/sub/one.tf.json:1:15: Missing value: " in result.log
+    assert "\ninfra/sub/deep/two.tf.json:1:1: Unclosed object: " in result.log
+    assert "infra/other" not in result.log
+    [error] = errors(result.log)
+    assert error.endswith(" in 'infra': mend what stands above")
+    host.put("infra/sub/one.tf.json", '{"locals": {}}')
+    host.put("infra/sub/deep/two.tf.json", '{"variable": {"x": {}}}')
+    result = validate(host)
+    assert result.exit_code == 0 and f"'infra' {ALL}" in result.log, result.log
+
+
+@needs_terraform
 def test_what_is_wrong_beyond_the_syntax(host: ToolHost) -> None:
     host.put("infra/main.tf", VALID.replace("var.x", "var.z"))
     result = validate(host)
