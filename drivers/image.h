@@ -92,10 +92,13 @@ int image_hash(const struct image *im, const struct strlist *bases, char **ret, 
 int image_builder_find(struct image *im, struct err *err);
 /*
  * Runs the builder. `arguments` is NULL-ended. Where it takes a certificate or a login, `handed`
- * is the descriptor with it (tool.h), else 0; `ret` NULL: its output goes to the job log.
+ * is the descriptor with it (tool.h), else 0.
  */
 int image_builder_run(const struct image *im, const struct strlist *arguments, int handed,
                       unsigned seconds, struct tool_end *ret, struct err *err);
+/* Likewise with neither, and what it says goes to the job log as it comes. */
+int image_builder_run_shown(const struct image *im, const struct strlist *arguments,
+                            unsigned seconds, struct tool_end *ret, struct err *err);
 /* Whether it works with its storage, as the job's user; *ret_said, the caller's, is what it says.
  * ERR_CANCELLED. */
 int image_builder_try(const struct image *im, bool *ret, char **ret_said, struct err *err);
@@ -140,7 +143,8 @@ int image_pull_bases(const struct image *im, bool *ret_ended, struct err *err);
 
 /* --- image_build.c ---------------------------------------------------------------------------- */
 
-/* Builds im->local. ERR_USER where the builder says no, and what it has ended with in *ret_code. */
+/* Builds im->local. ERR_USER where the builder says no, and what it has ended with in *ret_code,
+ * which stays as it is where the builder was killed: ERR_HOST. */
 int image_build(const struct image *im, int *ret_code, struct err *err);
 
 /* --- image_cache.c ---------------------------------------------------------------------------- */

@@ -103,10 +103,9 @@ unsigned image_seconds(const struct image *im)
     return (unsigned)json_int(im->job->host, "buildSeconds", BUILD_SECONDS);
 }
 
-int image_builder_run(const struct image *im, const struct strlist *arguments, int handed,
-                      unsigned seconds, struct tool_end *ret, struct err *err)
+static int run(const struct image *im, const struct strlist *arguments, int handed,
+               unsigned seconds, bool shown, struct tool_end *ret, struct err *err)
 {
-    _cleanup_tool_end_ struct tool_end ignored = TOOL_END_INIT;
     _cleanup_strlist_ struct strlist words = STRLIST_INIT, env = STRLIST_INIT;
     add_program(im, &words);
     for (size_t i = 0; i < arguments->n; i++)
@@ -118,13 +117,23 @@ int image_builder_run(const struct image *im, const struct strlist *arguments, i
         .env = env.n > 0 ? &env : NULL,
         .handed = handed,
         .seconds = seconds,
-        .capture = ret != NULL,
-        .capture_errors = ret != NULL,
+        .capture = !shown,
+        .capture_errors = !shown,
         .namespace_root = im->program != IMAGE_DOCKER,
     };
-    if (tool_run(im->job, &call, ret != NULL ? ret : &ignored, err) < 0)
-        return -1;
-    return ret != NULL ? 0 : ignored.code;
+    return tool_run(im->job, &call, ret, err);
+}
+
+int image_builder_run(const struct image *im, const struct strlist *arguments, int handed,
+                      unsigned seconds, struct tool_end *ret, struct err *err)
+{
+    return run(im, arguments, handed, seconds, false, ret, err);
+}
+
+int image_builder_run_shown(const struct image *im, const struct strlist *arguments,
+                            unsigned seconds, struct tool_end *ret, struct err *err)
+{
+    return run(im, arguments, 0, seconds, true, ret, err);
 }
 
 int image_builder_try(const struct image *im, bool *ret, char **ret_said, struct err *err)

@@ -210,6 +210,20 @@ def test_a_step_that_fails_keeps_those_before(cached: ImageHost) -> None:
     assert layers(cached)[:2] == first[:2]
 
 
+@pytest.mark.parametrize("boxed", [False, True])
+def test_a_builder_that_is_killed(cached: ImageHost, boxed: bool, monkeypatch: pytest.MonkeyPatch
+                                  ) -> None:
+    """As by the kernel, for want of memory: nobody's mistake, and nobody knows what it has left."""
+    if boxed:
+        sandbox(cached, monkeypatch)
+    cached.build_with('case " $* " in *" build "*) buildah "$@"; kill -9 $$;; esac\n'
+                      'exec buildah "$@"\n')
+    killed = cached.build()
+    assert killed.exit_code == SYSTEM, killed.log
+    assert "was killed, by signal 9 (Killed): has the host run out of memory?" in killed.log
+    assert slots(cached) == [] and cached.left() == []
+
+
 def test_no_old_base_is_built_on(cached: ImageHost) -> None:
     """Where the registry says which is new, and does not give it; nor do the layers go for that."""
     with public() as base:
