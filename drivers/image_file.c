@@ -183,12 +183,15 @@ static void read_options(struct reader *r, const char *rest)
     }
 }
 
+/* What a variable may hold is not known: it may be an ENV's. */
 static void read_add(struct reader *r, const char *rest)
 {
     _cleanup_strlist_ struct strlist words = STRLIST_INIT;
     split(rest, &words);
     for (size_t i = 0; i < words.n; i++)
-        if (strstr(words.v[i], "://") != NULL || str_starts(words.v[i], "git@"))
+        if (!str_starts(words.v[i], "--") &&
+            (strchr(words.v[i], '$') != NULL || strstr(words.v[i], "://") != NULL ||
+             str_starts(words.v[i], "git@")))
             set_unknown(r->file, words.v[i], "has");
 }
 

@@ -16,7 +16,7 @@
 #include "executor/base/file.h"
 
 /* Raised when what goes into the hash changes: images that are there are then built once more. */
-#define HASH_VERSION "1"
+#define HASH_VERSION "2"
 /* Bounds for what a repository may have us read. */
 #define DEPTH_MAX 64
 #define FILES_MAX 1000000
@@ -212,17 +212,21 @@ static int add_paths(struct hasher *h, const struct image *im, struct err *err)
     return 0;
 }
 
-/* What a builder leaves out of its context changes what it copies. */
+/* What a builder leaves out of its context changes what it copies. buildah and podman know two
+ * names beside the Dockerfile (containerignore(5)). */
 static int add_ignored(struct hasher *h, const struct image *im, struct err *err)
 {
-    _cleanup_free_ char *own = xasprintf("%s.dockerignore", im->file);
-    const char *const names[] = { own, ".containerignore", ".dockerignore" };
+    _cleanup_free_ char *own = xasprintf("%s.dockerignore", im->file),
+                        *other = xasprintf("%s.containerignore", im->file);
+    const char *const names[] = { own, other, ".containerignore", ".dockerignore" };
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         _cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
         _cleanup_err_ struct err absent = ERR_INIT;
         if (file_read_beneath(im->job->checkout, names[i], (size_t)1 << 20, &text, &absent) < 0 &&
             absent.class != ERR_NOT_FOUND)
-            return err_move(err, &absent);
+            return err_set(err, ERR_USER,
+                           "modules.%s.paths: what the build leaves out belongs to the content: %s",
+                           im->module, absent.message);
         add_bytes(h, text.buf, text.len);
     }
     return 0;

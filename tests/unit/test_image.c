@@ -65,6 +65,9 @@ static void arguments_are_put_in(void **state)
     check_bases("ARG A=x\nFROM ${A#b}\n", "{}", "", "what '${A#b}' is");
     check_bases("FROM a\nADD https://example.com/x /\n", "{}", "a",
                 "what 'https://example.com/x' has");
+    check_bases("FROM a\nARG U=https://example.com/x\nADD --chown=$O $U /\n", "{}", "a",
+                "what '$U' has");
+    check_bases("FROM a\nADD --chown=$O x /\n", "{}", "a", NULL);
 }
 
 /* Each argument holds the one before twice; or there are more of them than any file has. */
@@ -200,6 +203,26 @@ static void what_is_in_the_paths_counts(void **state)
     tree_remove(&t);
 }
 
+static void what_is_left_out_is_a_file(void **state)
+{
+    (void)state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    struct tree t;
+    tree_make(&t, "{\"paths\":[\"api/sub\"]}");
+    _cleanup_free_ char *now = hash_now(&t);
+    put(&t, "api/Dockerfile.containerignore", "c", 0644);
+    assert_true(has_changed(&t, &now));
+    put(&t, "api/Dockerfile.dockerignore", "c", 0644);
+    assert_true(has_changed(&t, &now));
+    assert_int_equal(symlinkat("api/a", t.fd, ".dockerignore"), 0);
+    assert_null(hash(&t, "FROM scratch\n", NULL, &err));
+    assert_int_equal(err.class, ERR_USER);
+    assert_string_equal(err.message,
+                        "modules.api.paths: what the build leaves out belongs to the content: "
+                        "'.dockerignore' goes through a symbolic link, which is not followed");
+    tree_remove(&t);
+}
+
 static void links_are_links(void **state)
 {
     (void)state;
@@ -323,6 +346,7 @@ int main(void)
         cmocka_unit_test(arguments_are_put_in),
         cmocka_unit_test(what_is_put_in_is_bounded),
         cmocka_unit_test(what_is_in_the_paths_counts),
+        cmocka_unit_test(what_is_left_out_is_a_file),
         cmocka_unit_test(links_are_links),
         cmocka_unit_test(what_else_it_is_made_of_counts),
         cmocka_unit_test(all_but_git_is_a_path),
