@@ -26,6 +26,9 @@ void ecs_service_remember(struct resource *r, const cJSON *service)
     while (json_count(events) > 20)
         cJSON_DeleteItemFromArray(events, 20);
     json_put(r->memo, "state", state);
+    const cJSON *primary = json_find(json_get(state, "deployments"), "status", "PRIMARY");
+    if (str_eq(json_str(primary, "rolloutState"), "IN_PROGRESS"))
+        json_put_str(r->memo, "awaited", json_str(primary, "id"));
     ecs_service_blame(r);
     const cJSON *created = json_get(service, "createdAt");
     if (cJSON_IsNumber(created))
@@ -349,12 +352,12 @@ static enum readiness judge_primary(const struct resource *r, const cJSON *prima
     }
     /* Without a rollout state (a controller other than ECS's) the counts decide. */
     bool complete = rollout == NULL || str_eq(rollout, "COMPLETED");
-    if (complete && running == desired)
-        return judge_complete(r, why);
     if (ecs_stops_are_a_loop(r)) {
         add_stops(r, "", why);
         return FAILED;
     }
+    if (complete && running == desired)
+        return judge_complete(r, why);
     if (has_no_place(r, why))
         return FAILED;
     say_progress(r, primary, why);

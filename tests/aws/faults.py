@@ -28,7 +28,7 @@ and states of the world, which last until they are cleared and fit by `match` al
              service elasticloadbalancing, targets do (`match` TargetGroupName), with the reason
              `code` and its `message`
   crash      a service's tasks run (`match` serviceName), and their containers exit with `code`
-             before they are healthy
+             `seconds` later, 5 unless given: before they are healthy
   writes     what a service's containers (`match` serviceName) write when they have started: the
              lines of `message`, into the stream of the awslogs driver
   unplaced   no place is found for a service's tasks, for the reason `message`

@@ -11,7 +11,7 @@ import re
 import pytest
 
 from test_verdict import USER, last, section
-from twoservices import NOTIFIER, T7, make_small
+from twoservices import NOTIFIER, T7, change, make_small
 from waiting import SECONDS, frozen, until
 from world import ENVIRONMENT, World
 
@@ -78,3 +78,45 @@ def test_what_is_left_as_it_is_costs_one_look(two: World) -> None:
     two.aws.record_clear()
     two.deploy()
     assert len(looks(two, NOTIFIER)) == 1
+
+
+def ends(world: World, service: str) -> int:
+    """How many tasks have ended by themselves, and done so altogether."""
+    ecs = world.aws.client("ecs")
+    arns = ecs.list_tasks(cluster=ENVIRONMENT, serviceName=service,
+                          desiredStatus="STOPPED")["taskArns"]
+    tasks = ecs.describe_tasks(cluster=ENVIRONMENT, tasks=arns)["tasks"] if arns else []
+    return sum(task["stopCode"] == "EssentialContainerExited" and task["lastStatus"] == "STOPPED"
+               for task in tasks)
+
+
+def test_a_loop_of_a_deployment_that_ecs_calls_complete(ready: World) -> None:
+    """An application that dies after ten minutes runs whenever it is looked at, and has no health
+    check; the deployment of the one that needs it is refused until it has died three times."""
+    make_small(ready)
+    spec = ready.spec()
+    del spec["serviceDefaults"]["healthCheck"]
+    spec["services"]["t7-bridge"]["desiredCount"] = 0
+    ready.write_spec(spec)
+    ready.deploy()
+    change(ready)
+    ready.aws.record_clear()
+    ready.aws.fault(service="ecs", fault="crash", code=7, seconds=600,
+                    match={"serviceName": NOTIFIER})
+    ready.aws.fault(service="ecs", action="UpdateService", fault="throttle", match={"service": T7})
+    ready.aws.speed(40)
+    with ready.start() as job:
+        until(lambda: any(call["input"]["service"] == T7
+                          for call in ready.aws.calls("ecs", "UpdateService")))
+        assert ends(ready, NOTIFIER) == 0
+        ready.aws.speed(400)
+        until(lambda: ends(ready, NOTIFIER) > 2 and ready.service("notifier")["runningCount"])
+        ready.aws.speed(5)
+        ready.aws.clear_faults()
+        result = job.wait(SECONDS)
+    service = ready.service("notifier")
+    assert service["runningCount"] == 1 and service["deployments"][0]["rolloutState"] == "COMPLETED"
+    assert result.exit_code == USER, result.log
+    assert re.fullmatch(r"service 'notifier': its container 'notifier' exits with 7, again and "
+                        r"again \(\d tasks\)", last(result)), result.log
+    assert "ended with 7" in section(result, "tasks of")[0]

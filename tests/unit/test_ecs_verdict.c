@@ -49,7 +49,7 @@ struct scene {
 /* The service as a deployment's first look finds it. */
 struct sight {
     struct script t;
-    struct script_row rows[4];
+    struct script_row rows[5]; /* one more than a first look needs */
     char *tasks;
     struct resource *r;
 };
@@ -61,7 +61,7 @@ static void sight_prepare(struct sight *sight, const char *service, const char *
     sight->rows[1] =
         (struct script_row){ .call = "ecs:ListTasks", .answer = "{\"taskArns\":[\"a\"]}" };
     sight->rows[2] = (struct script_row){ .call = "ecs:DescribeTasks", .answer = sight->tasks };
-    sight->rows[3] = (struct script_row){ 0 };
+    sight->rows[3] = sight->rows[4] = (struct script_row){ 0 };
     script_open(&sight->t, script_spec, sight->rows);
     sight->r = script_resource(&sight->t, SERVICE);
     json_put_str(sight->r->memo, "deployment", "d2");
@@ -204,6 +204,55 @@ static void the_container_whose_end_it_was(void **state)
         _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
         assert_int_equal(sight.r->type->judge(sight.r, &why), FAILED);
         assert_string_equal(why.buf, cases[i].why);
+        sight_close(&sight);
+    }
+}
+
+/* A deployment that is complete, with as many tasks as are wanted. */
+#define COMPLETE(desired, events)                                                                  \
+    "{\"services\":[{\"serviceName\":\"" NAME "\",\"status\":\"ACTIVE\",\"desiredCount\":" desired \
+    ",\"runningCount\":" desired ",\"deployments\":[{\"id\":\"d2\",\"status\":\"PRIMARY\","        \
+    "\"createdAt\":100,\"rolloutState\":\"COMPLETED\",\"runningCount\":" desired                   \
+    ",\"taskDefinition\":\"x/f:2\"}],\"events\":[" events "]}]}"
+
+/* ECS calls it complete whenever its tasks run, be it for as long as they do. */
+static void a_complete_deployment_whose_tasks_end(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *service, *tasks;
+        bool found_complete; /* already when the run saw it first */
+        const char *why;     /* NULL: it is ready */
+        size_t reads;
+    } cases[] = {
+        { COMPLETE("1", STARTED("1", "105") "," STARTED("3", "101")), THRICE(API("\"exitCode\":3")),
+          false, "its container 'api' exits with 3, again and again (3 tasks)", 1 },
+        /* Not often enough; and with more tasks, not so often each. */
+        { COMPLETE("1", STARTED("2", "101")), EXITED("1", "3") "," EXITED("2", "3"), false, NULL,
+          1 },
+        { COMPLETE("2", STARTED("5", "101")), THRICE(API("\"exitCode\":3")), false, NULL, 1 },
+        { COMPLETE("3", STARTED("3", "101")), THRICE(API("\"exitCode\":3")), false, NULL, 0 },
+        /* Scaled in, moved to another zone, replaced by AWS. */
+        { COMPLETE("1", STARTED("4", "101")), SCALED("1") "," SCALED("2") "," SCALED("3"), false,
+          NULL, 1 },
+        /* What could not start at first has started since. */
+        { COMPLETE("1", STARTED("4", "101")),
+          FAILED_TO_START("1", PULL) "," FAILED_TO_START("2", PULL), false, NULL, 1 },
+        /* In months many tasks end, and some applications do so on purpose. */
+        { COMPLETE("1", STARTED("4", "101")), THRICE(API("\"exitCode\":3")), true, NULL, 0 },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct sight sight;
+        sight_prepare(&sight, cases[i].service, cases[i].tasks);
+        sight.rows[3] = sight.rows[0];
+        sight.rows[0].answer =
+            cases[i].found_complete ? cases[i].service : SERVICE_IS("1", "IN_PROGRESS", "0", "");
+        script_observe(&sight.t, SERVICE);
+        script_observe(&sight.t, SERVICE);
+        _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+        assert_int_equal(sight.r->type->judge(sight.r, &why), cases[i].why ? FAILED : READY);
+        assert_string_equal(why.buf, cases[i].why ? cases[i].why : "");
+        assert_int_equal(script_count(&sight.t, "ecs:ListTasks"), cases[i].reads);
         sight_close(&sight);
     }
 }
@@ -402,6 +451,7 @@ int main(void)
         cmocka_unit_test(tasks_that_end_again_and_again_are_a_loop),
         cmocka_unit_test(an_exit_without_a_code_is_none_with_0),
         cmocka_unit_test(the_container_whose_end_it_was),
+        cmocka_unit_test(a_complete_deployment_whose_tasks_end),
         cmocka_unit_test(the_breaker_judges_what_it_counts),
         cmocka_unit_test(room_is_waited_for_in_vain_for_a_while),
         cmocka_unit_test(a_loop_is_looked_at_once_for_each_sign),

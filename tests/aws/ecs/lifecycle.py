@@ -133,7 +133,7 @@ def _await_health(ecs: Ecs, task: Task) -> None:
     never = service_fault(ecs, task, "unhealthy") is not None
     crash = service_fault(ecs, task, "crash")
     if crash is not None:
-        clock.after(clock.span(5), lambda: task_fail(
+        clock.after(clock.span(float(crash.get("seconds", 5))), lambda: task_fail(
             ecs, task, "EssentialContainerExited", "Essential container in task exited",
             int(crash.get("code", 1)), counts=False))
         return
