@@ -74,6 +74,11 @@ KINDS = [
 ]
 
 
+def short(name: str) -> str:
+    """What a name and an ARN of a thing have in common."""
+    return name.rpartition("/")[2] if name.startswith("arn:") else name
+
+
 class Newborns:
     """What is not found yet, and until which virtual time."""
 
@@ -82,8 +87,7 @@ class Newborns:
         self.until: dict[tuple[str, str, str], float] = {}
 
     def hidden(self, kind: Kind, name: str) -> bool:
-        short = name.rpartition("/")[2] if name.startswith("arn:") else name
-        key = (kind.service, kind.create, short)
+        key = (kind.service, kind.create, short(name))
         return self.until.get(key, 0) > self.world.clock.now()
 
     def refuse(self, call: Call) -> None:
@@ -115,7 +119,9 @@ class Newborns:
             value: Any = output if "." in kind.name else call.input
             for part in kind.name.lstrip(".").split("."):
                 value = value[0] if part == "0" else value.get(part, "default")
-            self.until[kind.service, kind.create, value] = self.world.clock.now() + seconds
+            # Asked for once more with the same token, or by its name, it is no newer than it was.
+            self.until.setdefault((kind.service, kind.create, short(value)),
+                                  self.world.clock.now() + seconds)
 
     def _without(self, kind: Kind, call: Call, output: dict[str, Any]) -> dict[str, Any]:
         for member, name in kind.lists.items():

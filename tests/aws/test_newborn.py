@@ -1,0 +1,104 @@
+"""What has just been created is not found at first: a test for each kind that `newborn` knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .build import TRUST, Builder, code_of
+from .endpoint import Endpoint
+from .newborn import KINDS
+
+Client = Any
+Create = Callable[[Builder, Client], Any]
+# By service and create call: what makes one, and reads it again (given what the first has returned).
+BY_KIND: dict[tuple[str, str], tuple[str, Create, Callable[[Client, Any], Any]]] = {
+    ("iam", "CreateRole"): (
+        "iam", lambda b, c: c.create_role(RoleName="r", AssumeRolePolicyDocument=TRUST),
+        lambda c, _: c.get_role(RoleName="r")),
+    ("ec2", "CreateSecurityGroup"): (
+        "ec2", lambda b, c: b.group(), lambda c, made: c.describe_security_groups(GroupIds=[made])),
+    ("ecr", "CreateRepository"): (
+        "ecr", lambda b, c: c.create_repository(repositoryName="aa"),
+        lambda c, _: c.describe_repositories(repositoryNames=["aa"])),
+    ("ecs", "CreateCluster"): (
+        "ecs", lambda b, c: c.create_cluster(clusterName="E"),
+        lambda c, _: c.list_services(cluster="E")),
+    ("ecs", "CreateService"): (
+        "ecs", lambda b, c: (c.create_cluster(clusterName="E"), b.service(b.definition())),
+        lambda c, _: c.update_service(cluster="E", service="E-web", desiredCount=1)),
+    ("logs", "CreateLogGroup"): (
+        "logs", lambda b, c: c.create_log_group(logGroupName="E"),
+        lambda c, _: c.put_retention_policy(logGroupName="E", retentionInDays=7)),
+    ("elasticache", "CreateCacheSubnetGroup"): (
+        "elasticache", lambda b, c: subnet_group(b, c),
+        lambda c, _: c.describe_cache_subnet_groups(CacheSubnetGroupName="s")),
+    ("elasticache", "CreateCacheCluster"): (
+        "elasticache", lambda b, c: (subnet_group(b, c), c.create_cache_cluster(
+            CacheClusterId="e", Engine="redis", CacheNodeType="cache.m4.large", NumCacheNodes=1,
+            CacheSubnetGroupName="s")),
+        lambda c, _: c.describe_cache_clusters(CacheClusterId="e")),
+    ("elasticache", "CreateReplicationGroup"): (
+        "elasticache", lambda b, c: (subnet_group(b, c), c.create_replication_group(
+            ReplicationGroupId="e", ReplicationGroupDescription="x", Engine="valkey",
+            EngineVersion="8.0", CacheNodeType="cache.t4g.micro", CacheSubnetGroupName="s")),
+        lambda c, _: c.describe_replication_groups(ReplicationGroupId="e")),
+    ("elasticloadbalancing", "CreateLoadBalancer"): (
+        "elbv2", lambda b, c: balancer(b, c),
+        lambda c, made: c.describe_load_balancers(LoadBalancerArns=[made])),
+    ("elasticloadbalancing", "CreateTargetGroup"): (
+        "elbv2", lambda b, c: target_group(b, c),
+        lambda c, made: c.describe_target_groups(TargetGroupArns=[made])),
+    ("elasticloadbalancing", "CreateListener"): (
+        "elbv2", lambda b, c: c.create_listener(
+            LoadBalancerArn=balancer(b, c), Protocol="HTTP", Port=80, DefaultActions=[
+                {"Type": "forward", "TargetGroupArn": target_group(b, c)}])["Listeners"][0][
+                    "ListenerArn"],
+        lambda c, made: c.describe_tags(ResourceArns=[made])),
+    ("servicediscovery", "CreateService"): (
+        "servicediscovery", lambda b, c: b.discovery(b.namespace())["Id"],
+        lambda c, made: c.get_service(Id=made)),
+}
+
+
+def subnet_group(build: Builder, client: Client) -> None:
+    client.create_cache_subnet_group(CacheSubnetGroupName="s", CacheSubnetGroupDescription="x",
+                                     SubnetIds=build.subnets)
+
+
+def balancer(build: Builder, client: Client) -> str:
+    made = client.create_load_balancer(Name="E", Subnets=build.subnets, Scheme="internal")
+    return str(made["LoadBalancers"][0]["LoadBalancerArn"])
+
+
+def target_group(build: Builder, client: Client) -> str:
+    made = client.create_target_group(Name="E", Protocol="HTTP", Port=80, VpcId=build.vpc,
+                                      TargetType="ip")
+    return str(made["TargetGroups"][0]["TargetGroupArn"])
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.service}.{kind.create}")
+def test_it_is_not_found_at_first(endpoint: Endpoint, kind: Any) -> None:
+    build = Builder(endpoint)
+    endpoint.speed(0.001)
+    endpoint.fault(fault="newborn", service=kind.service, action=kind.create, seconds=10)
+    name, create, read = BY_KIND[kind.service, kind.create]
+    client = endpoint.client(name)
+    made = create(build, client)
+    assert code_of(lambda: read(client, made)) == kind.error[0]
+    endpoint.advance(11)
+    assert code_of(lambda: read(client, made)) == ""
+
+
+def test_what_is_asked_for_again_is_no_newer(endpoint: Endpoint) -> None:
+    build = Builder(endpoint)
+    endpoint.speed(0.001)
+    endpoint.fault(fault="newborn", service="elasticloadbalancing", seconds=10)
+    elb = endpoint.client("elbv2")
+    made = balancer(build, elb)
+    endpoint.advance(8)
+    assert balancer(build, elb) == made
+    endpoint.advance(3)
+    assert code_of(lambda: elb.describe_load_balancers(LoadBalancerArns=[made])) == ""
