@@ -311,6 +311,8 @@ class Handler(BaseHTTPRequestHandler):
         return fault, raw
 
     def answer(self, raw: Raw, cut: bool = False) -> None:
+        if cut and not raw.body:  # half of nothing is all of it
+            raw = Raw(raw.status, raw.headers, b"{}")
         headers = raw.headers + [("Date", _date(int(time.time()))),
                                  ("Content-Length", str(len(raw.body)))]
         lines = [f"{self.protocol_version} {raw.status} {PHRASES.get(raw.status, '')}",

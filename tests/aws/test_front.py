@@ -128,6 +128,15 @@ def test_answers_that_do_not_arrive(endpoint: Endpoint, fault: str, done: bool,
     assert struck == [None, fault, None]
 
 
+def test_an_empty_answer_is_cut_short_too(endpoint: Endpoint) -> None:
+    """An action without output answers nothing at all: half of that would be all of it."""
+    endpoint.fault(fault="truncated", action="CreateLogGroup")
+    logs = endpoint.client("logs")
+    with pytest.raises(BotoCoreError):
+        logs.create_log_group(logGroupName="E")
+    assert [g["logGroupName"] for g in logs.describe_log_groups()["logGroups"]] == ["E"]
+
+
 def test_faults_from_a_file(tmp_path: Path) -> None:
     rules = tmp_path / "faults.json"
     rules.write_text(json.dumps([{"fault": "throttle", "service": "ecs", "to": 2}]))
