@@ -137,3 +137,9 @@ class Newborns:
                     output["failures"] = output["failures"] + [
                         {"arn": i[arn], "reason": "MISSING"} for i in gone]
         return output
+
+
+def is_new_role(world: World, account: str, arn: str) -> bool:
+    """Whether IAM has not told other services of a role yet; IAM is called in a region of its own."""
+    role = next(kind for kind in KINDS if kind.create == "CreateRole")
+    return any(store.hidden(role, arn) for store in world.stores(Newborns, account))

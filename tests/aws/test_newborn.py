@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .build import TRUST, Builder, code_of
+from .build import ROLE, TRUST, Builder, code_of, error_of
 from .endpoint import Endpoint
 from .newborn import KINDS
 
@@ -102,3 +102,18 @@ def test_what_is_asked_for_again_is_no_newer(endpoint: Endpoint) -> None:
     assert balancer(build, elb) == made
     endpoint.advance(3)
     assert code_of(lambda: elb.describe_load_balancers(LoadBalancerArns=[made])) == ""
+
+
+@pytest.mark.parametrize("member", ["taskRoleArn", "executionRoleArn"])
+def test_a_new_role_is_not_valid_for_tasks_at_first(endpoint: Endpoint, member: str) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html: IAM's changes take time
+    to reach other services."""
+    build = Builder(endpoint)
+    endpoint.speed(0.001)
+    endpoint.fault(fault="newborn", service="iam", action="CreateRole", seconds=10)
+    build.role()
+    given: dict[str, Any] = {member: ROLE}
+    assert error_of(lambda: build.definition(**given))[:2] == ("ClientException",
+                                                               "Role is not valid")
+    endpoint.advance(11)
+    assert code_of(lambda: build.definition(**given)) == ""

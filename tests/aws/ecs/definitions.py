@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ..newborn import is_new_role
 from ..registry import Call, paged
 from .model import ACTIONS, NAME, Definition, Ecs, client_error, invalid
 from .tags import tags_check
@@ -26,6 +27,7 @@ TASK_MEMBERS = ("family", "taskRoleArn", "executionRoleArn", "networkMode", "vol
                 "placementConstraints", "requiresCompatibilities", "cpu", "memory", "pidMode",
                 "ipcMode", "proxyConfiguration", "inferenceAccelerators", "ephemeralStorage",
                 "runtimePlatform", "enableFaultInjection")
+ROLES = ("taskRoleArn", "executionRoleArn")
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,512}")
 PRIVATE_IMAGE = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/")
 
@@ -53,7 +55,7 @@ def definition_check(given: dict[str, Any]) -> None:
         _container_check(given, container)
     if not any(container.get("essential", True) for container in containers):
         raise client_error("At least one essential container is required in a task definition.")
-    for member in ("taskRoleArn", "executionRoleArn"):
+    for member in ROLES:
         if member in given and not ROLE.fullmatch(given[member]):
             raise client_error("Role is not valid")
     if "FARGATE" in given.get("requiresCompatibilities", []):
@@ -177,6 +179,9 @@ def register(call: Call) -> dict[str, Any]:
     ecs: Ecs = call.store(Ecs)
     given = call.input
     definition_check(given)
+    if any(is_new_role(call.world, call.account, given[member]) for member in ROLES
+           if member in given):
+        raise client_error("Role is not valid")
     tags = tags_check(given.get("tags", []))
     family, awsvpc = given["family"], given.get("networkMode") == "awsvpc"
     revision = ecs.revisions[family] = ecs.revisions.get(family, 0) + 1
