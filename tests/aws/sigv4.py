@@ -24,7 +24,7 @@ from botocore.utils import normalize_url_path
 
 from .errors import AwsError
 from .identity import Key, keys_of
-from .wire import Request, protocol_of
+from .wire import Request, data_read, model_load, protocol_of
 from .world import World
 
 SKEW_SECONDS = 300  # "within five minutes of the AWS system time"
@@ -93,6 +93,23 @@ def authorization_read(request: Request) -> Authorization:
     return Authorization(*scope[:4], parts["SignedHeaders"].split(";"), parts["Signature"])
 
 
+@functools.lru_cache(None)
+def scope_regions(service: str) -> frozenset[str]:
+    """The regions that a signature for a service may name: a global service's own one, of each
+    partition, else all that there are. JuliaCloud/AWS.jl#565, aws/aws-sdk-php#732.
+    """
+    prefix = str(model_load(service).metadata["endpointPrefix"])
+    found: set[str] = set()
+    for partition in data_read("endpoints")["partitions"]:
+        given = partition["services"].get(prefix, {})
+        if given.get("isRegionalized", True):
+            found.update(partition["regions"])
+        else:
+            own = given["endpoints"][given["partitionEndpoint"]]
+            found.add(own["credentialScope"]["region"])
+    return frozenset(found)
+
+
 def stamp_of(request: Request) -> str:
     """When the request says that it was signed, as in X-Amz-Date."""
     text = request.headers.get("x-amz-date", "")
@@ -122,6 +139,9 @@ def signature_check(world: World, request: Request) -> Key:
         raise refusal(request, "wrong", "Date in Credential scope does not match YYYYMMDD from "
                       f"ISO-8601 version of date from HTTP: '{given.date}' != '{stamp[:8]}', from "
                       f"'{stamp}'.")
+    if given.region not in scope_regions(given.service):
+        raise refusal(request, "wrong", "Credential should be scoped to a valid region, not "
+                      f"'{given.region}'. ")
     _skew_check(request, stamp)
     _coverage_check(request, given)
     if not hmac.compare_digest(signature_of(request, given, stamp, key), given.signature):

@@ -87,6 +87,21 @@ def test_a_right_signature(wire: http.client.HTTPConnection, service: str) -> No
     assert ask(wire, service, as_it_is)[0] == 200
 
 
+@pytest.mark.parametrize("service,action,region,code", [
+    ("iam", "list_roles", "eu-west-1", "SignatureDoesNotMatch"),
+    ("route53", "list_hosted_zones", "eu-west-1", "SignatureDoesNotMatch"),
+    ("iam", "list_roles", "cn-north-1", ""),
+    ("ecs", "list_clusters", "eu-west-1", ""),
+    ("ecs", "list_clusters", "mars-1", "InvalidSignatureException"),
+    ("ec2", "describe_vpcs", "mars-1", "AuthFailure"),
+])
+def test_the_region_of_a_scope(endpoint: Endpoint, service: str, action: str, region: str,
+                               code: str) -> None:
+    """A global service has one of its own, whichever the client is in: JuliaCloud/AWS.jl#565."""
+    client = endpoint.client_as(service, ACCESS_KEY, SECRET_KEY, region_name=region)
+    assert code_of(lambda: getattr(client, action)()) == code
+
+
 WRONG = {"ecs": (400, "InvalidSignatureException"), "iam": (403, "SignatureDoesNotMatch"),
          "ec2": (401, "AuthFailure")}
 

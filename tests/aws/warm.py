@@ -18,6 +18,7 @@ from . import wire
 from .identity import ACCESS_KEY
 from .patterns import compiled
 from .registry import MODEL_NAMES, MODULES, service_find
+from .sigv4 import scope_regions
 
 if TYPE_CHECKING:
     from .dispatch import Dispatcher
@@ -39,6 +40,7 @@ def warm(dispatcher: Dispatcher) -> None:
     """Nothing that a call could see is different after it."""
     for service, action in READS.items():
         service_find(service)
+        scope_regions(service)
         with contextlib.suppress(NotImplementedError):
             dispatcher.forward(request_make(service, action), "1")
     for pattern in set(patterns_used()):

@@ -68,6 +68,11 @@ def model_read(name: str, kind: str) -> dict[str, Any]:
     return dict(_loader().load_service_model(name, kind))
 
 
+def data_read(name: str) -> dict[str, Any]:
+    """A file of botocore's data that is no service's."""
+    return dict(_loader().load_data(name))
+
+
 @functools.lru_cache(None)
 def _loader() -> botocore.loaders.Loader:
     return botocore.loaders.Loader()
