@@ -211,19 +211,6 @@ static bool is_to_take_back(const struct deploy *d)
     return q->environment->takes_back && cancel_is_set(q->cancel);
 }
 
-/* A cancel ends the job, and nothing that AWS has been asked for: whoever cancelled should know.
- * Whether there is such. */
-static bool say_begun(const struct deploy *d, const char *prefix)
-{
-    _cleanup_strbuf_ struct strbuf begun = STRBUF_INIT;
-    if (!report_begun(d->graph, &begun))
-        return false;
-    log_info("%swhat this job has begun goes on in AWS, and nobody awaits it: %s; 'berth status' "
-             "shows how it is",
-             prefix, begun.buf);
-    return true;
-}
-
 /* "2 services taken back (1 not seen to be ready), 1 not known, 1 left as it is" */
 static void add_taken_back(const struct taken_back *taken, struct strbuf *out)
 {
@@ -255,7 +242,7 @@ static void take_back(struct deploy *d, const struct engine_options *options, st
         log_info("%s", taken.lines.v[i]);
         json_push_str(lines, taken.lines.v[i]);
     }
-    if (!say_begun(d, "") && taken.lines.n == 0)
+    if (!errand_say_begun(d->graph, "") && taken.lines.n == 0)
         log_info("there is nothing to take back");
     strlist_release(&taken.lines);
     if (taken.done + taken.left + taken.failed + taken.unknown == 0)
@@ -275,8 +262,8 @@ int deploy_apply(struct deploy *d, struct err *err)
     if (r < 0)
         engine_explain(d->errand.session, d->graph, &options, err);
     deploy_tidy(d);
-    if (r == 0 && is_to_take_back(d)) /* it came when all was done: the job is red all the same */
-        r = err_set(err, ERR_CANCELLED, "cancelled when all was done; run the job again");
+    if (r == 0)
+        r = errand_check_cancel(&d->errand, err);
     report_phase(&d->errand.report, NULL);
     deploy_say_warnings(d);
     if (r == 0)
@@ -285,7 +272,7 @@ int deploy_apply(struct deploy *d, struct err *err)
     if (is_to_take_back(d))
         take_back(d, &options, err);
     else if (cancel_is_set(d->request->errand.cancel))
-        say_begun(d, "onCancel: leave: ");
+        errand_say_begun(d->graph, "onCancel: leave: ");
     return spec_locate(&d->spec, err);
 }
 

@@ -177,8 +177,10 @@ static int remove_all(struct destroy *d, struct err *failure)
     report_phase(&d->errand.report, NULL);
     note_results(d);
     errand_say_warnings(&d->errand, d->graph);
-    if (r < 0 && cancel_is_set(d->errand.request->cancel))
+    if (r < 0 && cancel_is_set(d->errand.request->cancel)) {
         report_failures(d->graph);
+        errand_say_begun(d->graph, "");
+    }
     return r;
 }
 
@@ -220,6 +222,14 @@ static void await_echo(struct destroy *d, const char *echo)
     report_phase(&d->errand.report, NULL);
 }
 
+static int fail_unseen(const struct destroy *d, struct err *err)
+{
+    return err_set(err, ERR_CANCELLED,
+                   "cancelled after %u were removed, before it was seen whether anything of '%s' "
+                   "is left; run the job again",
+                   d->removed, d->errand.request->environment->name);
+}
+
 static int look_again(struct destroy *d, struct graph **ret, struct plan_counts *ret_counts,
                       struct err *err)
 {
@@ -229,10 +239,7 @@ static int look_again(struct destroy *d, struct graph **ret, struct plan_counts 
     if (r == 0)
         return 0;
     if (err->class == ERR_CANCELLED)
-        return err_set(err, ERR_CANCELLED,
-                       "cancelled after %u were removed, before it was seen whether anything of "
-                       "'%s' is left; run the job again",
-                       d->removed, d->errand.request->environment->name);
+        return fail_unseen(d, err);
     return err_wrap(err, "%u removed, but whether anything is left cannot be told", d->removed);
 }
 
@@ -265,8 +272,7 @@ int destroy_carry_out(struct destroy *d, struct err *err)
         if (r == 0 && echo != NULL)
             await_echo(d, echo);
         if (cancel_is_set(d->errand.request->cancel))
-            return r < 0 ? err_move(err, &failure)
-                         : err_set(err, ERR_CANCELLED, "cancelled: run the job again to go on");
+            return r < 0 ? err_move(err, &failure) : fail_unseen(d, err);
         if (look_again(d, &now, &d->counts, err) < 0)
             return -1;
         errand_say_warnings(&d->errand, now);
@@ -320,9 +326,8 @@ int destroy_environment(struct destroy *d, const struct errand_request *request,
     errand_say_table(&d->errand);
     if (r < 0)
         return -1;
-    /* The runner takes an end with 0 after SIGTERM for success (common/build.go). */
-    if (cancel_is_set(request->cancel))
-        return err_set(err, ERR_CANCELLED, "cancelled: run the job again to go on");
+    if (errand_check_cancel(&d->errand, err) < 0)
+        return -1;
     if (!writes)
         destroy_say_refusal(d);
     if (writes || !has_work)

@@ -237,9 +237,8 @@ static int work(struct drive *d, struct err *err)
         deploy_tidy(deploy);
     else if (writes && deploy_apply(deploy, err) < 0)
         return -1;
-    /* The runner takes an end with 0 after SIGTERM for success (common/build.go). */
-    if (cancel_is_set(&d->cancel))
-        return err_set(err, ERR_CANCELLED, "cancelled: run the job again to go on");
+    if (errand_check_cancel(&deploy->errand, err) < 0)
+        return -1;
     _cleanup_json_ cJSON *outputs = outputs_of(&d->environment, deploy->graph, &deploy->counts);
     return outputs_write(outputs, d->checkout, err);
 }

@@ -142,6 +142,25 @@ void errand_say_warnings(struct errand *errand, const struct graph *g)
     }
 }
 
+/* A cancel ends the job, and nothing that AWS has been asked for: whoever cancelled should know. */
+bool errand_say_begun(const struct graph *g, const char *prefix)
+{
+    _cleanup_strbuf_ struct strbuf begun = STRBUF_INIT;
+    if (!report_begun(g, &begun))
+        return false;
+    log_info("%swhat this job has begun goes on in AWS, and nobody awaits it: %s; 'berth status' "
+             "shows how it is",
+             prefix, begun.buf);
+    return true;
+}
+
+int errand_check_cancel(const struct errand *errand, struct err *err)
+{
+    if (!cancel_is_set(errand->request->cancel))
+        return 0;
+    return err_set(err, ERR_CANCELLED, "cancelled when all was done; run the job again");
+}
+
 void errand_say_lines(const struct strbuf *text)
 {
     _cleanup_free_ char *safe = redact_copy(text->buf); /* a secret may go over two lines */

@@ -56,6 +56,11 @@ struct engine_options errand_engine_options(struct errand *errand);
 void errand_note(struct errand *errand, const struct graph *g);
 /* Says those warnings of a graph that have not been said in this errand. */
 void errand_say_warnings(struct errand *errand, const struct graph *g);
+/* Says what of a cancelled run goes on in AWS. False: there is nothing. */
+bool errand_say_begun(const struct graph *g, const char *prefix);
+/* Fails if a cancel came when all was done. The runner takes an end with 0 after SIGTERM for
+ * success (common/build.go). */
+int errand_check_cancel(const struct errand *errand, struct err *err);
 /* Says a text of several lines, a line at a time. */
 void errand_say_lines(const struct strbuf *text);
 /* Says the whole plan, by type and by resource, below a title; folded (a section named

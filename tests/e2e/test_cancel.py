@@ -38,6 +38,25 @@ def test_the_last_line_says_how_far_it_was(small: World, service: str, action: s
 
 # --- left as it is ---
 
+@pytest.mark.parametrize("mode", ["leave", "rollback"])
+def test_cancelled_when_all_was_done(small: World, mode: str) -> None:
+    """While old revisions are tidied away, which is the last of it: both services are as wanted."""
+    small.config["onCancel"] = mode
+    small.write_config()
+    spec = small.spec()
+    spec["serviceDefaults"]["environment"]["CHANGED"] = "0"
+    small.write_spec(spec)
+    small.deploy()  # leaves revisions that are too many after the next
+    small.aws.record_clear()
+    change(small)
+    small.aws.fault(service="ecs", action="ListTasks", fault="slow", seconds=3)
+    result = cancelled(small, lambda: small.aws.calls("ecs", "ListTasks"))
+    assert last_line(result).startswith("ERROR: cancelled when all was done; run the job again")
+    assert re.search("(?m)^done: .*[1-9] updated", result.log), result.log
+    small.aws.clear_faults()
+    converges(small)
+
+
 def test_what_was_begun_goes_on_by_default(small: World) -> None:
     """The log says of each service where it is; after_script and cleanup have their turn."""
     change(small)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -290,10 +291,21 @@ def test_until_the_last_look_a_job_can_be_cancelled(ready: World) -> None:
         ready.aws.client("logs").create_log_group(logGroupName=INSIGHTS)
         running.cancel("canceling")
         result = running.wait(SECONDS)
-    assert "ERROR: cancelled: run the job again to go on" in result.log
+    assert re.search("ERROR: cancelled after [1-9][0-9]* were removed, before it was seen whether "
+                     f"anything of '{ENVIRONMENT}' is left; run the job again\n", result.log)
     ready.config["poll"]["last"] = 0
     ready.write_config()
     assert "to remove: 1 Container Insights log group" in destroyed(ready).log
+
+
+def test_what_a_cancelled_destroy_has_begun_is_said(ready: World) -> None:
+    """It goes on in AWS, which cannot be stopped."""
+    deploy_quick(ready)
+    with frozen(ready):
+        log = cancelled(ready, "destroy-branches", "DeleteService").log
+    [begun] = [line for line in log.splitlines() if line.startswith("what this job has begun")]
+    assert "goes on in AWS, and nobody awaits it: " in begun and "service notifier" in begun
+    destroyed(ready)
 
 
 def test_a_cluster_that_nobody_watches_is_not_waited_for(ready: World) -> None:
