@@ -52,8 +52,9 @@ PKG_CFLAGS  = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS_FULL) 2>/d
 PKG_SMALL   = $(eval PKG_SMALL := $(shell pkg-config --libs $(PKGS_SMALL) 2>/dev/null))$(PKG_SMALL)
 PKG_FULL    = $(eval PKG_FULL := $(shell pkg-config --libs $(PKGS_FULL) 2>/dev/null))$(PKG_FULL)
 # For programs that live for a test: gold takes a quarter of the time, and there are many of them. With
-# clang's sanitizers it warns of each of their symbols.
-QUICK_LD   := $(if $(filter gcc,$(CC)),$(if $(shell command -v ld.gold),-fuse-ld=gold))
+# clang's sanitizers it warns of each of their symbols; lld takes less than a third there.
+QUICK_LD_OF = $(if $(shell command -v ld.$(1)),-fuse-ld=$(1))
+QUICK_LD   := $(if $(filter gcc,$(CC)),$(call QUICK_LD_OF,gold),$(if $(filter clang,$(CC)),$(call QUICK_LD_OF,lld)))
 
 # What the four programs that the runner calls link: neither libcurl nor OpenSSL nor libxml2.
 SMALL_SRC  = $(wildcard executor/base/*.c) \
@@ -78,7 +79,7 @@ UNIT_HELP  = $(call obj,$(filter-out $(wildcard tests/unit/test_*.c),$(wildcard 
 all: $(PROGRAMS)
 
 # Other flags or another compiler: everything anew.
-FLAGS = $(CC) $(ALL_CFLAGS)
+FLAGS = $(CC) $(ALL_CFLAGS) $(UNIT_FLAGS)
 $(B)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@
@@ -88,7 +89,9 @@ FORCE:
 $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(say) CC $<
-	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(OWN_FLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/obj/tests/unit/%.o: OWN_FLAGS = $(UNIT_FLAGS)
 
 # The schemas are compiled in, so that a program and its schema cannot differ.
 $(B)/obj/executor/base/schemas.o: $(wildcard config/*.schema.json)
@@ -238,14 +241,15 @@ coverage-report: check-e2e
 FUZZ_NAMES   = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS = 3600
 TARGETS      = $(FUZZ_NAMES)
+# No fuzz target looks at what the unit tests themselves do.
 FUZZ_BUILD   = CC=clang B=build/fuzz \
                MODE_FLAGS='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -O1 \
-                           -g1 -fno-omit-frame-pointer'
+                           -g1 -fno-omit-frame-pointer' UNIT_FLAGS='-fno-sanitize=fuzzer-no-link -O0'
 FUZZ_HELP    = $(call obj,$(filter-out tests/fuzz/fuzz_%.c,$(wildcard tests/fuzz/*.c)))
 $(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/fuzz_%.o $(FUZZ_HELP) $(B)/libberth.a $(B)/libberth-small.a
 	@mkdir -p $(@D)
 	$(say) LINK $@
-	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_HELP) $(B)/libberth.a \
+	$(Q)$(CC) $(ALL_LDFLAGS) $(QUICK_LD) -fsanitize=fuzzer -o $@ $< $(FUZZ_HELP) $(B)/libberth.a \
 	    $(B)/libberth-small.a $(LIBS_FULL)
 fuzz-programs: $(FUZZ_NAMES:%=$(B)/tests/fuzz/%)
 
