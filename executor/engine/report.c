@@ -11,6 +11,7 @@
 
 void report_release(struct report *r)
 {
+    free(r->phases);
     free(r->reported);
     strlist_release(&r->held);
     *r = (struct report)REPORT_INIT;
@@ -29,8 +30,9 @@ void report_phase(struct report *r, const char *name)
     log_footer(NULL);
     if (r->n_phases > 0 && r->phases[r->n_phases - 1].end == 0)
         r->phases[r->n_phases - 1].end = now;
-    if (name == NULL || r->n_phases == REPORT_PHASES)
+    if (name == NULL)
         return;
+    r->phases = xrealloc_array(r->phases, r->n_phases + 1, sizeof(*r->phases));
     r->phases[r->n_phases].name = name;
     r->phases[r->n_phases].start = now;
     r->phases[r->n_phases++].end = 0;

@@ -11,19 +11,20 @@
 
 #include "executor/engine/engine.h"
 
-#define REPORT_PHASES 8
-#define REPORT_PAUSE  30.0 /* seconds between two lines that say what is awaited */
+#define REPORT_PAUSE 30.0 /* seconds between two lines that say what is awaited */
 
 /* Bytes of the log that tell why things have failed: all together, and a section at most. GitLab
  * Runner takes 4 MiB of a job (output_limit), of which the last line is the most important. */
 #define REPORT_WHY     ((size_t)1 << 20)
 #define REPORT_WHY_ONE ((size_t)48 << 10)
 
+struct report_span {
+    const char *name;
+    double start, end; /* clock_now() */
+};
+
 struct report {
-    struct {
-        const char *name;
-        double start, end; /* clock_now() */
-    } phases[REPORT_PHASES];
+    struct report_span *phases;
     size_t n_phases;
     double said;         /* when the last line about progress was written */
     double seen;         /* and the last of those that are seen, with everything folded */

@@ -46,10 +46,28 @@ static void test_table(void **state)
     cancel_release(&cancel);
 }
 
+/* A destroy that looks twice has eight, a deploy that is taken back, too. */
+static void test_no_phase_is_left_out(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "lock",      "spec",     "session", "observe",   "plan",
+                                         "preflight", "capacity", "apply",   "take back", "look" };
+    _cleanup_report_ struct report report = REPORT_INIT;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        report_phase(&report, names[i]);
+    report_table(&report, NULL);
+    expect_log_timeless("tookT and 0 calls: 0 reads, 0 writes, 0 retries, 0 throttled\n"
+                        "  phase                    time\n"
+                        "  lockT\n  specT\n  sessionT\n  observeT\n  planT\n  preflightT\n"
+                        "  capacityT\n  applyT\n  take backT\n  lookT\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_table, reporting_setup, reporting_teardown),
+        cmocka_unit_test_setup_teardown(test_no_phase_is_left_out, reporting_setup,
+                                        reporting_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
