@@ -33,6 +33,10 @@ int ecr_check_modules(const struct context *c, const cJSON *spec, struct err *er
 int ecr_want_image(struct graph *g, const cJSON *spec, const char *module, const char *path,
                    struct err *err);
 
+/* Whether a build of the environment has given it: "automation-8527fec8", and with its pipeline in
+ * *ret_pipeline "automation-8527fec8-1234"; not "automation-8527fec81" or
+ * "automation-8527fec8-rc1". */
+bool ecr_tag_is_ours(const struct context *c, const char *tag, int64_t *ret_pipeline);
 /* For BatchGetImage: takes an image of every type as it is, so that its digest stays its own. */
 void ecr_accept_all(cJSON *input);
 

@@ -15,19 +15,23 @@
 #define DELETED_AT_ONCE 100  /* as many as BatchDeleteImage takes */
 #define LISTED_AT_ONCE  1000 /* as many as a page has */
 
-/* "automation-8527fec8-1234" is a tag of automation-8527fec8; "automation-8527fec81" and
- * "automation-8527fec8-rc1" are not. */
-static bool tag_is_ours(const struct context *c, const char *tag)
+bool ecr_tag_is_ours(const struct context *c, const char *tag, int64_t *ret_pipeline)
 {
     size_t len = strlen(c->environment);
+    *ret_pipeline = 0;
     if (tag == NULL || strncmp(tag, c->environment, len) != 0)
         return false;
     if (tag[len] == '\0')
         return true;
     const char *number = tag + len + 1;
-    int64_t pipeline = 0;
     return tag[len] == '-' && isdigit((unsigned char)*number) && *number != '0' &&
-           str_to_int64(number, 1, INT64_MAX, &pipeline) == 0;
+           str_to_int64(number, 1, INT64_MAX, ret_pipeline) == 0;
+}
+
+static bool tag_is_ours(const struct context *c, const char *tag)
+{
+    int64_t pipeline;
+    return ecr_tag_is_ours(c, tag, &pipeline);
 }
 
 /* The repositories that say which project's they are: {ARN: project}. */

@@ -237,6 +237,7 @@ int image_find(const struct image *im, const char *repository, const struct strl
 /*
  * Gives an image of the repository, as image_find() has it, all tags that it is to have: of its
  * content, <environment>-<pipeline>, <environment>, and from production "latest", which comes last.
+ * Where <environment> is the image of a newer pipeline, it and "latest" stay, and that is said.
  */
 int image_tag_all(const struct image *im, const cJSON *image, struct err *err);
 /* "sha256:...", and the size of all its layers; 0: it is a list of images. */

@@ -108,13 +108,58 @@ static int tag_content(const struct image *im, const cJSON *image, struct err *e
     return tag_put(im, image, tags.v[0], err) < 0 ? -1 : 0;
 }
 
+/* The last pipeline that has given the image its tag which now has the environment's, where that is
+ * another image than ours; else 0. */
+static int find_last(const struct image *im, const cJSON *image, int64_t *ret, struct err *err)
+{
+    const struct context *c = im->job->context;
+    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *output = NULL;
+    json_put_str(input, "repositoryName", im->repository);
+    json_put_str(json_push(json_put_array(input, "imageIds"), cJSON_CreateObject()), "imageTag",
+                 c->environment);
+    if (aws_call(im->job->session, "ecr", "DescribeImages", input, &output, err) < 0) {
+        if (err->class != ERR_NOT_FOUND)
+            return -1;
+        err_release(err);
+        return 0;
+    }
+    const cJSON *details = json_get(output, "imageDetails"), *tag;
+    const cJSON *now = details != NULL ? details->child : NULL;
+    if (str_eq(json_str(now, "imageDigest"), image_digest(image)))
+        return 0;
+    cJSON_ArrayForEach (tag, json_get(now, "imageTags")) {
+        int64_t pipeline;
+        if (ecr_tag_is_ours(c, cJSON_GetStringValue(tag), &pipeline) && pipeline > *ret)
+            *ret = pipeline;
+    }
+    return 0;
+}
+
+/* A job of an old pipeline may be run once more, or run late: what a newer one has built is what
+ * others take. */
+static int find_newer(const struct image *im, const cJSON *image, bool *ret, struct err *err)
+{
+    const struct context *c = im->job->context;
+    int64_t last = 0;
+    if (c->pipeline > 0 && find_last(im, image, &last, err) < 0)
+        return -1;
+    *ret = last > c->pipeline;
+    if (*ret)
+        log_warn("'%s:%s'%s stays the image of pipeline %" PRId64 ", which is newer than this one: "
+                 "what this one deploys is its own all the same",
+                 im->repository, c->environment, is_production(c) ? ", like 'latest'," : "", last);
+    return 0;
+}
+
 int image_tag_all(const struct image *im, const cJSON *image, struct err *err)
 {
     const struct context *c = im->job->context;
     _cleanup_free_ char *built = image_tag_built(c);
-    const char *const tags[] = { built, c->environment, is_production(c) ? "latest" : NULL };
-    if (tag_content(im, image, err) < 0)
+    bool newer = false;
+    if (tag_content(im, image, err) < 0 || find_newer(im, image, &newer, err) < 0)
         return err_wrap(err, "modules.%s", im->module);
+    const char *const tags[] = { built, newer ? NULL : c->environment,
+                                 is_production(c) ? "latest" : NULL };
     for (size_t i = 0; i < ARRAY_SIZE(tags) && tags[i] != NULL; i++) {
         if (cancel_is_set(im->job->cancel))
             return err_set(err, ERR_CANCELLED, "cancelled before the tag '%s' was given", tags[i]);

@@ -54,10 +54,11 @@ const struct permission ecr_permissions[] = {
       .resources = "ecr:repository/${NAME}",
       .when = "ecr.repository",
       .names = repositories },
-    /* Whose a repository is, before a build; and the layers of an image to build on, by
+    /* Whose a repository is, before a build, and what its tags are on; and the layers of an image
+     * to build on, by
      * https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-policy-examples.html */
     { .sid = "Repository",
-      .actions = "ecr:GetDownloadUrlForLayer ecr:ListTagsForResource",
+      .actions = "ecr:DescribeImages ecr:GetDownloadUrlForLayer ecr:ListTagsForResource",
       .resources = "ecr:repository/${NAME}",
       .when = "ecr.repository",
       .names = repositories },

@@ -75,6 +75,28 @@ def test_production_trusts_its_own_builds_alone(host: ImageHost) -> None:
     assert "nothing to build" in branch.log
 
 
+def test_an_older_pipeline_moves_no_tag_back(host: ImageHost) -> None:
+    """Run once more, or late: it has its own image, which its deploy takes. One that is newer, of
+    the same commit or another, moves them all."""
+    production = {"ref": "master", "protected": True}
+    host.config["allowUnisolatedProduction"] = True
+    host.module({})
+    first = host.build(pipeline=200, **production)
+    assert first.exit_code == 0 and "stays" not in first.log, first.log
+    assert "stays" not in host.build(pipeline=300, **production).log
+    new = host.images()
+    assert new["automation-master"] == new["latest"] == new["automation-master-300"]
+    old = host.build(pipeline=250, **production)
+    assert old.exit_code == 0, old.log
+    assert ("'automation-api:automation-master', like 'latest', stays the image of pipeline 300, "
+            "which is newer than this one") in old.log
+    assert host.images().items() - new.items() == {
+        ("automation-master-250", host.images()["automation-master-250"])}
+    assert "stays" not in host.build(pipeline=301, **production).log
+    images = host.images()
+    assert images["automation-master"] == images["latest"] == images["automation-master-301"]
+
+
 @pytest.mark.parametrize("sandbox", [False, True])
 def test_what_runs_in_a_build(host: ImageHost, sandbox: bool, monkeypatch: pytest.MonkeyPatch
                               ) -> None:
