@@ -140,6 +140,8 @@ enum readiness ecs_service_judge(const struct resource *r, struct strbuf *why);
 int ecs_targets_read(struct session *s, struct resource *r, const cJSON *service, struct err *err);
 bool ecs_targets_are_healthy(const struct resource *r, struct strbuf *why);
 char *ecs_target_group_name(const char *arn); /* of its ARN; the caller frees it */
+/* The id of the deployment that is judged: this run's, or else the primary one; or NULL. */
+const char *ecs_deployment_of(const struct resource *r);
 /* Whether the deployment that this run began is no longer the primary one. */
 bool ecs_service_is_replaced(const struct resource *r);
 

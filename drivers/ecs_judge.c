@@ -317,6 +317,20 @@ static bool has_no_place(const struct resource *r, struct strbuf *why)
     return true;
 }
 
+/* Whether ECS stops tasks of older deployments, as it does once all new ones are healthy: before
+ * that, they run beside them. */
+static bool is_stopping_old(const struct resource *r, const cJSON *primary)
+{
+    bool stopping = str_eq(json_str(primary, "rolloutState"), "COMPLETED");
+    const cJSON *event;
+    cJSON_ArrayForEach (event, json_at(r->memo, "state/events")) {
+        const char *message = json_str(event, "message");
+        stopping = stopping || (created_at(event) >= ecs_service_since(r) && message != NULL &&
+                                strstr(message, "has stopped") != NULL);
+    }
+    return stopping;
+}
+
 /* Why it is not ready yet: how many tasks run, and what has gone wrong so far. */
 static void say_progress(const struct resource *r, const cJSON *primary, struct strbuf *why)
 {
@@ -331,7 +345,7 @@ static void say_progress(const struct resource *r, const cJSON *primary, struct 
         return;
     if (failed > 0 || ecs_service_unplaced(r) != NULL)
         add_events(r, why);
-    else if (json_int(state, "runningCount", 0) > desired)
+    else if (json_int(state, "runningCount", 0) > desired && is_stopping_old(r, primary))
         strbuf_adds(why, ", old ones are being stopped");
     else if (json_int(primary, "runningCount", 0) >= desired)
         strbuf_adds(why, ", not all healthy yet");

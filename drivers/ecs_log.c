@@ -180,17 +180,33 @@ static bool explain_log(struct session *s, const struct log_source *from, cJSON 
     return false;
 }
 
-/* A task that runs but is not well has a log, too. The caller frees it; NULL: there is none. */
+static int list_running(struct session *s, const struct resource *r, cJSON **ret, struct err *err)
+{
+    const char *cluster = r->graph->context.environment;
+    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *arns = NULL;
+    json_put_str(input, "cluster", cluster);
+    json_put_str(input, "serviceName", r->name);
+    if (aws_call_all(s, "ecs", "ListTasks", input, "taskArns", &arns, err) < 0)
+        return -1;
+    return json_count(arns) > 0 ? ecs_tasks_describe(s, cluster, arns, ret, err) : 0;
+}
+
+/* A task that runs but is not well has a log, too; what an older deployment has started, and still
+ * runs beside it, says nothing of why. The caller frees it; NULL: there is none. */
 static char *running_task(struct session *s, const struct resource *r)
 {
-    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *output = NULL;
+    _cleanup_json_ cJSON *tasks = NULL;
     _cleanup_err_ struct err err = ERR_INIT;
-    json_put_str(input, "cluster", r->graph->context.environment);
-    json_put_str(input, "serviceName", r->name);
-    if (aws_call(s, "ecs", "ListTasks", input, &output, &err) < 0)
+    if (list_running(s, r, &tasks, &err) < 0)
         return NULL;
-    const char *arn = cJSON_GetStringValue(json_at(output, "taskArns/0"));
-    const char *slash = arn != NULL ? strrchr(arn, '/') : NULL;
+    const cJSON *task, *found = NULL;
+    cJSON_ArrayForEach (task, tasks) {
+        if (!str_eq(json_str(task, "startedBy"), ecs_deployment_of(r)))
+            continue;
+        if (found == NULL || str_eq(json_str(task, "healthStatus"), "UNHEALTHY"))
+            found = task;
+    }
+    const char *arn = json_str(found, "taskArn"), *slash = arn != NULL ? strrchr(arn, '/') : NULL;
     return slash != NULL ? xstrdup(slash + 1) : NULL;
 }
 

@@ -21,7 +21,7 @@
 #define ENDS_OF_STARTS 1
 #define ENDS_OF_RUNS   2
 
-static const char *deployment_of(const struct resource *r)
+const char *ecs_deployment_of(const struct resource *r)
 {
     const char *own = json_str(r->memo, "deployment");
     const cJSON *primary = json_find(json_at(r->memo, "state/deployments"), "status", "PRIMARY");
@@ -55,7 +55,7 @@ static int64_t started_since(const struct resource *r, double since)
 static bool is_replacing(const struct resource *r, int64_t started, int64_t desired)
 {
     const char *awaited = json_str(r->memo, "awaited");
-    return awaited != NULL && str_eq(awaited, deployment_of(r)) && started > desired;
+    return awaited != NULL && str_eq(awaited, ecs_deployment_of(r)) && started > desired;
 }
 
 /* What there is to see from outside of tasks that end; NULL where none does. The caller frees it.
@@ -63,7 +63,7 @@ static bool is_replacing(const struct resource *r, int64_t started, int64_t desi
 static char *signs_of(const struct resource *r)
 {
     const cJSON *state = json_get(r->memo, "state");
-    const char *id = deployment_of(r);
+    const char *id = ecs_deployment_of(r);
     const cJSON *deployment = id ? json_find(json_get(state, "deployments"), "id", id) : NULL;
     int64_t desired = json_int(state, "desiredCount", 0);
     int64_t started = started_since(r, ecs_service_since(r));
@@ -96,7 +96,7 @@ void ecs_stops_look(struct session *s, struct resource *r)
         return; /* a verdict without reasons is better than none */
     const cJSON *stop;
     cJSON_ArrayForEach (stop, all)
-        if (str_eq(json_str(stop, "deployment"), deployment_of(r)))
+        if (str_eq(json_str(stop, "deployment"), ecs_deployment_of(r)))
             json_push(own, json_dup(stop));
     json_put(r->memo, "stops", steal_ptr(&own));
 }
@@ -145,7 +145,7 @@ const cJSON *ecs_stops_prevailing(const cJSON *stops, size_t *ret_n)
 /* Ends that the circuit breaker counts are its to judge, where there is one. */
 static int64_t left_to_breaker(const struct resource *r)
 {
-    const char *id = deployment_of(r);
+    const char *id = ecs_deployment_of(r);
     const cJSON *breaker = json_at(r->have, "deploymentConfiguration/deploymentCircuitBreaker");
     const cJSON *own = id ? json_find(json_at(r->memo, "state/deployments"), "id", id) : NULL;
     return json_bool(breaker, "enable", false) ? json_int(own, "failedTasks", 0) : 0;

@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from test_verdict import USER, last, section
+from test_verdict import USER, last, section, service_fault, set_service, tiny
 from twoservices import NOTIFIER, T7, change, make_small
 from waiting import SECONDS, frozen, until
 from world import ENVIRONMENT, World
@@ -120,3 +120,25 @@ def test_a_loop_of_a_deployment_that_ecs_calls_complete(ready: World) -> None:
     assert re.fullmatch(r"service 'notifier': its container 'notifier' exits with 7, again and "
                         r"again \(\d tasks\)", last(result)), result.log
     assert "ended with 7" in section(result, "tasks of")[0]
+
+
+def test_a_rollout_that_is_not_healthy_in_time(ready: World) -> None:
+    """The old task runs beside the new one as long as that is not healthy; the log is the new's."""
+    tiny(ready)
+    service_fault(ready, "writes", message="all is well")
+    ready.deploy()
+    ready.aws.clear_faults()
+    service_fault(ready, "writes", message="cannot reach the database")
+    service_fault(ready, "unhealthy")
+    set_service(ready, cpu=512, memory=1024, deadline="1m")
+    ready.aws.speed(2)
+    result = ready.job()
+    assert result.exit_code == USER, result.log
+    assert last(result) == ("service 'notifier' is not ready after 1 min 0 s: 1 of 1 tasks of "
+                            f"'{NOTIFIER}:2' run, not all healthy yet"), result.log
+    assert section(result, "the last line of container 'notifier'") == ["cannot reach the database"]
+    ecs = ready.aws.client("ecs")
+    arns = ecs.list_tasks(cluster=ENVIRONMENT, serviceName=NOTIFIER)["taskArns"]
+    started = {task["startedBy"]: task["taskDefinitionArn"].rpartition(":")[2]
+               for task in ecs.describe_tasks(cluster=ENVIRONMENT, tasks=arns)["tasks"]}
+    assert sorted(started.values()) == ["1", "2"]

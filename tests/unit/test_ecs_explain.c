@@ -32,9 +32,10 @@ static char *lines_of(const cJSON *explanation, const char *title)
             "{\"tasks\":[" EXITED("t1", "3") "," EXITED("t2", "3") "," EXITED("t3", "3") "]}"      \
     }
 
-/* What is told of a service whose container, with these members of its log's options (JSON, or
- * NULL), has crashed. The caller frees it. */
-static cJSON *explain_crash(struct script *t, const struct script_row *rows, const char *options)
+/* What is told of a service that is judged so, and whose container's log has these members of its
+ * options (JSON, or NULL). The caller frees it. */
+static cJSON *explain(struct script *t, const struct script_row *rows, const char *options,
+                      enum readiness readiness)
 {
     script_open(t, script_spec, rows);
     struct resource *r = script_resource(t, SERVICE);
@@ -48,12 +49,17 @@ static cJSON *explain_crash(struct script *t, const struct script_row *rows, con
     json_put_str(r->memo, "deployment", "d2");
     script_observe(t, SERVICE);
     _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
-    assert_int_equal(r->type->judge(r, &why), FAILED);
+    assert_int_equal(r->type->judge(r, &why), readiness);
     r->waiting_for = xstrdup(why.buf);
     err_set(&r->error, ERR_UNHEALTHY, "service '" NAME "' failed: %s", why.buf);
     cJSON *explanation = explanation_new(r->error.message);
     r->type->explain(t->s, r, explanation);
     return explanation;
+}
+
+static cJSON *explain_crash(struct script *t, const struct script_row *rows, const char *options)
+{
+    return explain(t, rows, options, FAILED);
 }
 
 static void the_log_is_read_to_its_end(void **state)
@@ -83,6 +89,45 @@ static void the_log_is_read_to_its_end(void **state)
                 "{\"logGroupName\":\"automation-8527fec8\",\"logStreamName\":"
                 "\"automation-8527fec8/api/t1\",\"limit\":50}");
     script_close(&t);
+}
+
+#define RUNNING(id, by, health)                                                                    \
+    "{\"taskArn\":\"" ARN "task/c/" id "\",\"startedBy\":\"" by "\",\"healthStatus\":\"" health    \
+    "\"}"
+
+/* The task that runs and is not well, not one of those that ran before and still do. */
+static void the_log_is_the_new_tasks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *tasks, *stream; /* NULL: none is read */
+    } cases[] = {
+        { RUNNING("t1", "d1", "HEALTHY") "," RUNNING("t2", "d2", "UNKNOWN"),
+          "automation-8527fec8/api/t2" },
+        { RUNNING("t1", "d1", "HEALTHY") "," RUNNING("t2", "d2", "HEALTHY") "," RUNNING(
+              "t3", "d2", "UNHEALTHY"),
+          "automation-8527fec8/api/t3" },
+        { RUNNING("t1", "d1", "UNHEALTHY"), NULL },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_free_ char *tasks = xasprintf("{\"tasks\":[%s]}", cases[i].tasks);
+        const struct script_row rows[] = {
+            { .call = "ecs:DescribeServices",
+              .answer = SERVICE_DEPLOYING("true", "1", "IN_PROGRESS", "0", STARTED("1", "160")) },
+            { .call = "ecs:ListTasks", .answer = "{\"taskArns\":[]}" }, /* stopped */
+            { .call = "ecs:ListTasks", .answer = "{\"taskArns\":[\"a\"]}" },
+            { .call = "ecs:DescribeTasks", .answer = tasks },
+            { .call = "logs:GetLogEvents", .answer = "{\"events\":[{\"message\":\"one\"}]}" },
+            { 0 },
+        };
+        struct script t;
+        _cleanup_json_ cJSON *explanation = explain(&t, rows, NULL, WAITING);
+        assert_int_equal(script_count(&t, "logs:GetLogEvents"), cases[i].stream != NULL);
+        if (cases[i].stream != NULL)
+            assert_string_equal(json_str(script_input(&t, "logs:GetLogEvents", 0), "logStreamName"),
+                                cases[i].stream);
+        script_close(&t);
+    }
 }
 
 #define NO_CPU(at)                                                                                 \
@@ -163,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_log_is_read_to_its_end),
+        cmocka_unit_test(the_log_is_the_new_tasks),
         cmocka_unit_test(an_event_that_is_told_again_is_one),
         cmocka_unit_test(a_log_that_cannot_be_read_has_a_command),
         cmocka_unit_test(a_log_elsewhere_that_is_empty_says_where),

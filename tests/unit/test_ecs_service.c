@@ -38,6 +38,13 @@ static void a_deployment_is_judged(void **state)
           "1 of 2 tasks of 'f:1' run" },
         { "d2", DESCRIBED(DEPLOYMENT("d2", "PRIMARY", "IN_PROGRESS", 2, 0), 2, ""), WAITING,
           "2 of 2 tasks of 'f:2' run, not all healthy yet" },
+        /* As long as they are not, the old ones run beside them. */
+        { "d2", DESCRIBED(DEPLOYMENT("d2", "PRIMARY", "IN_PROGRESS", 2, 0), 4, ""), WAITING,
+          "2 of 2 tasks of 'f:2' run, not all healthy yet" },
+        { "d2",
+          DESCRIBED(DEPLOYMENT("d2", "PRIMARY", "IN_PROGRESS", 2, 0), 4,
+                    "{\"message\":\"(service x) has stopped 1 running tasks: (task t).\"}"),
+          WAITING, "2 of 2 tasks of 'f:2' run, old ones are being stopped" },
         { "d2",
           DESCRIBED(DEPLOYMENT("d2", "PRIMARY", "IN_PROGRESS", 0, 3), 0,
                     "{\"message\":\"(service x) has started 1 tasks\"},"
