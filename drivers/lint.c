@@ -64,6 +64,11 @@ static bool is_pycodestyle(const struct linter *linter)
     return str_eq(program_of(linter), "pycodestyle");
 }
 
+static bool reads_python_alone(const struct linter *linter)
+{
+    return is_pycodestyle(linter) || str_eq(program_of(linter), "flake8");
+}
+
 /* Adds the text of a file in a directory beneath the checkout, and whether it is there at all: an
  * unreadable one is the linter's to complain about. */
 static bool add_settings(int checkout, const char *directory, const char *name, struct strbuf *text)
@@ -129,7 +134,7 @@ static void add_words(const struct linter *linter, bool own_length, struct strli
         }
         length = length || option;
         strlist_add(argv, words->v[i]);
-        if (i == 0 && (is_pycodestyle(linter) || str_eq(program_of(linter), "flake8")))
+        if (i == 0 && reads_python_alone(linter))
             strlist_add(argv, FORMAT); /* the repository's is one that nobody here reads */
     }
     if (!length)
@@ -302,6 +307,35 @@ static int judge(const struct tool_job *job, const struct linter *linter,
     return 0;
 }
 
+/* Such a linter has nothing to say against a directory of nothing either; whoever named a job after
+ * it meant something. ruff says so itself. */
+static int check_files(const struct tool_job *job, const struct linter *linter,
+                       const struct settings *settings, const char *directory, struct err *err)
+{
+    if (!reads_python_alone(linter) ||
+        lint_config_sets(settings->text.buf, program_of(linter), "filename"))
+        return 0;
+    static const char *const look[] = { "-name", "*.py", "-print", "-quit" };
+    _cleanup_strlist_ struct strlist argv = STRLIST_INIT;
+    _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
+    strlist_add(&argv, "find");
+    strlist_addf(&argv, "./%s", directory);
+    for (size_t i = 0; i < ARRAY_SIZE(look); i++)
+        strlist_add(&argv, look[i]);
+    const struct tool_call call = {
+        .argv = argv.v, .seconds = tool_seconds(job), .capture = true, .capture_errors = true
+    };
+    if (tool_run(job, &call, &end, err) < 0)
+        return -1;
+    if (end.code != 0 || end.out.len > 0)
+        return 0;
+    return err_set(err, ERR_USER,
+                   "there is no Python file in '%s', and '%s' checks nothing else: correct the "
+                   "module's path, name another linter in modules.%s.lint.command, or take the job "
+                   "away",
+                   directory, program_of(linter), job->part);
+}
+
 static int work(const struct tool_job *job, struct err *err)
 {
     _cleanup_free_ char *directory = NULL;
@@ -313,6 +347,8 @@ static int work(const struct tool_job *job, struct err *err)
         return -1;
     find_linter(job, &linter);
     read_settings(job, &linter, directory, &settings);
+    if (check_files(job, &linter, &settings, directory, err) < 0)
+        return -1;
     make_argv(&linter, &settings, directory, &argv);
     return run_linter(job, &linter, &argv, &end, err) < 0
                ? -1

@@ -113,6 +113,25 @@ def test_a_broken_setting_is_the_repositorys(host: ToolHost) -> None:
 
 
 @needs_pycodestyle
+def test_a_module_without_python(host: ToolHost) -> None:
+    """Of which pycodestyle would say nothing. Another linter may have something to read there."""
+    (host.project / "app/main.py").rename(host.project / "app/main.js")
+    result = lint(host)
+    assert result.exit_code == USER, result.log
+    [error] = errors(result.log)
+    assert error.startswith("there is no Python file in 'app', and 'pycodestyle' checks nothing else: "
+                            "correct the module's path, name another linter in ")
+    host.put("app/setup.cfg", "[pycodestyle]\nfilename = *.js\n")
+    assert lint(host).exit_code == 0
+    (host.project / "app/setup.cfg").unlink()
+    own_linter(host, host.put_program("eslint", "exit 0\n"))
+    assert lint(host).exit_code == 0
+    own_linter(host, "pycodestyle")
+    host.put("app/deep/er/b.py", "")
+    assert lint(host).exit_code == 0
+
+
+@needs_pycodestyle
 def test_the_repositorys_own_format(host: ToolHost) -> None:
     host.put("app/setup.cfg", "[pycodestyle]\nformat = pylint\n")
     host.put("app/a.py", LONG)
