@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
 from typing import Any
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from .build import code_of, error_of
-from .endpoint import Endpoint
+from .endpoint import ACCESS_KEY, REGION, SECRET_KEY, Endpoint
 
 ZONE = "mettel-automation.net"
 
@@ -204,3 +208,39 @@ def test_a_zone_may_be_busy_with_the_change_before(zone: Zone) -> None:
                         code="PriorRequestNotComplete", status=400)
     assert code_of(lambda: zone.change(("CREATE", record()))) == "PriorRequestNotComplete"
     zone.change(("CREATE", record()))
+
+
+# --- what the XML itself has to be ---
+
+NAMESPACE = "https://route53.amazonaws.com/doc/2013-04-01/"
+ROOT = "ChangeResourceRecordSetsRequest"
+RECORD = (f"<Name>x.{ZONE}</Name><Type>A</Type><TTL>60</TTL><ResourceRecords><ResourceRecord>"
+          "<Value>192.0.2.1</Value></ResourceRecord></ResourceRecords>")
+BODY = (f'<{ROOT} xmlns="{NAMESPACE}"><ChangeBatch><Changes><Change><Action>UPSERT</Action>'
+        f"<ResourceRecordSet>{RECORD}</ResourceRecordSet></Change></Changes></ChangeBatch></{ROOT}>")
+
+
+@pytest.mark.parametrize("old,new,code", [
+    ("", "", ""),
+    (ROOT, "Foo", "MalformedInput"),
+    (NAMESPACE, "urn:x", "InvalidInput"),
+    (f' xmlns="{NAMESPACE}"', "", "InvalidInput"),
+    (RECORD, RECORD.partition("<ResourceRecord>")[0] + "</ResourceRecords>", "InvalidInput"),
+    ("<TTL>60</TTL>", "<TTL>60</TTL><Nonsense>1</Nonsense>", "InvalidInput"),
+    ("<TTL>60</TTL>", "<TTL>60</TTL><TTL>61</TTL>", "InvalidInput"),
+    ("<ResourceRecord>", "<Item>", "InvalidInput"),
+    (BODY, BODY[:-9], "InvalidInput"),
+], ids=["right", "root", "namespace", "no namespace", "empty", "unknown", "twice", "item", "no XML"])
+def test_the_xml_of_a_request(zone: Zone, old: str, new: str, code: str) -> None:
+    body = BODY.replace(old, new).replace(old.replace("<", "</"), new.replace("<", "</"))
+    path = f"/2013-04-01{zone.id}/rrset/"
+    host = zone.endpoint.url.removeprefix("http://")
+    request = AWSRequest("POST", f"http://{host}{path}", {}, body.encode())
+    SigV4Auth(Credentials(ACCESS_KEY, SECRET_KEY), "route53", REGION).add_auth(request)
+    connection = http.client.HTTPConnection(host, timeout=10)
+    connection.request("POST", path, body, {**dict(request.headers.items()), "Host": host})
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    assert (answer.status == 200) == (code == "") and f"<Code>{code}</Code>" in text + "<Code></Code>"
+    assert ((f"x.{ZONE}.", "A") in zone.names()) == (code == "")

@@ -21,6 +21,7 @@ from moto.core.parse import EC2QueryParser, QueryParser, RequestParserError, Res
 from .errors import AwsError
 from .registry import MODEL_NAMES, MODULES
 from .xmlanswer import answer_write
+from .xmlbody import body_check
 
 SCOPE = re.compile(r"Credential=([^/,\s]*)/[^/,]*/([^/,]+)/([^/,]+)/")
 UNSIGNED = {"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"}
@@ -191,6 +192,7 @@ def _read_rest(request: Request, model: ServiceModel) -> None:
 def _rest_input(request: Request, operation: Any, labels: dict[str, str]) -> dict[str, Any]:
     """Members from the path, the query and the body, each of its type."""
     query = dict(parse_qsl(urlsplit(request.target).query, keep_blank_values=True))
+    body_check(operation, request.body)
     try:
         return dict(RestXMLParser(operation).parse({  # type: ignore[arg-type]
             "values": _Form(query), "url_params": labels, "headers": request.headers,
