@@ -20,6 +20,9 @@ PAGE = ROOT / "docs" / "messages.md"
 SAYS = re.compile(r"\b(?:err_set|err_set_errno|log_warn|log_error|graph_warn|warning|usage_error|"
                   r"resource_set_missing|preflight_problem|capacity_problem|capacity_note|problem|"
                   r"grafana_fail|fail|strlist_addf)\(")
+# Where what is put around an error, or in pieces, says more than where it is.
+SAYS_MORE = {"executor/destroy.c": "err_wrap", "executor/drivecall.c": "err_wrap",
+             "executor/engine/step.c": "strbuf_adds"}
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 VALUE = re.compile(r"%[-+#0]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh|h|ll|l|z|j)?[a-zA-Z]?")
 # What an error needs of its own to be told from others, letters.
@@ -52,8 +55,8 @@ def is_frame(text: str) -> bool:
     return text.endswith("%s") and len(re.findall("[A-Za-z]", VALUE.sub("", text))) < FRAME
 
 
-def said(source: str) -> Iterator[str]:
-    for found in SAYS.finditer(source):
+def said(source: str, says: re.Pattern[str] = SAYS) -> Iterator[str]:
+    for found in says.finditer(source):
         given = arguments(source, found.end() - 1)
         if any(word in given for word in UNTOLD):
             continue
@@ -73,8 +76,10 @@ def messages() -> dict[str, str]:
     found: dict[str, str] = {}
     for path in sorted([*ROOT.glob("executor/**/*.c"), *ROOT.glob("drivers/**/*.c")]):
         if path.name not in ELSEWHERE:
-            for text in said(path.read_text()):
-                found.setdefault(VALUE.sub("\0", text.replace("%%", "%")), str(path.relative_to(ROOT)))
+            where, source = str(path.relative_to(ROOT)), path.read_text()
+            more = re.compile(rf"\b(?:{SAYS_MORE.get(where, 'err_set')})\(")
+            for text in [*said(source), *said(source, more)]:
+                found.setdefault(VALUE.sub("\0", text.replace("%%", "%")), where)
     return found
 
 
