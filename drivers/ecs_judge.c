@@ -231,16 +231,27 @@ static bool add_stops(const struct resource *r, const char *before, struct strbu
     return true;
 }
 
+static const char no_reason[] = "ECS gives no reason";
+
+/* Whether ECS only says that tasks have ended, of which their ends say more; an alarm, or somebody
+ * who has stopped the deployment, is another cause, even if a task has ended as well. */
+static bool is_about_ends(const char *reason)
+{
+    return reason == NULL || reason == no_reason || strcasestr(reason, "circuit breaker") != NULL ||
+           strcasestr(reason, "failed to start") != NULL;
+}
+
 /* What ECS says of a failed deployment itself: "tasks failed to start". */
 static void add_reason(const struct resource *r, const char *reason, struct strbuf *why)
 {
-    if (add_stops(r, ": ", why))
+    if (is_about_ends(reason) && add_stops(r, ": ", why))
         return;
     if (reason != NULL) {
         strbuf_adds(why, ": ");
         add_sentence(why, reason);
     }
-    add_events(r, why);
+    if (!add_stops(r, "; ", why))
+        add_events(r, why);
 }
 
 static bool reason_tells_rollback(const char *reason)
@@ -361,7 +372,7 @@ static enum readiness judge_primary(const struct resource *r, const cJSON *prima
     if (str_eq(rollout, "FAILED")) {
         const char *reason = json_str(primary, "rolloutStateReason");
         strbuf_adds(why, "its deployment failed");
-        add_reason(r, reason ? reason : "ECS gives no reason", why);
+        add_reason(r, reason ? reason : no_reason, why);
         return FAILED;
     }
     /* Without a rollout state (a controller other than ECS's) the counts decide. */

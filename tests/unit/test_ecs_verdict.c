@@ -445,6 +445,41 @@ static void an_awaited_deployment_that_is_rolled_back(void **state)
     }
 }
 
+/* An alarm rolls a deployment back whether or not one of its tasks has ended, too. */
+static void what_ecs_gives_as_the_reason_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *reason, *why;
+    } cases[] = {
+        { "ECS deployment d2 failed: alarm detected: errors-too-high.",
+          "its deployment failed and was rolled back to 'f:1': ECS deployment d2 failed: alarm "
+          "detected: errors-too-high; its container 'api' exits with 1" },
+        { "ECS deployment circuit breaker: tasks failed to start.",
+          "its deployment failed and was rolled back to 'f:1': its container 'api' exits with 1" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_free_ char *service = xasprintf(
+            "{\"services\":[{\"serviceName\":\"" NAME "\",\"status\":\"ACTIVE\",\"desiredCount\":1,"
+            "\"deployments\":[" DEPLOYMENT(
+                "d1", "PRIMARY", "1", "IN_PROGRESS",
+                "in progress.") ","
+                                "{\"id\":\"d2\",\"status\":\"ACTIVE\",\"createdAt\":100,"
+                                "\"rolloutState\":\"FAILED\","
+                                "\"taskDefinition\":\"x/"
+                                "f:2\",\"rolloutStateReason\":\"%s\"}],\"events\":[]}]}",
+            cases[i].reason);
+        struct sight sight;
+        sight_prepare(&sight, service, EXITED("1", "1"));
+        sight.rows[3] = (struct script_row)CLUSTER("");
+        script_observe(&sight.t, SERVICE);
+        _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+        assert_int_equal(sight.r->type->judge(sight.r, &why), FAILED);
+        assert_string_equal(why.buf, cases[i].why);
+        sight_close(&sight);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -458,6 +493,7 @@ int main(void)
         cmocka_unit_test(a_look_that_was_throttled_is_made_again),
         cmocka_unit_test(no_place_is_blamed_where_it_is_told_of),
         cmocka_unit_test(a_loop_of_an_earlier_run_is_begun_anew),
+        cmocka_unit_test(what_ecs_gives_as_the_reason_is_told),
         cmocka_unit_test(an_awaited_deployment_that_is_rolled_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
