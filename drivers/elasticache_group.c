@@ -178,6 +178,14 @@ static int group_create(struct session *s, struct resource *r, struct err *err)
 /* Begins one step; *ret_begun tells whether there was one to begin. */
 typedef int (*group_step)(struct session *s, struct resource *r, bool *ret_begun, struct err *err);
 
+/* "because no changes were required": a try whose answer was lost has begun them.
+ * https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_DecreaseReplicaCount.html
+ */
+static bool is_no_operation(const struct err *err)
+{
+    return str_eq(err->aws_code, "NoOperationFault");
+}
+
 static int replicas_set(struct session *s, struct resource *r, bool more, bool *ret_begun,
                         struct err *err)
 {
@@ -190,8 +198,9 @@ static int replicas_set(struct session *s, struct resource *r, bool more, bool *
     json_put_int(input, "NewReplicaCount", want - 1);
     json_put_bool(input, "ApplyImmediately", true);
     const char *action = more ? "IncreaseReplicaCount" : "DecreaseReplicaCount";
-    if (aws_call(s, "elasticache", action, input, NULL, err) < 0)
-        return -1;
+    _cleanup_err_ struct err failure = ERR_INIT;
+    if (aws_call(s, "elasticache", action, input, NULL, &failure) < 0 && !is_no_operation(&failure))
+        return err_move(err, &failure);
     static const char *const members[] = { "NumCacheClusters", NULL };
     _cleanup_json_ cJSON *changes = json_pick(r->target, members);
     node_expect(r, changes);

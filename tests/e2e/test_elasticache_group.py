@@ -85,6 +85,24 @@ def test_a_replication_group_changed_in_place(small: World) -> None:
     settled(small)
 
 
+@pytest.mark.parametrize("before, after, action", [
+    (0, 1, "IncreaseReplicaCount"), (2, 1, "DecreaseReplicaCount")])
+def test_another_number_of_replicas_whose_answer_is_lost(
+        small: World, before: int, after: int, action: str) -> None:
+    """The next try is told that there is nothing to do."""
+    use(small, replicas=before)
+    small.deploy()
+    use(small, replicas=after)
+    small.aws.record_clear()
+    small.aws.fault(fault="lost", service="elasticache", action=action, nth=1)
+    small.deploy()
+    tries = small.aws.calls("elasticache", action)
+    assert [c["fault"] for c in tries][:2] == ["lost", None] and len(tries) == 2
+    assert tries[1]["code"] == "NoOperationFault"
+    assert len(group(small)["MemberClusters"]) == 1 + after
+    settled(small)
+
+
 def test_a_redis_group_becomes_a_valkey_one_in_place(small: World) -> None:
     """With one call and what it holds, so that nothing has to be allowed."""
     use(small, engine="redis", engineVersion="6.2", replicas=1)
