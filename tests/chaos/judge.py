@@ -9,7 +9,9 @@ that does not get healthy is the user's. A job that is cancelled ends within sec
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Any
 
 from runner import Result
 
@@ -21,6 +23,10 @@ CANCEL_SECONDS = 10.0
 # A client that tries a few times within a second may have found nobody there each time, and what
 # a service answers to a call, if it is garbage, is not worth a second try.
 MAY_FAIL = ("refused", "garbage")
+# How often a call is tried whose failure passes (drivers/aws/retry.c).
+TRIES = 6
+# As a message names a call: "ecs:CreateService".
+CALL = re.compile(r"\b[a-z0-9]+:[A-Z][A-Za-z0-9]+\b")
 # Calls that only find out what a person should be told: without them a job says that it could not.
 TELLING = ("sns.ListSubscriptionsByTopic", "iam.SimulatePrincipalPolicy", "ssm.DescribeParameters",
            "secretsmanager.DescribeSecret", "secretsmanager.GetResourcePolicy")
@@ -59,35 +65,50 @@ def judge_fault(case: Case, result: Result) -> Iterator[str]:
             yield f"exit code {result.exit_code} where a call is refused for good"
         elif f":{case.call[1]}" not in last_error(result) and not names_left(case, result):
             yield f"the last line does not name {case.call[1]}: {last_error(result)}"
-    elif case.fault not in MAY_FAIL and result.exit_code != 0:
+    elif result.exit_code == 0:
+        return
+    elif case.fault not in MAY_FAIL:
         yield f"not green at once: {last_error(result)}"
+    elif not CALL.search(last_error(result)) and not names_left(case, result):
+        yield f"the last line does not name the call: {last_error(result)}"
 
 
 def judge_unhealthy(case: Case, result: Result) -> Iterator[str]:
     """Without a circuit breaker berth itself ends the wait for tasks that end again and again."""
     if result.exit_code != USERS:
         yield f"exit code {result.exit_code} instead of {USERS} where '{case.where}' is unhealthy"
-    elif case.where not in result.log.replace("\n", " "):
-        yield f"the log does not name '{case.where}'"
+    elif case.where not in last_error(result):
+        yield f"the last line does not name '{case.where}': {last_error(result)}"
 
 
 def judge_end(when: str, result: Result, seconds: float) -> Iterator[str]:
-    """Of a job that was killed or cancelled, and ended so many seconds later."""
+    """Of a job that was killed, or told to end during a call, and ended so many seconds later."""
+    if result.exit_code != SYSTEM:
+        yield f"exit code {result.exit_code} where the job was ended {when} a call"
     if when != "during":
-        if result.exit_code != SYSTEM:
-            yield f"exit code {result.exit_code} where the job was killed"
         return
-    if result.exit_code not in (0, SYSTEM):
-        yield f"exit code {result.exit_code} where the job was cancelled"
-    if result.exit_code == SYSTEM and "cancelled" not in last_error(result):
+    if "cancelled" not in last_error(result):
         yield f"the last line does not say that it was cancelled: {last_error(result)}"
     if seconds > CANCEL_SECONDS:
         yield f"ended {seconds:.1f} s after it was told to"
 
 
+def must_pass(rules: list[dict[str, Any]]) -> bool:
+    """Whether these faults together are too few for any call to use up its tries."""
+    return sum(rule.get("times", 0) for rule in rules) < TRIES \
+        and not any(rule["fault"] in MAY_FAIL for rule in rules)
+
+
 def judge_disturbed(disturbance: Disturbance, result: Result) -> Iterator[str]:
     """Of a job with several faults."""
-    if result.exit_code == USERS and not disturbance.unhealthy:
+    if result.exit_code == 0 or disturbance.end is not None:
+        return
+    if disturbance.unhealthy:
+        if result.exit_code == SYSTEM and must_pass(disturbance.rules):
+            yield f"a system failure for what is not healthy: {last_error(result)}"
+    elif result.exit_code == USERS:
         yield f"exit code {result.exit_code}: the faults are not the user's: {last_error(result)}"
-    if result.exit_code != 0 and not last_error(result) and disturbance.end is None:
-        yield "the log does not say what went wrong"
+    elif must_pass(disturbance.rules):
+        yield f"not green at once: {last_error(result)}"
+    if not CALL.search(last_error(result)) and result.exit_code == SYSTEM:
+        yield f"the last line does not name the call: {last_error(result)}"

@@ -16,17 +16,18 @@ from contract.options import Options
 from contract.repository import VARIABLES_FILE
 from contract.variables import RUNNER_TOKEN
 from runner import Result
-from world import BUILD, World
+from world import BUILD, ENVIRONMENT, World
 
 from .cases import ENDS, Case, Disturbance, disturbances_of, rule_of
 from .judge import (judge_disturbed, judge_end, judge_fault, judge_unhealthy, last_error)
-from .scenes import PIPELINE, Recorded
+from .scenes import MASTER, PIPELINE, Recorded
 from .state import differences, state_of
 
 JOB_SECONDS = 150.0  # no job of these takes a tenth of it; one that hangs is a failure
 
 # What a cancelled job says of a service that it has as it was before.
 TAKEN_BACK = re.compile(r"service '([\w-]+)' is taken back: it goes back to '([\w-]+:\d+)'")
+NO_WAY_BACK = "nothing is taken back: the removal of"
 
 # Runs `run` as it is, after telling the endpoint which process group to end at which call: by bash
 # itself, for curl takes as much of the processor as the stage.
@@ -88,6 +89,8 @@ class Player:
         world.config = recorded.config
         world.write_config()
         checkout_make(world)
+        self.began = self.revisions() if self.takes_back() else {}
+        world.aws.record_clear()
         world.aws.save("start")
 
     def play(self, case: Case) -> Verdict:
@@ -108,11 +111,13 @@ class Player:
     def run(self, verdict: Verdict, end: tuple[str, int] | None = None,
             job: str | None = None) -> Result:
         environ = self.world.environ()
-        rest: dict[str, Any] = {"variables": {"GIT_STRATEGY": "none"}, "concurrent": 0}
+        scene = self.recorded.scene
+        rest: dict[str, Any] = {"variables": {"GIT_STRATEGY": "none"}, "concurrent": 0,
+                                "ref": scene.ref, "protected": scene.ref == MASTER}
         if end is not None:
             environ |= {"KILL_WHEN": end[0], "KILL_N": str(end[1])}
             rest["executors"] = self.executors
-        with self.world.start(job or self.recorded.scene.job, pipeline=PIPELINE, environ=environ,
+        with self.world.start(job or scene.job, pipeline=PIPELINE, environ=environ,
                               **rest) as running:
             result = running.wait(JOB_SECONDS)
         verdict.logs.append(result.log)
@@ -145,15 +150,37 @@ class Player:
         verdict.met = self.met("kill", "cancel")
         if verdict.met:
             verdict.broken += judge_end(when, result, self.seconds_since_end())
-            verdict.broken += self.not_taken_back(result)
+            if when == "during" and self.takes_back():
+                verdict.broken += self.not_taken_back(result)
         self.converge(result, verdict)
 
+    def takes_back(self) -> bool:
+        return bool(self.recorded.config.get("onCancel") == "rollback")
+
+    def revisions(self) -> dict[str, str]:
+        """Of each service that is there, which revision of its task definition it is to run."""
+        ecs = self.world.aws.client("ecs")
+        names = ecs.list_services(cluster=ENVIRONMENT, maxResults=100)["serviceArns"]
+        found = [ecs.describe_services(cluster=ENVIRONMENT, services=[name])["services"][0]
+                 for name in names]
+        return {service["serviceName"].removeprefix(f"{ENVIRONMENT}-"):
+                service["taskDefinition"].rpartition("/")[2] for service in found}
+
     def not_taken_back(self, result: Result) -> Iterator[str]:
-        """Services that are not what they are said to have gone back to."""
-        for name, definition in TAKEN_BACK.findall(result.log):
-            found = self.world.service(name)["taskDefinition"].rpartition("/")[2]
-            if found != definition:
-                yield f"'{name}' is said to go back to '{definition}', and is to run '{found}'"
+        """Services that the cancelled job has changed, and that are not what they were before, or
+        of which its log does not say so. Once a removal has begun there is no way back."""
+        aws, told, now = self.world.aws, dict(TAKEN_BACK.findall(result.log)), self.revisions()
+        if NO_WAY_BACK in result.log and aws.calls("ecs", "DeleteService"):
+            return
+        changed = {call["input"]["service"] for call in aws.calls("ecs", "UpdateService")
+                   if "taskDefinition" in call["input"]}
+        for name, before in self.began.items():
+            if f"{ENVIRONMENT}-{name}" not in changed:
+                continue
+            if now[name] != before:
+                yield f"'{name}' is to run '{now[name]}', not '{before}' as before"
+            if told.get(name) != before:
+                yield f"'{name}' is said to go back to '{told.get(name)}', not to '{before}'"
 
     def seconds_since_end(self) -> float:
         ends = [call["start"] for call in self.world.aws.record("fault", "start")

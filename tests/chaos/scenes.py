@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from aws.endpoint import Endpoint
-from world import ENVIRONMENT, World
+from world import BRANCH, ENVIRONMENT, World
 
 from .cases import ENDS_ONCE, Case, Made, ends_of, faults_of, schedules_of
+from .rich import change_rich, change_shared, make_rich, make_shared
 from .state import state_of
 
 PIPELINE = 4711
 DESTROY = "destroy-branches"
+MASTER = "master"
 FEW = {"nats-server", "notifier", "t7-bridge"}
 # What any service may have; one with more than that brings a kind of its own.
 PLAIN = {"module", "image", "container", "cpu", "memory", "desiredCount", "ports", "environment",
@@ -40,6 +42,9 @@ class Scene:
     least: int
     # The job that runs next, whatever has become of the first; "": the same, unless it was green.
     then: str = ""
+    ref: str = BRANCH
+    # Only with faults of calls that no scene before it has: it is there for these.
+    fresh: bool = False
 
     @property
     def ends_in(self) -> str:
@@ -129,6 +134,29 @@ def small_deployed(world: World) -> None:
     mettel_deployed(world)
 
 
+def rich_from_nothing(world: World) -> None:
+    make_small(world)
+    make_rich(world)
+
+
+def rich_from_change(world: World) -> None:
+    rich_from_nothing(world)
+    world.deploy(pipeline=PIPELINE - 1)
+    change_rich(world)
+
+
+def rich_deployed(world: World) -> None:
+    rich_from_nothing(world)
+    world.deploy(pipeline=PIPELINE)
+
+
+def shared_from_change(world: World) -> None:
+    make_shared(world)
+    made = world.job("basic-infra", MASTER, protected=True)
+    assert made.exit_code == 0, made.log
+    change_shared(world)
+
+
 def faults(scene: str, made: Made, _: int, __: int) -> list[Case]:
     return faults_of(scene, made)
 
@@ -163,6 +191,11 @@ SCENES = [
     Scene("small-half-made", "ready", "deploy-branches", make_small, ends, 195, then=DESTROY),
     Scene("small-half-gone", "ready", DESTROY, small_deployed, ends, 320, then="deploy-branches"),
     Scene("mettel-to-nothing", "ready", DESTROY, mettel_deployed, schedules, 1),
+    Scene("shared-from-change", "ready", "basic-infra", shared_from_change, faults, 35, ref=MASTER,
+          fresh=True),
+    Scene("rich-from-nothing", "ready", "deploy-branches", rich_from_nothing, faults, 35, fresh=True),
+    Scene("rich-from-change", "ready", "deploy-branches", rich_from_change, faults, 120, fresh=True),
+    Scene("rich-to-nothing", "ready", DESTROY, rich_deployed, faults, 8, fresh=True),
 ]
 
 
@@ -201,7 +234,7 @@ def scene_record(scene: Scene, endpoint: Endpoint, directory: Path) -> Recorded:
     endpoint.save("start")
     before = state_of(endpoint)
     endpoint.restore("start")
-    result = world.job(scene.job, pipeline=PIPELINE)
+    result = world.job(scene.job, scene.ref, pipeline=PIPELINE, protected=scene.ref == MASTER)
     assert result.exit_code == 0, result.log
     record = endpoint.record()
     if scene.then:
