@@ -21,7 +21,6 @@ static const char *const uncalled[] = {
     "ec2:DescribeSecurityGroupRules",
     "ecr:DeleteLifecyclePolicy",
     "ecr:DeleteRepository",
-    "ecr:DescribeImages",
     "ecr:GetLifecyclePolicy",
     "ecr:GetRepositoryPolicy",
     "ecr:PutLifecyclePolicy",
