@@ -13,7 +13,6 @@ void report_release(struct report *r)
 {
     free(r->phases);
     free(r->reported);
-    strlist_release(&r->held);
     *r = (struct report)REPORT_INIT;
 }
 
@@ -207,34 +206,25 @@ static void make_title(const struct graph *g, const struct strlist *lines, struc
     add_under_way(g, n <= N_NAMED, ret);
 }
 
-/* Whether a title may be seen again: each one after twice the silence that the last has taken. */
+/* Whether a title is seen again though its section is open: each one after twice the silence that
+ * the last has taken. */
 static bool may_title(const struct report *r, double now)
 {
     return now - r->seen >= ldexp(REPORT_PAUSE, (int)r->n_titles);
 }
 
-/* Sees to it that lines are folded, under a title; false: not yet, there is no open section and it
- * is too soon for another. */
-static bool begin_aside(struct report *r, const struct graph *g, const struct strlist *lines,
+/* Sees to it that lines are folded, under a title: where what has ended has closed the section,
+ * another begins. */
+static void begin_aside(struct report *r, const struct graph *g, const struct strlist *lines,
                         double now)
 {
-    if (!log_has_folds())
-        return true;
-    if (!may_title(r, now))
-        return log_aside_is_open();
+    if (!log_has_folds() || (log_aside_is_open() && !may_title(r, now)))
+        return;
     _cleanup_strbuf_ struct strbuf title = STRBUF_INIT;
     make_title(g, lines, &title);
     log_aside_start("berth_wait", title.buf);
     r->seen = now;
     r->n_titles++;
-    return true;
-}
-
-static void say_held(struct report *r)
-{
-    for (size_t i = 0; i < r->held.n; i++)
-        log_aside("%s", r->held.v[i]);
-    strlist_release(&r->held);
 }
 
 /* What is awaited and why, once in a while. */
@@ -250,10 +240,9 @@ static void say_waiting(struct report *r, const struct graph *g)
         return;
     char span[32];
     span_of(r->phases[r->n_phases - 1].start, now, span, sizeof(span));
+    begin_aside(r, g, &lines, now);
     for (size_t i = 0; i < lines.n; i++)
-        strlist_addf(&r->held, "%s: %s", span, lines.v[i]);
-    if (begin_aside(r, g, &lines, now))
-        say_held(r);
+        log_aside("%s: %s", span, lines.v[i]);
     r->said = now;
 }
 

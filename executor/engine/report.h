@@ -26,12 +26,11 @@ struct report_span {
 struct report {
     struct report_span *phases;
     size_t n_phases;
-    double said;         /* when the last line about progress was written */
-    double seen;         /* and the last of those that are seen, with everything folded */
-    double drawn;        /* when a terminal's last lines were */
-    unsigned n_titles;   /* how many times it was said, unfolded, what is awaited */
-    struct strlist held; /* lines about that which are said below the next title */
-    bool *reported;      /* by resource: its end has been said */
+    double said;       /* when the last line about progress was written */
+    double seen;       /* and the last of those that are seen, with everything folded */
+    double drawn;      /* when a terminal's last lines were */
+    unsigned n_titles; /* how many times it was said, unfolded, what is awaited */
+    bool *reported;    /* by resource: its end has been said */
     size_t n_reported;
 };
 #define REPORT_INIT                                                                                \
@@ -51,11 +50,10 @@ void report_phase(struct report *r, const char *name);
  * line for each service, else one for all of a kind that the plan does the same to. While nothing
  * ends, a line every REPORT_PAUSE says what is awaited and why. Where the log folds, these are in
  * collapsed sections, with what the kinds' lines say meanwhile; a failure, or a service's line,
- * ends one. A section's title says the same in short. The first is seen after REPORT_PAUSE in which
- * nothing was seen, each one after that after twice the silence that the one before it has taken:
- * so however things end meanwhile, all titles of an hour are six, of a day eleven. Lines that find
- * no open section are held back until there is one, the table's at the latest. On a terminal the
- * last lines show it instead: live.c.
+ * ends one. A section's title says the same in short. It is seen after REPORT_PAUSE in which
+ * nothing was seen where no section is open, so at most once for each line that has closed one; and
+ * where one is, after twice the silence that the title before it has taken: of a day that is
+ * eleven. On a terminal the last lines show it instead: live.c.
  */
 void report_progress(void *context, const struct graph *g, const struct resource *changed);
 

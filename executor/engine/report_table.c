@@ -53,16 +53,6 @@ static void say_phases(const struct report *r)
                  clock_span(r->phases[i].end - r->phases[i].start, span, sizeof(span)));
 }
 
-/* What there was no place for while it lasted. */
-static void say_rest(struct report *r)
-{
-    if (r->held.n > 0)
-        log_info("  what was awaited after what stands above");
-    for (size_t i = 0; i < r->held.n; i++)
-        log_info("  %s", r->held.v[i]);
-    strlist_release(&r->held);
-}
-
 /* "took 12.3 s and 192 calls: 88 reads, 104 writes, 2 retries, 1 throttled" */
 static void make_summary(const struct report *r, const struct call_counts *all, struct strbuf *ret)
 {
@@ -95,6 +85,5 @@ void report_table(struct report *r, struct session *s)
         table_row(&by_service[i]);
     if (n > 0)
         table_row(&all);
-    say_rest(r);
     log_section_end("berth_calls");
 }
