@@ -31,6 +31,7 @@ from grafana.server import Grafana  # noqa: E402
 from registry import Registry  # noqa: E402
 from gitlabci import PipelineJob  # noqa: E402
 from pipeline import Project, Row  # noqa: E402
+from specfile import spec_read  # noqa: E402
 
 BRANCH = "dev/feature/login"
 ENVIRONMENT = "automation-8527fec8"
@@ -44,6 +45,13 @@ KEEP_PAGE = ("[ ! -e berth-report.html ] || "
              f"cp berth-report.html '{PAGES}'/$CI_JOB_NAME-$CI_PIPELINE_ID.html")
 COLOURED = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 BOLD, PLAIN = ("\033[1m", "\033[0m") if COLOURED else ("", "")
+
+
+def repositories_of(spec: dict[str, Any]) -> dict[str, str]:
+    """Of each service, the repository of its module."""
+    return {name: spec["modules"][service["module"]].get("repository",
+                                                         f"automation-{service['module']}")
+            for name, service in spec["services"].items()}
 
 
 class DemoError(Exception):
@@ -109,10 +117,12 @@ class Demo:
     # -- what is there then ------------------------------------------------------------------------
 
     def check_digests(self, pipeline: int) -> dict[str, str]:
-        """Every task runs the very image that this pipeline has tagged, new or not."""
+        """Every task runs the very image of its module that this pipeline has tagged, new or not."""
         images = found.images(self.aws, f"{ENVIRONMENT}-{pipeline}")
         tasks = found.tasks(self.aws, ENVIRONMENT).values()
-        others = {task.service for task in tasks if task.digest not in images.values()}
+        wanted = {f"{ENVIRONMENT}-{service}": images.get(repository) for service, repository
+                  in repositories_of(spec_read(self.project.directory)).items()}
+        others = {task.service for task in tasks if task.digest != wanted[task.service]}
         if others or not tasks:
             raise DemoError(f"not the images of pipeline {pipeline}: {', '.join(sorted(others))}")
         return images

@@ -4,7 +4,6 @@ minutes: services go back, the rest goes on in AWS and is named, and the next jo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,9 +13,10 @@ from cancelling import (SYSTEM, asked, asked_back, cancel, cancelled, converges,
                         words)
 from cancelling import deployed, small  # noqa: F401
 from runner import Result
+from specfile import spec_read
 from twoservices import NOTIFIER, T7, change, make_small
 from waiting import SECONDS, frozen, until
-from world import ENVIRONMENT, EXAMPLE, World, strip_comments
+from world import ENVIRONMENT, EXAMPLE, World
 
 STACK = f"SnsTopicMetTelAutomationAlarms-{ENVIRONMENT}"
 
@@ -74,7 +74,7 @@ kinds = pytest.mark.parametrize("made", MADE, ids=[m.name.rpartition(" ")[0] for
 
 def want(world: World, made: Made) -> None:
     """As well as what the spec has."""
-    example = json.loads(strip_comments((EXAMPLE / ".berth" / "environment.json").read_text()))
+    example = spec_read(EXAMPLE)
     world.write_spec(world.spec() | {made.key: example[made.key] | made.more})
 
 

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 import mettel
-from world import EXAMPLE, strip_comments
+from specfile import spec_read
+from world import EXAMPLE
 
-SPEC = json.loads(strip_comments((EXAMPLE / ".berth" / "environment.json").read_text()))
+SPEC = spec_read(EXAMPLE)
 MODULES = ["bruin-bridge", "last-contact-report", "notifier"]
 
 

@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from runner import Result, RunningJob, make_options, run_job  # noqa: E402
 
 import mettel  # noqa: E402
 import policed  # noqa: E402
+from specfile import SPEC, spec_read  # noqa: E402
 
 BUILD = ROOT / os.environ.get("BERTH_BUILD", "build")
 EXAMPLE = ROOT / "config" / "examples" / "mettel"
@@ -46,10 +46,6 @@ def network_named(kind: str) -> dict[str, Any]:
     return {"vpc": {"tag:Name": f"mettel-automation-vpc-{kind}"},
             "privateSubnets": {"tag:Name": f"mettel-automation-private-subnet-*-{kind}"},
             "publicSubnets": {"tag:Name": f"mettel-automation-public-subnet-*-{kind}"}}
-
-
-def strip_comments(text: str) -> str:
-    return re.sub(r"(?m)^\s*//.*$", "", text)
 
 
 class World:
@@ -87,10 +83,10 @@ class World:
 
     @property
     def spec_path(self) -> Path:
-        return self.project / ".berth" / "environment.json"
+        return self.project / SPEC
 
     def spec(self) -> dict[str, Any]:
-        return json.loads(strip_comments(self.spec_path.read_text()))
+        return spec_read(self.project)
 
     def write_spec(self, spec: Mapping[str, Any]) -> None:
         self.spec_path.write_text(json.dumps(spec, indent=2))
