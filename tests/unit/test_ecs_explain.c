@@ -121,7 +121,7 @@ static void the_log_is_the_new_tasks(void **state)
             { 0 },
         };
         struct script t;
-        _cleanup_json_ cJSON *explanation = explain(&t, rows, NULL, WAITING);
+        cJSON_Delete(explain(&t, rows, NULL, WAITING));
         assert_int_equal(script_count(&t, "logs:GetLogEvents"), cases[i].stream != NULL);
         if (cases[i].stream != NULL)
             assert_string_equal(json_str(script_input(&t, "logs:GetLogEvents", 0), "logStreamName"),
