@@ -16,7 +16,8 @@
 #define HOLDER_MAX 300
 /* Interrupts flock() in the thread that waits; nothing else uses it. */
 #define WAKE_SIGNAL SIGURG
-#define WAKE_AGAIN  ((uint64_t)10 * 1000 * 1000) /* ns between two attempts to interrupt */
+#define WAKE_AGAIN  ((uint64_t)10 * 1000 * 1000)        /* ns between two attempts to interrupt */
+#define SAY_AGAIN   ((uint64_t)30 * 1000 * 1000 * 1000) /* ns between two lines about the wait */
 
 char *lock_directory(const char *configured)
 {
@@ -86,20 +87,39 @@ static void write_holder(int fd, const char *holder)
         (void)!pwrite(fd, holder, strnlen(holder, HOLDER_MAX), 0);
 }
 
-/* A thread that waits for the cancel, to interrupt another one that waits for the lock. */
+/* A thread that waits for the cancel, to interrupt another one that waits for the lock; and says
+ * meanwhile that it does. */
 struct waker {
     struct cancel *cancel;
     pthread_t waiter;
+    int fd; /* the lock's */
+    double since;
     bool done; /* guarded by the cancel's mutex */
 };
+
+/* Who has it may be another by now. */
+static void say_again(const struct waker *w)
+{
+    char other[HOLDER_MAX + 1], span[32];
+    read_holder(w->fd, other, sizeof(other));
+    _cleanup_free_ char *title = xasprintf("still waiting for %s", other);
+    if (!log_aside_is_open())
+        log_aside_start("berth_lock", title);
+    log_aside("%s: %s", clock_span(clock_now() - w->since, span, sizeof(span)), title);
+}
 
 static void wake_on_cancel(void *argument)
 {
     struct waker *w = argument;
     struct cancel *c = w->cancel;
     uv_mutex_lock(&c->mutex);
-    while (!c->set && !w->done)
-        uv_cond_wait(&c->cond, &c->mutex);
+    while (!c->set && !w->done) {
+        if (uv_cond_timedwait(&c->cond, &c->mutex, SAY_AGAIN) != UV_ETIMEDOUT)
+            continue;
+        uv_mutex_unlock(&c->mutex);
+        say_again(w);
+        uv_mutex_lock(&c->mutex);
+    }
     while (!w->done) {
         /* Again and again: the first may come just before the waiter has begun to wait. */
         pthread_kill(w->waiter, WAKE_SIGNAL);
@@ -126,7 +146,9 @@ static int wait_for_lock(int fd, const char *name, struct cancel *cancel, struct
 {
     struct sigaction wake = { .sa_handler = do_nothing }, before; /* without SA_RESTART */
     sigaction(WAKE_SIGNAL, &wake, &before);
-    struct waker waker = { .cancel = cancel, .waiter = pthread_self() };
+    struct waker waker = {
+        .cancel = cancel, .waiter = pthread_self(), .fd = fd, .since = clock_now()
+    };
     uv_thread_t thread;
     if (uv_thread_create(&thread, wake_on_cancel, &waker) != 0) {
         sigaction(WAKE_SIGNAL, &before, NULL);

@@ -28,8 +28,9 @@ struct lock {
 char *lock_directory(const char *configured);
 /*
  * Takes the lock of `name` in `dir`, which is made if it is not there. If another process has it,
- * says so in one line that names the holder, and waits until it is released or the cancel is set
- * (ERR_CANCELLED). `holder` is what others will read: "job 12 of pipeline 34 ('deploy-branches')".
+ * says so in a line that names the holder, and again every 30 s, folded, and waits until it is
+ * released or the cancel is set (ERR_CANCELLED). `holder` is what others will read: "job 12 of
+ * pipeline 34 ('deploy-branches')".
  */
 int lock_take(const char *dir, const char *name, const char *holder, struct cancel *cancel,
               struct lock *ret, struct err *err);
