@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from runner import Result
+from world import ENVIRONMENT
 
 from .cases import Case, Disturbance
 
@@ -77,7 +78,7 @@ def judge_unhealthy(case: Case, result: Result) -> Iterator[str]:
     """Without a circuit breaker berth itself ends the wait for tasks that end again and again."""
     if result.exit_code != USERS:
         yield f"exit code {result.exit_code} instead of {USERS} where '{case.where}' is unhealthy"
-    elif case.where not in last_error(result):
+    elif f"'{case.where.removeprefix(f'{ENVIRONMENT}-')}'" not in last_error(result):
         yield f"the last line does not name '{case.where}': {last_error(result)}"
 
 
