@@ -8,12 +8,13 @@
  * their containers, ecs_normalise.c brings wanted and registered ones into one form), services
  * (ecs_service_want.c, ecs_service.c; ecs_service_form.c brings wanted and observed ones into one
  * form), until when an environment lives (ecs_expiry.c), whether a service's deployment is done
- * (ecs_judge.c) and its targets are healthy (ecs_targets.c), why tasks have stopped
- * (ecs_stopped.c), again and again (ecs_loop.c), what else tells why (ecs_explain.c), the end of
- * a container's log (ecs_log.c), how a service is taken back to what it was (ecs_service_back.c),
- * many at once (ecs_describe.c), old revisions (ecs_revision.c), and families that nothing wants
- * (ecs_family.c); and what a teardown stops first, tasks that no service has started (ecs_task.c);
- * and which runs work on the environment (ecs_run.c).
+ * (ecs_judge.c) and its targets are healthy (ecs_targets.c), also those that were
+ * replaced meanwhile (ecs_restart.c), why tasks have stopped (ecs_stopped.c), again and again
+ * (ecs_loop.c), what else tells why (ecs_explain.c), the end of a container's log (ecs_log.c), how
+ * a service is taken back to what it was (ecs_service_back.c), many at once (ecs_describe.c), old
+ * revisions (ecs_revision.c), and families that nothing wants (ecs_family.c); and what a teardown
+ * stops first, tasks that no service has started (ecs_task.c); and which runs work on the
+ * environment (ecs_run.c).
  */
 
 #include "drivers/resource.h"
@@ -139,6 +140,16 @@ enum readiness ecs_service_judge(const struct resource *r, struct strbuf *why);
  */
 int ecs_targets_read(struct session *s, struct resource *r, const cJSON *service, struct err *err);
 bool ecs_targets_are_healthy(const struct resource *r, struct strbuf *why);
+/*
+ * Tasks of a complete deployment that ECS has replaced since this run first looked (ecs_restart.c):
+ * read into the resource's memo, with the health of those that run; whether there were any; whether
+ * all are healthy that have a health check, and why not, appended.
+ */
+int ecs_restarts_look(struct session *s, struct resource *r, struct err *err);
+bool ecs_service_has_restarted(const struct resource *r);
+bool ecs_tasks_are_healthy(const struct resource *r, struct strbuf *why);
+/* Whether ECS calls the primary deployment complete, and as many tasks run as are wanted. */
+bool ecs_service_runs(const struct resource *r);
 char *ecs_target_group_name(const char *arn); /* of its ARN; the caller frees it */
 /* The id of the deployment that is judged: this run's, or else the primary one; or NULL. */
 const char *ecs_deployment_of(const struct resource *r);
@@ -169,6 +180,7 @@ bool ecs_log_of(const cJSON *container, struct ecs_log *ret);
 /* A service's container in the revision that this run has found or made, by its name or, NULL, the
  * first; NULL: there is none. */
 const cJSON *ecs_container_of(const struct resource *r, const char *name);
+const cJSON *ecs_containers_of(const struct resource *r); /* all of them, or NULL */
 
 /*
  * Why tasks of a service have stopped of late, the newest first, each reason once:
@@ -196,6 +208,8 @@ void ecs_stops_look(struct session *s, struct resource *r);
 /* The newest end of the kind that most ends are of, and how many those are; NULL: there is none. Of
  * exits, one whose code is known goes before. */
 const cJSON *ecs_stops_prevailing(const cJSON *stops, size_t *ret_n);
+/* How many tasks ECS says that it has started since then, in seconds since 1970. */
+int64_t ecs_started_since(const struct resource *r, double since);
 /* Whether the task's containers had run before it ended. */
 bool ecs_stop_has_run(const cJSON *stop);
 /* Whether tasks end so often that waiting helps no more. */
@@ -204,6 +218,9 @@ bool ecs_stops_are_a_loop(const struct resource *r);
 void ecs_stop_tell(const cJSON *stop, size_t n, struct strbuf *out);
 /* What to do about it; NULL where that is not known. */
 const char *ecs_stop_cure(const cJSON *stop);
+/* A service's tasks that run or are to, at most as many as one call describes (ecs_describe.c);
+ * NULL where there are none. The caller owns *ret. */
+int ecs_tasks_running(struct session *s, const struct resource *r, cJSON **ret, struct err *err);
 /* Describe, and take out of the list, as many as one call takes; clusters with their tags
  * (ecs_describe.c). The caller owns *ret. */
 int ecs_tasks_describe(struct session *s, const char *cluster, cJSON *arns, cJSON **ret,

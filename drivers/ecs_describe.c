@@ -27,6 +27,17 @@ int ecs_tasks_describe(struct session *s, const char *cluster, cJSON *arns, cJSO
     return describe(s, "DescribeTasks", input, "tasks", arns, ret, err);
 }
 
+int ecs_tasks_running(struct session *s, const struct resource *r, cJSON **ret, struct err *err)
+{
+    const char *cluster = r->graph->context.environment;
+    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *arns = NULL;
+    json_put_str(input, "cluster", cluster);
+    json_put_str(input, "serviceName", r->name);
+    if (aws_call_all(s, "ecs", "ListTasks", input, "taskArns", &arns, err) < 0)
+        return -1;
+    return json_count(arns) > 0 ? ecs_tasks_describe(s, cluster, arns, ret, err) : 0;
+}
+
 int ecs_instances_describe(struct session *s, const char *cluster, cJSON *arns, cJSON **ret,
                            struct err *err)
 {

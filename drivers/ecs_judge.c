@@ -53,7 +53,7 @@ void ecs_service_begun(struct resource *r, const cJSON *service)
     json_put_str(r->memo, "deployment", json_str(primary, "id"));
     if (created_at(primary) > 0)
         json_put(r->memo, "begun", cJSON_CreateNumber(created_at(primary)));
-    static const char *const earlier[] = { "seen", "signs", "stops" };
+    static const char *const earlier[] = { "seen", "signs", "stops", "restarted" };
     for (size_t i = 0; i < ARRAY_SIZE(earlier); i++)
         cJSON_DeleteItemFromObjectCaseSensitive(r->memo, earlier[i]);
 }
@@ -311,10 +311,11 @@ static bool awaited_is_rolled_back(const struct resource *r, const cJSON *primar
            reason_tells_rollback(primary_reason);
 }
 
-/* ECS has done its part; what the load balancer sees may have changed since. */
+/* ECS has done its part; what the load balancer sees, or which tasks run, may have changed since.
+ */
 static enum readiness judge_complete(const struct resource *r, struct strbuf *why)
 {
-    return ecs_targets_are_healthy(r, why) ? READY : WAITING;
+    return ecs_tasks_are_healthy(r, why) && ecs_targets_are_healthy(r, why) ? READY : WAITING;
 }
 
 /* The last words of a wait for room, and its end. */

@@ -36,13 +36,16 @@ bool ecs_log_of(const cJSON *container, struct ecs_log *ret)
     return true;
 }
 
-const cJSON *ecs_container_of(const struct resource *r, const char *name)
+const cJSON *ecs_containers_of(const struct resource *r)
 {
     _cleanup_free_ char *address = xasprintf("ecs.task_definition/%s", r->label);
     const struct resource *definition = graph_find(r->graph, address);
-    if (definition == NULL)
-        return NULL;
-    const cJSON *all = json_get(definition->have, "containerDefinitions");
+    return definition != NULL ? json_get(definition->have, "containerDefinitions") : NULL;
+}
+
+const cJSON *ecs_container_of(const struct resource *r, const char *name)
+{
+    const cJSON *all = ecs_containers_of(r);
     return name != NULL ? json_find(all, "name", name) : all != NULL ? all->child : NULL;
 }
 
@@ -180,24 +183,13 @@ static bool explain_log(struct session *s, const struct log_source *from, cJSON 
     return false;
 }
 
-static int list_running(struct session *s, const struct resource *r, cJSON **ret, struct err *err)
-{
-    const char *cluster = r->graph->context.environment;
-    _cleanup_json_ cJSON *input = cJSON_CreateObject(), *arns = NULL;
-    json_put_str(input, "cluster", cluster);
-    json_put_str(input, "serviceName", r->name);
-    if (aws_call_all(s, "ecs", "ListTasks", input, "taskArns", &arns, err) < 0)
-        return -1;
-    return json_count(arns) > 0 ? ecs_tasks_describe(s, cluster, arns, ret, err) : 0;
-}
-
 /* A task that runs but is not well has a log, too; what an older deployment has started, and still
  * runs beside it, says nothing of why. The caller frees it; NULL: there is none. */
 static char *running_task(struct session *s, const struct resource *r)
 {
     _cleanup_json_ cJSON *tasks = NULL;
     _cleanup_err_ struct err err = ERR_INIT;
-    if (list_running(s, r, &tasks, &err) < 0)
+    if (ecs_tasks_running(s, r, &tasks, &err) < 0)
         return NULL;
     const cJSON *task, *found = NULL;
     cJSON_ArrayForEach (task, tasks) {

@@ -36,8 +36,7 @@ static int64_t started_by(const char *message)
     return at != NULL ? strtol(at + strlen(words), NULL, 10) : 0;
 }
 
-/* How many tasks ECS has started since the deployment began. */
-static int64_t started_since(const struct resource *r, double since)
+int64_t ecs_started_since(const struct resource *r, double since)
 {
     int64_t n = 0;
     const cJSON *event;
@@ -49,15 +48,6 @@ static int64_t started_since(const struct resource *r, double since)
     return n;
 }
 
-/* ECS calls a deployment complete as soon as all tasks run, and tasks without a health check do
- * until they end: that more were started than are wanted tells of it. Of a deployment that this run
- * has found complete it tells nothing: ECS has replaced tasks of it for many reasons since. */
-static bool is_replacing(const struct resource *r, int64_t started, int64_t desired)
-{
-    const char *awaited = json_str(r->memo, "awaited");
-    return awaited != NULL && str_eq(awaited, ecs_deployment_of(r)) && started > desired;
-}
-
 /* What there is to see from outside of tasks that end; NULL where none does. The caller frees it.
  */
 static char *signs_of(const struct resource *r)
@@ -66,14 +56,14 @@ static char *signs_of(const struct resource *r)
     const char *id = ecs_deployment_of(r);
     const cJSON *deployment = id ? json_find(json_get(state, "deployments"), "id", id) : NULL;
     int64_t desired = json_int(state, "desiredCount", 0);
-    int64_t started = started_since(r, ecs_service_since(r));
+    int64_t started = ecs_started_since(r, ecs_service_since(r));
     int64_t failed = json_int(deployment, "failedTasks", 0);
     const char *rollout = json_str(deployment, "rolloutState");
     bool gone = deployment == NULL || !str_eq(json_str(deployment, "status"), "PRIMARY");
-    bool well = str_eq(rollout, "COMPLETED")
-                    ? json_int(deployment, "runningCount", 0) >= desired &&
-                          !is_replacing(r, started, desired)
-                    : failed == 0 && started <= desired && !str_eq(rollout, "FAILED");
+    bool well =
+        str_eq(rollout, "COMPLETED")
+            ? json_int(deployment, "runningCount", 0) >= desired && !ecs_service_has_restarted(r)
+            : failed == 0 && started <= desired && !str_eq(rollout, "FAILED");
     if (id == NULL || (gone ? !ecs_service_is_replaced(r) : well))
         return NULL;
     return xasprintf("%d %d %s %d", (int)started, (int)failed, rollout ? rollout : "-",
@@ -158,15 +148,6 @@ bool ecs_stop_has_run(const cJSON *stop)
            str_eq(kind, ECS_STOP_HEALTH) || str_eq(kind, ECS_STOP_TARGET);
 }
 
-/* Whether ECS calls the deployment complete, and all its tasks run now. */
-static bool runs(const struct resource *r)
-{
-    const cJSON *state = json_get(r->memo, "state");
-    const cJSON *primary = json_find(json_get(state, "deployments"), "status", "PRIMARY");
-    return str_eq(json_str(primary, "rolloutState"), "COMPLETED") &&
-           json_int(state, "runningCount", 0) >= json_int(state, "desiredCount", 0);
-}
-
 bool ecs_stops_are_a_loop(const struct resource *r)
 {
     size_t n = 0;
@@ -175,7 +156,7 @@ bool ecs_stops_are_a_loop(const struct resource *r)
         return false;
     bool ran = ecs_stop_has_run(stop);
     int64_t desired = json_int(json_get(r->memo, "state"), "desiredCount", 0);
-    if (!ran && runs(r))
+    if (!ran && ecs_service_runs(r))
         return false; /* what could not start has started since */
     int64_t ends = (int64_t)n - left_to_breaker(r);
     return ends > desired * (ran ? ENDS_OF_RUNS : ENDS_OF_STARTS);

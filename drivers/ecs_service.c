@@ -105,7 +105,7 @@ static int service_observe(struct session *s, struct resource *const *r, size_t 
         }
         service_take(r[i], service);
         ecs_service_seen(r[i]);
-        if (ecs_targets_read(s, r[i], service, err) < 0)
+        if (ecs_targets_read(s, r[i], service, err) < 0 || ecs_restarts_look(s, r[i], err) < 0)
             return -1;
         ecs_stops_look(s, r[i]);
         ecs_service_blame(r[i]);
