@@ -285,6 +285,7 @@ struct resource {
     char *waiting_for;              /* what judge() said last; or NULL */
     double started, written, ended; /* clock_now(); 0: not (yet) */
     bool uncertain;                 /* a write has failed, and AWS may have carried it out */
+    bool recalling;                 /* after a cancel, it is to be again what it was: awaited */
     atomic_bool throttled;          /* AWS has answered the worker's last call with a throttle */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "executor/deploy.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "drivers/capacity.h"
@@ -232,9 +233,11 @@ static void take_back(struct deploy *d, const struct engine_options *options, st
 {
     struct taken_back taken;
     report_phase(&d->errand.report, "take back");
-    log_info("onCancel: rollback: what this job has changed of services is taken back");
-    engine_take_back(d->errand.session, d->graph, options,
-                     cancel_since(d->request->errand.cancel) + TAKE_BACK_SECONDS, &taken);
+    double until = cancel_since(d->request->errand.cancel) + TAKE_BACK_SECONDS;
+    log_info("onCancel: rollback: what this job has changed of services is taken back, and awaited "
+             "for %.0f s at most",
+             fmax(until - clock_now(), 0));
+    engine_take_back(d->errand.session, d->graph, options, until, &taken);
     report_phase(&d->errand.report, NULL);
     deploy_say_warnings(d);
     cJSON *lines = d->errand.history.taken_back = cJSON_CreateArray();
@@ -254,13 +257,22 @@ static void take_back(struct deploy *d, const struct engine_options *options, st
     err->message = strbuf_detach(&text);
 }
 
+static void explain(struct deploy *d, const struct engine_options *options, struct err *err)
+{
+    size_t n = engine_unexplained(d->graph, options);
+    if (n > 0)
+        log_info("reading what AWS and the logs tell of %s, for %.0f s at most",
+                 n == 1 ? "this" : "these", ENGINE_EXPLAIN_SECONDS);
+    engine_explain(d->errand.session, d->graph, options, err);
+}
+
 int deploy_apply(struct deploy *d, struct err *err)
 {
     report_phase(&d->errand.report, "apply");
     struct engine_options options = errand_engine_options(&d->errand);
     int r = engine_apply(d->errand.session, d->graph, &options, err);
     if (r < 0)
-        engine_explain(d->errand.session, d->graph, &options, err);
+        explain(d, &options, err);
     deploy_tidy(d);
     if (r == 0)
         r = errand_check_cancel(&d->errand, err);

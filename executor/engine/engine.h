@@ -23,7 +23,7 @@ struct engine_options {
      * Called on the calling thread, never on workers, whenever a resource's progress changes and
      * about once a second in between, then with `changed` NULL; or NULL. It may read what is the
      * engine's in any resource, but have, tags, outputs, memo, target and changes only of those
-     * that are neither RUNNING nor SETTLING.
+     * that are neither RUNNING nor SETTLING, nor being taken back.
      */
     void (*on_progress)(void *context, const struct graph *g, const struct resource *changed);
     void *on_progress_context;
@@ -97,9 +97,13 @@ int engine_preflight(struct session *s, struct graph *g, const struct engine_opt
 int engine_apply(struct session *s, struct graph *g, const struct engine_options *o,
                  struct err *err);
 
+/* For all explanations together. Retries of a throttled call need some of it. */
+#define ENGINE_EXPLAIN_SECONDS 30.0
+/* Of how many resources engine_explain() would read something. */
+size_t engine_unexplained(const struct graph *g, const struct engine_options *o);
 /*
  * After an engine_apply() that failed, while everything is as it was then: gives each resource that
- * failed its `explanation`, which drivers fill with what they can read within half a minute.
+ * failed its `explanation`, which drivers fill with what they can read in that time.
  * Nothing is read if the run was cancelled. *err is the run's, as engine_apply() left it: its
  * message becomes the cause in one sentence, behind how many failed, if several did.
  */

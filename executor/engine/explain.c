@@ -8,9 +8,6 @@
 #include "executor/engine/internal.h"
 #include "executor/engine/workers.h"
 
-/* For all of them together. Retries of a throttled call need some of it. */
-#define EXPLAIN_SECONDS 30.0
-
 struct inquiry {
     struct job job; /* first: the workers hand this back */
     struct session *session;
@@ -20,6 +17,12 @@ struct inquiry {
 static bool has_failed(const struct resource *r)
 {
     return r->progress == PROGRESS_FAILED && r->error.class != ERR_CANCELLED;
+}
+
+/* Whether its driver can tell more than the error does. */
+static bool is_inquired(const struct resource *r)
+{
+    return has_failed(r) && r->type->explain != NULL;
 }
 
 static void inquiry_work(struct job *job)
@@ -45,7 +48,7 @@ static size_t inquiries_make(struct session *s, struct graph *g, struct inquiry 
         cJSON_Delete(r->explanation);
         r->explanation =
             explanation_new(r->error.message ? r->error.message : err_class_words(r->error.class));
-        if (r->type->explain == NULL)
+        if (!is_inquired(r))
             continue;
         ret[n++] = (struct inquiry){
             .job = { .work = inquiry_work, .rank = rank_of(r) },
@@ -115,14 +118,22 @@ static void say_cause(const struct graph *g, struct err *err)
 static void read_all(struct session *s, struct inquiry *inquiries, size_t n,
                      const struct engine_options *o)
 {
-    if (o->cancel != NULL && cancel_is_set(o->cancel))
-        return;
     if (s != NULL)
-        session_limit(s, clock_now() + EXPLAIN_SECONDS);
+        session_limit(s, clock_now() + ENGINE_EXPLAIN_SECONDS);
     _cleanup_err_ struct err err = ERR_INIT; /* no threads: what is known is told all the same */
-    workers_run(inquiries, n, sizeof(*inquiries), engine_workers(o), &err);
+    workers_run(inquiries, n, sizeof(*inquiries), engine_workers(o), NULL, NULL, &err);
     if (s != NULL)
         session_limit(s, 0);
+}
+
+size_t engine_unexplained(const struct graph *g, const struct engine_options *o)
+{
+    size_t n = 0;
+    if (o->cancel != NULL && cancel_is_set(o->cancel))
+        return 0;
+    for (size_t i = 0; i < g->n; i++)
+        n += is_inquired(g->v[i]);
+    return n;
 }
 
 void engine_explain(struct session *s, struct graph *g, const struct engine_options *o,
@@ -130,6 +141,7 @@ void engine_explain(struct session *s, struct graph *g, const struct engine_opti
 {
     _cleanup_free_ struct inquiry *inquiries = xcalloc(g->n + 1, sizeof(*inquiries));
     size_t n = inquiries_make(s, g, inquiries);
-    read_all(s, inquiries, n, o);
+    if (engine_unexplained(g, o) > 0)
+        read_all(s, inquiries, n, o);
     say_cause(g, err);
 }

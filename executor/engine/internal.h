@@ -23,7 +23,7 @@ static inline bool resource_takes_part(const struct resource *r)
 
 static inline bool resource_is_under_way(const struct resource *r)
 {
-    return r->progress == PROGRESS_SETTLING || r->progress == PROGRESS_RUNNING;
+    return r->progress == PROGRESS_SETTLING || r->progress == PROGRESS_RUNNING || r->recalling;
 }
 
 /* Every type of every driver, in order, as an array that the caller frees; returns how many. */

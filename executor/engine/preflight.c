@@ -62,7 +62,7 @@ int engine_preflight(struct session *s, struct graph *g, const struct engine_opt
         return 0;
     struct check *checks = NULL;
     size_t n = checks_make(s, g, &checks);
-    int status = workers_run(checks, n, sizeof(*checks), engine_workers(o), err);
+    int status = workers_run(checks, n, sizeof(*checks), engine_workers(o), NULL, NULL, err);
     _cleanup_err_ struct err problems = ERR_INIT;
     collect(checks, n, &problems);
     free(checks);

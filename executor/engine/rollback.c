@@ -10,6 +10,9 @@
 
 #define PAUSE_GROWTH 1.5
 
+/* Seconds after which whoever looks on is told of it again. */
+#define TICK 1.0
+
 struct recall {
     struct job job; /* first: the workers hand this back */
     struct session *session;
@@ -21,6 +24,7 @@ struct recall {
     bool settled;             /* a look has told what came of it: */
     enum readiness readiness; /* READY or FAILED */
     struct strbuf why;        /* what the last look told, where it is not ready */
+    char *waited_for;         /* what the run has waited for, which is the resource's again after */
 };
 
 static void recall_work(struct job *job)
@@ -31,6 +35,19 @@ static void recall_work(struct job *job)
     r->type->take_back(recall->session, r, &recall->what, &recall->done, &recall->err);
     recall->uncertain = aws_call_is_uncertain();
     aws_call_subject(NULL);
+}
+
+static void wait_for(struct recall *recall, const char *why)
+{
+    free(recall->r->waiting_for);
+    recall->r->waiting_for = xstrdup(why);
+}
+
+static void recall_done(struct job *job)
+{
+    struct recall *recall = (struct recall *)job;
+    recall->r->recalling = recall->done;
+    wait_for(recall, recall->what.buf);
 }
 
 static bool is_removed(const struct resource *r)
@@ -113,6 +130,9 @@ static void judge(struct recall *recall)
         strbuf_adds(&recall->why, "not visible");
     }
     recall->settled = recall->readiness != WAITING;
+    recall->r->recalling = !recall->settled;
+    if (!recall->settled)
+        wait_for(recall, recall->why.buf);
 }
 
 /* Looks at those of one type that are not settled, in batches. What cannot be seen now may be at
@@ -147,15 +167,40 @@ static bool is_open(const struct recall *recalls, size_t n)
     return false;
 }
 
+struct onlooker {
+    const struct engine_options *options;
+    const struct graph *g;
+};
+
+static void tell_onlooker(void *context)
+{
+    const struct onlooker *onlooker = context;
+    const struct engine_options *o = onlooker->options;
+    if (o->on_progress != NULL)
+        o->on_progress(o->on_progress_context, onlooker->g, NULL);
+}
+
+/* As cancel_sleep(). */
+static int sleep_telling(struct cancel *cancel, double seconds, struct onlooker *onlooker)
+{
+    int status = 0;
+    for (; seconds > 0 && status == 0; seconds -= TICK) {
+        tell_onlooker(onlooker);
+        status = cancel_sleep(cancel, seconds < TICK ? seconds : TICK);
+    }
+    return status;
+}
+
 /* On the caller's thread, which has nothing else to do. */
 static void await_all(struct session *s, const struct graph *g, const struct engine_options *o,
                       struct recall *recalls, size_t n, double until)
 {
+    struct onlooker onlooker = { o, g };
     const struct resource_type **types = NULL;
     size_t n_types = engine_types(g, &types);
     double pause = o->poll_first > 0 ? o->poll_first : 2, longest = o->poll_max;
     while (is_open(recalls, n) && clock_now() + pause < until &&
-           cancel_sleep(session_cancel(s), pause) == 0) {
+           sleep_telling(session_cancel(s), pause, &onlooker) == 0) {
         for (size_t i = 0; i < n_types; i++)
             if (types[i]->take_back != NULL)
                 look_at_type(s, types[i], recalls, n);
@@ -171,12 +216,29 @@ static size_t recalls_make(struct session *s, struct graph *g, struct recall *re
         if (g->v[i]->type->take_back == NULL || g->v[i]->want == NULL)
             continue;
         ret[n] = (struct recall){
-            .job = { .work = recall_work }, .session = s, .r = g->v[i], .err = ERR_INIT
+            .job = { .work = recall_work, .done = recall_done },
+            .session = s,
+            .r = g->v[i],
+            .err = ERR_INIT,
         };
+        ret[n].waited_for = steal_ptr(&g->v[i]->waiting_for);
+        g->v[i]->recalling = true;
+        wait_for(&ret[n], "AWS is asked to take it back");
         strbuf_init(&ret[n].why);
         strbuf_init(&ret[n++].what);
     }
     return n;
+}
+
+/* And the resource is as the run has left it. */
+static void recall_release(struct recall *recall)
+{
+    recall->r->recalling = false;
+    free(recall->r->waiting_for);
+    recall->r->waiting_for = recall->waited_for;
+    strbuf_release(&recall->what);
+    strbuf_release(&recall->why);
+    err_release(&recall->err);
 }
 
 /* With a session that outlives the cancel. */
@@ -186,7 +248,8 @@ static void take_back_all(struct session *s, struct graph *g, const struct engin
     for (size_t i = 0; g->drivers[i] != NULL; i++)
         if (g->drivers[i]->recall != NULL)
             g->drivers[i]->recall(s, g, until);
-    workers_run(recalls, n, sizeof(*recalls), engine_workers(o), err);
+    struct onlooker onlooker = { o, g };
+    workers_run(recalls, n, sizeof(*recalls), engine_workers(o), tell_onlooker, &onlooker, err);
     for (size_t i = 0; g->drivers[i] != NULL; i++)
         if (g->drivers[i]->recalled != NULL)
             g->drivers[i]->recalled(s, g);
@@ -220,9 +283,7 @@ void engine_take_back(struct session *s, struct graph *g, const struct engine_op
         tell(&recalls[i], ret);
         if (recalls[i].err.class == ERR_NONE && (recalls[i].done || recalls[i].what.len > 0))
             json_put_bool(recalls[i].r->memo, RESOURCE_RECALLED, true);
-        strbuf_release(&recalls[i].what);
-        strbuf_release(&recalls[i].why);
-        err_release(&recalls[i].err);
+        recall_release(&recalls[i]);
     }
     tell_removed(g, ret);
 }

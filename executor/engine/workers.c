@@ -202,9 +202,33 @@ void workers_release(struct workers *w)
     uv_mutex_destroy(&w->mutex);
 }
 
-int workers_run(void *items, size_t n, size_t size, unsigned max, struct err *err)
+struct ticker {
+    uv_timer_t timer;
+    void (*tick)(void *context);
+    void *context;
+};
+
+static void on_timer(uv_timer_t *timer)
+{
+    const struct ticker *ticker = timer->data;
+    ticker->tick(ticker->context);
+}
+
+/* Does not keep the loop alive. */
+static void start_ticker(struct ticker *ticker, uv_loop_t *loop)
+{
+    uv_timer_init(loop, &ticker->timer);
+    ticker->timer.data = ticker;
+    if (ticker->tick != NULL)
+        uv_timer_start(&ticker->timer, on_timer, 1000, 1000);
+    uv_unref((uv_handle_t *)&ticker->timer);
+}
+
+int workers_run(void *items, size_t n, size_t size, unsigned max, void (*tick)(void *context),
+                void *context, struct err *err)
 {
     uv_loop_t loop;
+    struct ticker ticker = { .tick = tick, .context = context };
     if (n == 0)
         return 0;
     int status = uv_loop_init(&loop);
@@ -215,7 +239,9 @@ int workers_run(void *items, size_t n, size_t size, unsigned max, struct err *er
     if (status == 0) {
         for (size_t i = 0; i < n; i++)
             workers_submit(&workers, (struct job *)((char *)items + i * size));
+        start_ticker(&ticker, &loop);
         uv_run(&loop, UV_RUN_DEFAULT);
+        uv_close((uv_handle_t *)&ticker.timer, NULL);
         workers_release(&workers);
     }
     loop_finish(&loop);

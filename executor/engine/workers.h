@@ -63,10 +63,11 @@ void workers_release(struct workers *w);
 /*
  * Does n jobs, each the first member of one of the n items of `size` bytes at `items`, by at most
  * `max` threads on a loop of its own, and returns when all are done. Does not look for a cancel:
- * what is under way ends by itself, as above. Fails as workers_init() does, and then nothing is
- * done.
+ * what is under way ends by itself, as above. `tick`, if it is not NULL, is called about once a
+ * second meanwhile, on the calling thread. Fails as workers_init() does, and then nothing is done.
  */
-int workers_run(void *items, size_t n, size_t size, unsigned max, struct err *err);
+int workers_run(void *items, size_t n, size_t size, unsigned max, void (*tick)(void *context),
+                void *context, struct err *err);
 
 /* Runs the loop until nothing is active, closes it. Every handle has been closed or will be. */
 void loop_finish(uv_loop_t *loop);

@@ -89,6 +89,8 @@ def test_services_go_back_to_what_they_were(small: World) -> None:
     small.aws.fault(service="ecs", action="UpdateService", nth=2, fault="slow", seconds=2)
     result = cancelled(small, lambda: asked(small, "UpdateService", T7))
     assert re.search("(?m)^service notifier: updated, ", result.log)
+    assert re.search("(?m)^onCancel: rollback: what this job has changed of services is taken back, "
+                     "and awaited for 4[0-5] s at most$", result.log), result.log
     for name in ("notifier", "t7-bridge"):
         assert f"service '{name}' is taken back: it goes back to '{ENVIRONMENT}-{name}:1'" \
             in result.log

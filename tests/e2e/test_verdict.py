@@ -97,6 +97,7 @@ def test_a_crash_loop(small: World) -> None:
     result = fails(small, USER, r"service 'notifier': its container 'notifier' exits with 3, again "
                    r"and again \(\d+ tasks\); see the end of its log")
     assert "failed: service 'notifier': its container" in result.log
+    assert "\nreading what AWS and the logs tell of this, for 30 s at most\n" in result.log
     assert list(sections(result)) == [
         "events of service 'notifier' since the deployment began (UTC)",
         "tasks of service 'notifier' that have stopped (UTC)",

@@ -95,6 +95,7 @@ static void several_are_asked_together_and_counted(void **state)
     uv_barrier_init(&both, 2);
     struct graph *g = fake_graph(two_services);
     run_to_failure(g, &err);
+    assert_int_equal(engine_unexplained(g, &options), 2);
     engine_explain(NULL, g, &options, &err);
     uv_barrier_destroy(&both);
     assert_int_equal(asked, 2);
@@ -143,6 +144,7 @@ static void nobody_is_asked_after_a_cancel(void **state)
     struct graph *g = fake_graph(one_service);
     run_to_failure(g, &err);
     cancel_set(&cancel);
+    assert_int_equal(engine_unexplained(g, &options), 0);
     engine_explain(NULL, g, &options, &err);
     assert_int_equal(asked, 0);
     assert_non_null(strstr(err.message, "failed"));

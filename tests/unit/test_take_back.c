@@ -7,6 +7,8 @@
 
 #include "drivers/ecs.h"
 #include "executor/engine/engine.h"
+#include "executor/engine/report.h"
+#include "tests/unit/reporting.h"
 
 #define SERVICE "ecs.service/api"
 #define NAME    "automation-8527fec8-api"
@@ -376,6 +378,55 @@ static void what_is_not_found_is_not_ready(void **state)
     assert_on_the_way("{\"services\":[]}", "not visible");
 }
 
+/* As if nothing had been said for as long as the log may be silent. */
+static void look_on(void *context, const struct graph *g, const struct resource *changed)
+{
+    struct report *report = context;
+    report->said -= REPORT_PAUSE;
+    report_progress(report, g, changed);
+}
+
+static void it_is_said_what_is_awaited_until_it_is_back(void **state)
+{
+    (void)state;
+    static const struct script_row rows[] = {
+        DESCRIBED("d1", "f:1"),
+        UPDATED("d2"),
+        DESCRIBED("d2", "f:2"),
+        UPDATED("d3"),
+        MARKED("100"),
+        { .call = "ecs:DescribeServices",
+          .answer = "{\"services\":[{\"serviceName\":\"" NAME "\",\"status\":\"ACTIVE\","
+                    "\"desiredCount\":2,\"runningCount\":2,\"deployments\":[{\"id\":\"d3\","
+                    "\"status\":\"PRIMARY\",\"taskDefinition\":\"f:1\",\"runningCount\":1,"
+                    "\"rolloutState\":\"IN_PROGRESS\"}]}]}" },
+        DESCRIBED("d3", "f:1"),
+        { 0 },
+    };
+    _cleanup_report_ struct report report = REPORT_INIT;
+    const struct engine_options options = {
+        .workers = 2, .poll_first = 0.001, .on_progress = look_on, .on_progress_context = &report
+    };
+    struct taken_back taken;
+    struct script t;
+    script_open(&t, script_spec, rows);
+    struct resource *r = change(&t, 0);
+    r->waiting_for = xstrdup("0 of 3 tasks of 'f:2' run");
+    reporting_setup(NULL);
+    report_phase(&report, "take back");
+    engine_take_back(t.s, t.g, &options, clock_now() + 60, &taken);
+    _cleanup_free_ char *said = log_lines();
+    reporting_teardown(NULL);
+    const char *asked = strstr(said, "s: waiting for service api (it goes back to 'f:1')\n");
+    assert_non_null(asked);
+    assert_non_null(strstr(asked, "s: waiting for service api (1 of 2 tasks of 'f:1' run)\n"));
+    assert_int_equal(count_of(said, "\n"), 2);
+    assert_string_equal(taken.lines.v[0], "service 'api' is taken back: it goes back to 'f:1'");
+    assert_string_equal(r->waiting_for, "0 of 3 tasks of 'f:2' run"); /* as the run has left it */
+    strlist_release(&taken.lines);
+    script_close(&t);
+}
+
 static void a_failed_deployment_is_not_wanted_back(void **state)
 {
     (void)state;
@@ -479,6 +530,7 @@ int main(void)
         cmocka_unit_test(a_mark_that_stays_is_warned_of),
         cmocka_unit_test(what_is_not_seen_in_time_is_said),
         cmocka_unit_test(what_is_not_found_is_not_ready),
+        cmocka_unit_test(it_is_said_what_is_awaited_until_it_is_back),
         cmocka_unit_test(a_failed_deployment_is_not_wanted_back),
         cmocka_unit_test(an_answer_that_never_came_is_not_known),
         cmocka_unit_test(what_was_removed_stays_so),
