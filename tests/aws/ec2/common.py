@@ -36,14 +36,27 @@ def tags_of(given: dict[str, Any], kind: str) -> dict[str, str]:
             raise refuse("InvalidParameterValue", f"'{specification.get('ResourceType')}' is not "
                          "a valid taggable resource type for this operation.")
         for tag in specification.get("Tags", []):
-            if tag["Key"].lower().startswith("aws:"):
-                raise refuse("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved "
-                             "for internal use")
+            tag_check(tag)
             if tag["Key"] in tags:
                 raise refuse("InvalidParameterValue",
                              f"Duplicate tag key '{tag['Key']}' specified.")
             tags[tag["Key"]] = tag.get("Value", "")
+    if len(tags) > 50:
+        raise refuse("TagLimitExceeded", "The maximum number of Tags for a resource has been "
+                     "reached.")
     return tags
+
+
+def tag_check(tag: dict[str, str]) -> None:
+    """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions; the words
+    are those of iriusrisk/GoCD-EC2-Elastic-Agent-Plugin#24."""
+    if tag["Key"].lower().startswith("aws:"):
+        raise refuse("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for "
+                     "internal use")
+    for member, most in (("Key", 128), ("Value", 256)):
+        if len(tag.get(member, "")) > most:
+            raise refuse("InvalidParameterValue", f"Tag {member.lower()} exceeds the maximum length "
+                         f"of {most} characters")
 
 
 def tags_show(resource: Any) -> list[dict[str, str]]:

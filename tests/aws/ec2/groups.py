@@ -14,9 +14,13 @@ from typing import Any
 from moto.ec2.models.security_groups import SecurityGroup, SecurityGroupRule
 
 from ..registry import Call, Raw
-from .common import ACTIONS, backend, dry_run, filtered, page_of, refuse, tags_of, tags_show
+from .common import (ACTIONS, backend, dry_run, filtered, page_of, refuse, tag_check, tags_of,
+                     tags_show)
 
-GROUP_TEXT = re.compile(r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}")
+TEXT = r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]"
+GROUP_TEXT = re.compile(TEXT + "{1,255}")
+# https://github.com/aws-cloudformation/cfn-lint/issues/173
+RULE_TEXT = re.compile(TEXT + "{0,255}")
 PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6", "all": "-1"}
 # What each list of an IpPermission holds: its members, and a rule's member for the source.
 SOURCES = {"IpRanges": "CidrIp", "Ipv6Ranges": "CidrIpv6", "UserIdGroupPairs": "GroupId",
@@ -74,9 +78,7 @@ def create_group(call: Call) -> dict[str, Any]:
 @ACTIONS.action("CreateTags")
 def create_tags(call: Call) -> Raw:
     for tag in call.input.get("Tags", []):
-        if tag["Key"].lower().startswith("aws:"):
-            raise refuse("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for "
-                         "internal use")
+        tag_check(tag)
     return call.forward()
 
 
@@ -168,6 +170,10 @@ def ports_check(permission: dict[str, Any]) -> None:
 def rule_make(ec2: Any, group: SecurityGroup, permission: dict[str, Any], member: str, key: str,
               source: dict[str, Any], egress: bool) -> SecurityGroupRule:
     ranges, pair, prefix = {}, {}, None
+    if not RULE_TEXT.fullmatch(source.get("Description", "")):
+        raise refuse("InvalidParameterValue", "Invalid rule description. Valid descriptions are "
+                     "strings less than 256 characters from the following set:  a-zA-Z0-9. "
+                     "_-:/()#,@[]+=&;{}!$*")
     if member == "UserIdGroupPairs":
         other = ec2.get_security_group_from_id(source.get("GroupId", ""))
         if other is None and "GroupName" in source:
@@ -175,6 +181,10 @@ def rule_make(ec2: Any, group: SecurityGroup, permission: dict[str, Any], member
         if other is None:
             raise refuse("InvalidGroup.NotFound", "The security group "
                          f"'{source.get('GroupId') or source.get('GroupName')}' does not exist")
+        # No peering connects the VPCs here: https://github.com/ansible/ansible/pull/28876
+        if other.vpc_id != group.vpc_id:
+            raise refuse("InvalidGroup.NotFound", "You have specified two resources that belong to "
+                         "different networks.")
         pair = {"UserId": ec2.account_id, "GroupId": other.id,
                 **({"Description": source["Description"]} if "Description" in source else {})}
     elif member == "PrefixListIds":

@@ -10,6 +10,7 @@ from . import AWS, EC2, Row, twice
 LIMITS = AWS + "vpc/latest/userguide/amazon-vpc-limits.html"
 TAGS = AWS + "AWSEC2/latest/UserGuide/Using_Tags.html"
 ERRORS = AWS + "AWSEC2/latest/APIReference/errors-overview.html"
+DESCRIBED = "https://github.com/aws-cloudformation/cfn-lint/issues/173"
 VALUE = "InvalidParameterValue"
 
 
@@ -68,6 +69,20 @@ def default(build: Builder) -> Any:
     return build.ec2.delete_security_group(GroupId=found["SecurityGroups"][0]["GroupId"])
 
 
+def foreign(build: Builder) -> Any:
+    """A rule that names a group of another VPC."""
+    vpc = next(v["VpcId"] for v in build.ec2.describe_vpcs()["Vpcs"] if v["VpcId"] != build.vpc)
+    other = group(VpcId=vpc)(build)["GroupId"]
+    return allow(rule(IpRanges=[], UserIdGroupPairs=[{"GroupId": other}]))(build)
+
+
+def described(text: str) -> Any:
+    """A rule with a description."""
+    return allow(rule(IpRanges=[{"CidrIp": "10.0.0.0/8", "Description": text}]))
+
+
+MANY = [{"Key": f"k{i}", "Value": "v"} for i in range(51)]
+
 ROWS = [
     Row("a group made twice", ERRORS, twice(lambda b: b.group()), "InvalidGroup.Duplicate"),
     Row("a VPC that is not there", ERRORS, group(VpcId="vpc-12345678"), "InvalidVpcID.NotFound"),
@@ -80,6 +95,11 @@ ROWS = [
     Row("a description", EC2 + "CreateSecurityGroup.html",
         lambda b: b.ec2.create_security_group(GroupName="a", VpcId=b.vpc), "MissingParameter"),
     Row("a tag's key is not AWS's own", TAGS, tagged({"Key": "aws:a", "Value": "b"}), VALUE),
+    Row("a tag's key is at most 128 long", TAGS, tagged({"Key": "a" * 129, "Value": ""}), VALUE),
+    Row("a tag's value is at most 256 long", TAGS, tagged({"Key": "a", "Value": "b" * 257}), VALUE),
+    Row("at most 50 tags", ERRORS, tagged(*MANY), "TagLimitExceeded"),
+    Row("at most 50 tags, with those that are there", ERRORS, lambda b: b.ec2.create_tags(
+        Resources=[tagged(*MANY[1:])(b)["GroupId"]], Tags=MANY[:1]), "TagLimitExceeded"),
     Row("tags of another kind", EC2 + "TagSpecification.html", group(TagSpecifications=[
         {"ResourceType": "vpc", "Tags": [{"Key": "a", "Value": "b"}]}]), VALUE),
     Row("tags of what is not there", EC2 + "CreateTags.html", lambda b: b.ec2.create_tags(
@@ -102,6 +122,11 @@ ROWS = [
     Row("a source", EC2 + "IpPermission.html", allow(rule(IpRanges=[])), "MissingParameter"),
     Row("a source group that is not there", ERRORS, allow(rule(IpRanges=[], UserIdGroupPairs=[
         {"GroupId": "sg-12345678"}])), "InvalidGroup.NotFound"),
+    Row("a source group of another VPC", "https://github.com/ansible/ansible/issues/45782", foreign,
+        "InvalidGroup.NotFound"),
+    *(Row(f"a rule's description: {what}", DESCRIBED, described(text), code)
+      for what, text, code in (("characters", "its own's -> it", VALUE), ("length", "a" * 256, VALUE),
+                               ("as long as it can be", "a" * 255, ""))),
     Row("60 rules", LIMITS, allow(rule(IpRanges=[
         {"CidrIp": f"10.{i}.0.0/16"} for i in range(61)])), "RulesPerSecurityGroupLimitExceeded"),
     Row("rules of a group that is not there", ERRORS,
