@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .build import Builder, code_of, error_of, until
+from .build import ROLE, Builder, code_of, error_of, until
 from .endpoint import Endpoint
 
 
@@ -65,7 +65,8 @@ REFUSED = [  # what is changed in a good definition, and a word of the refusal
     ({"containerDefinitions": [{"name": "a", "image": "i", "portMappings": [
         {"containerPort": 1, "hostPort": 2}]}]}, "must match"),
     ({"containerDefinitions": [{"name": "a", "image": "i", "logConfiguration": {
-        "logDriver": "awslogs"}}]}, "execution role"),
+        "logDriver": "awslogs", "options": {"awslogs-group": "E", "awslogs-region": "us-east-1"}}}]},
+     "execution role"),
     ({"executionRoleArn": "ecs_role"}, "Role is not valid"),
     ({"family": "a b"}, "Family"),
 ]
@@ -128,7 +129,8 @@ def test_service_keeps_what_was_given(build: Builder) -> None:
                                     "deploymentCircuitBreaker": {"enable": True,
                                                                  "rollback": True}},
         "enableExecuteCommand": True, "propagateTags": "SERVICE", "enableECSManagedTags": True}
-    shown = build.running(**given)
+    build.ecs.create_cluster(clusterName="E")
+    shown = build.service(build.definition(taskRoleArn=ROLE), **given)
     assert given["deploymentConfiguration"].items() <= shown["deploymentConfiguration"].items()
     assert all(shown[m] == v for m, v in given.items() if m != "deploymentConfiguration")
     assert shown["availabilityZoneRebalancing"] == "ENABLED"
@@ -182,7 +184,9 @@ def test_service_refused(build: Builder) -> None:
 
 def test_update_makes_a_deployment_only_when_the_revision_changes(
         build: Builder, endpoint: Endpoint) -> None:
-    old = build.running()["deployments"][0]["id"]
+    build.ecs.create_cluster(clusterName="E")
+    old = build.service(build.definition(taskRoleArn=ROLE))["deployments"][0]["id"]
+    endpoint.advance(90)
     update = lambda **g: build.ecs.update_service(  # noqa: E731
         cluster="E", service="E-web", **g)["service"]["deployments"]
     for unchanged in ({"desiredCount": 2}, {"taskDefinition": "E-web:1"},
@@ -191,7 +195,7 @@ def test_update_makes_a_deployment_only_when_the_revision_changes(
         assert [d["id"] for d in update(**unchanged)] == [old], unchanged
     endpoint.advance(90)
     assert build.described()["runningCount"] == 2
-    new = update(taskDefinition=build.definition())
+    new = update(taskDefinition=build.definition(taskRoleArn=ROLE))
     assert [d["status"] for d in new] == ["PRIMARY", "ACTIVE"] and new[1]["id"] == old
     endpoint.advance(40)
     shown = build.described()

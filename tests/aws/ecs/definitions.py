@@ -77,6 +77,11 @@ def _container_check(given: dict[str, Any], container: dict[str, Any]) -> None:
             raise client_error("When networkMode=awsvpc, the host ports and container ports in "
                                "port mappings must match.")
     _secrets_check(container)
+    _log_check(container.get("logConfiguration", {}))
+    volumes = [volume.get("name") for volume in given.get("volumes", [])]
+    for mount in container.get("mountPoints", []):
+        if mount.get("sourceVolume") not in volumes:  # ansible/ansible#35751
+            raise client_error(f"Unknown volume '{mount.get('sourceVolume')}'.")
     check = container.get("healthCheck", {})
     bounds = {"interval": (5, 300), "timeout": (2, 60), "retries": (1, 10), "startPeriod": (0, 300)}
     for member, (least, most) in bounds.items():
@@ -102,9 +107,24 @@ def _secrets_check(container: dict[str, Any]) -> None:
                                f"'{variable['name']}'.")
 
 
+def _log_check(log: dict[str, Any]) -> None:
+    """aws-cloudformation/cfn-lint#1787, terraform-linters/tflint-ruleset-aws#348."""
+    if log.get("logDriver") != "awslogs":
+        return
+    options = log.get("options", {})
+    missing = [name for name in ("awslogs-region", "awslogs-group") if name not in options]
+    if missing:
+        raise client_error(f"Log driver awslogs requires options: {', '.join(missing)}")
+    if options.get("awslogs-create-group", "true") != "true":
+        raise client_error("Log driver awslogs option 'awslogs-create-group' should only be set to "
+                           "'true', else omit option.")
+
+
 def _fargate_check(given: dict[str, Any]) -> None:
     if given.get("networkMode") != "awsvpc":
         raise client_error("Fargate only supports network mode ‘awsvpc’.")
+    if "ipcMode" in given:  # cn-terraform/terraform-aws-ecs-fargate#2
+        raise client_error("Tasks using the Fargate launch type do not support ipcMode.")
     if "cpu" not in given or "memory" not in given:
         raise client_error("Fargate requires that 'cpu' be defined at the task level."
                            if "cpu" not in given else

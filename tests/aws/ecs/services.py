@@ -100,9 +100,9 @@ def _definition(ecs: Ecs, name: str | None) -> Definition:
 
 
 def settings_check(ecs: Ecs, cluster: Cluster, fields: dict[str, Any],
-                   definition: Definition) -> None:
+                   definition: Definition, done: str) -> None:
     """What CreateService and UpdateService refuse of a service's settings as a whole; completes
-    a strategy."""
+    a strategy. DONE is which of the two."""
     if not isinstance(fields.get("desiredCount"), int) or fields["desiredCount"] < 0:
         raise invalid("Desired count must be specified, and must not be negative.")
     launch = fields.get("launchType")
@@ -114,6 +114,10 @@ def settings_check(ecs: Ecs, cluster: Cluster, fields: dict[str, Any],
                                                            cluster.fields["capacityProviders"])
     if launch == "FARGATE" and "FARGATE" not in definition.fields["compatibilities"]:
         raise invalid("Task definition does not support launch_type FARGATE.")
+    # aws/aws-toolkit-jetbrains#3649, docker-archive/compose-cli#2120
+    if fields.get("enableExecuteCommand") and "taskRoleArn" not in definition.fields:
+        raise invalid(f"The service couldn't be {done} because a valid taskRoleArn is not being "
+                      "used. Specify a valid task role in your task definition and try again.")
     network = fields.get("networkConfiguration", {}).get("awsvpcConfiguration")
     awsvpc = definition.fields.get("networkMode") == "awsvpc"
     if awsvpc and not network:
@@ -212,7 +216,7 @@ def create_service(call: Call) -> dict[str, Any]:
         return _idempotent(ecs, existing, call)
     definition = _definition(ecs, given.get("taskDefinition"))
     fields = fields_of(given, definition)
-    settings_check(ecs, cluster, fields, definition)
+    settings_check(ecs, cluster, fields, definition, "created")
     if not has_linked_role(call, "ecs.amazonaws.com"):
         raise invalid("Unable to assume the service linked role. Please verify that the ECS "
                       "service linked role exists.")
@@ -285,7 +289,7 @@ def update_service(call: Call) -> dict[str, Any]:
         fields["networkConfiguration"] = network_complete(fields["networkConfiguration"])
     definition = (_definition(ecs, given["taskDefinition"]) if "taskDefinition" in given
                   else service.primary.definition)
-    settings_check(ecs, service.cluster, fields, definition)
+    settings_check(ecs, service.cluster, fields, definition, "updated")
     changed = (definition is not service.primary.definition or given.get("forceNewDeployment")
                or any(fields.get(m) != service.fields.get(m) for m in scheduler.REVISION))
     service.fields = fields

@@ -143,6 +143,15 @@ def provider_in_use(build: Builder) -> Any:
         cluster="E", capacityProviders=[], defaultCapacityProviderStrategy=[])
 
 
+def contained_logs(options: dict[str, str]) -> Any:
+    """A registration whose container's log goes to CloudWatch Logs with these options."""
+    return defined(executionRoleArn=ROLE, containerDefinitions=container(
+        logConfiguration={"logDriver": "awslogs", "options": options}))
+
+
+LINT = "https://github.com/aws-cloudformation/cfn-lint/issues/1787"
+LOGS = {"awslogs-group": "E", "awslogs-region": "us-east-1"}
+EXEC = "https://github.com/docker-archive/compose-cli/issues/2120"
 MANY = [f"n{i}" for i in range(101)]
 TAGS = [{"key": f"k{i}", "value": "v"} for i in range(51)]
 RESERVED = [{"key": "aws:x", "value": "v"}]
@@ -226,6 +235,18 @@ ROWS = [
         "https://github.com/CircleCI-Public/aws-ecs-orb/issues/190",
         secret(secrets=[{"name": "A", "valueFrom": "/a"}, {"name": "A", "valueFrom": "/b"}]),
         "ClientException"),
+    *(Row(f"the options of awslogs: {what}", source, contained_logs(options), "ClientException")
+      for what, source, options in (
+          ("none", LINT, {}), ("no region", LINT, {"awslogs-group": "E"}),
+          ("no group", LINT, {"awslogs-region": "us-east-1"}),
+          ("a group that it shall not make",
+           "https://github.com/terraform-linters/tflint-ruleset-aws/issues/348",
+           {**LOGS, "awslogs-create-group": "false"}))),
+    Row("all options of awslogs", LINT, contained_logs({**LOGS, "awslogs-create-group": "true"}), ""),
+    Row("a volume that is not there", "https://github.com/ansible/ansible/issues/35751",
+        contained(mountPoints=[{"sourceVolume": "v", "containerPath": "/v"}]), "ClientException"),
+    Row("Fargate has no ipcMode", "https://github.com/cn-terraform/terraform-aws-ecs-fargate/issues/2",
+        defined(ipcMode="task"), "ClientException"),
     Row("an image of ECR needs an execution role", FARGATE, contained(
         image="123456789012.dkr.ecr.us-east-1.amazonaws.com/a:b"), "ClientException"),
     Row("tasks and containers: memory", ECS + "ContainerDefinition.html",
@@ -286,6 +307,8 @@ ROWS = [
         deploymentConfiguration={"maximumPercent": 100, "minimumHealthyPercent": 100}), INVALID),
     Row("an update to a definition that is not there", ECS + "UpdateService.html",
         updated(taskDefinition="E-none"), "ClientException"),
+    *(Row(f"{where}: commands in tasks without a role", EXEC, run(enableExecuteCommand=True), INVALID)
+      for where, run in (("CreateService", served), ("UpdateService", updated))),
     Row("an update to fewer than no tasks", ECS + "UpdateService.html",
         updated(desiredCount=-1), INVALID),
     Row("ten services at once", ECS + "DescribeServices.html",
