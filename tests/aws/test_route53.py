@@ -84,6 +84,8 @@ REFUSED = {
     "apex": (record("", "CNAME", "x.example.com"), "is not permitted at apex in zone"),
     "zone": ({**record(), "Name": "a.example.org"},
              "RRSet with DNS name a.example.org. is not permitted in zone mettel-automation.net."),
+    "label": (record("b" * 64), f"(Domain label is too long) encountered with '{'b' * 64}'"),
+    "nothing": (record("b."), f"DomainLabelEmpty (Domain label is empty) encountered with 'b..{ZONE}'"),
     "address": (record("b", "A", "not-an-ip"),
                 "ARRDATAIllegalIPv4Address (Value is not a valid IPv4 address) encountered with "
                 "'not-an-ip'"),

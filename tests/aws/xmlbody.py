@@ -2,8 +2,9 @@
 
 Route 53 has its requests validated by a schema: aws/aws-sdk-js#71 (unknown members),
 chilts/nice-route53#8 (a list of nothing), flexera-public/right_aws_api#30 (the namespace),
-aws/aws-cli#152 (the root). Members are taken in any order, since boto3 sends them in that in which
-its caller has them. What they may be is `validate`'s.
+aws/aws-cli#152 (the root). Members are taken in any order: aws/aws-sdk-ruby#137 tells of one that
+they must have, but of an older version of the API; aws/aws-sdk-go#324 sends the Type last, and boto3
+what its caller has in that order. What they may be is `validate`'s.
 """
 
 from __future__ import annotations

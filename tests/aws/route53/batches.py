@@ -33,6 +33,7 @@ def change_records(call: Call) -> dict[str, Any]:
     records, refusals = dict(store.records(zone)), []
     for change in changes:
         form_check(change)
+        labels_check(change["ResourceRecordSet"]["Name"])
         record = record_read(change["ResourceRecordSet"])
         refused = list(refusals_of(store, zone, records, change["Action"], record))
         refusals += refused
@@ -85,6 +86,16 @@ def form_check(change: dict[str, Any]) -> None:
                    f"[TTL, and ResourceRecords], or TrafficPolicyInstanceId], but found {found} in "
                    f"Change with [Action={change['Action']}, Name={given['Name']}, "
                    f"Type={given['Type']}, SetIdentifier={given.get('SetIdentifier', 'null')}]")
+
+
+def labels_check(name: str) -> None:
+    """ministryofjustice/cloud-platform#4294, hashicorp/terraform#18482."""
+    for label in name.removesuffix(".").split("."):
+        problem = ("DomainLabelEmpty (Domain label is empty)" if not label else
+                   "DomainLabelTooLong (Domain label is too long)" if len(label) > 63 else "")
+        if problem:
+            raise AwsError("InvalidChangeBatch",
+                           f"FATAL problem: {problem} encountered with '{label or name}'")
 
 
 def record_read(given: dict[str, Any]) -> dict[str, Any]:
