@@ -17,6 +17,19 @@ SERVICE_NAME = re.compile(r"((?=^.{1,127}$)^([a-zA-Z0-9_][a-zA-Z0-9-_]{0,61}[a-z
                           r"[a-zA-Z0-9]))*$)|(^\.$)")
 
 
+# https://docs.aws.amazon.com/cloud-map/latest/api/API_DnsRecord.html: "You can specify values for
+# Type in the following combinations"
+RECORDS = (["A"], ["AAAA"], ["A", "AAAA"], ["SRV"], ["CNAME"])
+
+
+def records_check(config: dict[str, Any]) -> None:
+    kinds = sorted(record["Type"] for record in config.get("DnsRecords", []))
+    if kinds and kinds not in RECORDS:
+        raise refuse(f"Invalid combination of DNS record types: {', '.join(kinds)}.")
+    if kinds == ["CNAME"] and config.get("RoutingPolicy") != "WEIGHTED":
+        raise refuse("A CNAME record needs the routing policy WEIGHTED.")
+
+
 @ACTIONS.action("CreateService")
 def create_service(call: Call) -> dict[str, Any]:
     store, given = store_of(call), call.input
@@ -32,6 +45,7 @@ def create_service(call: Call) -> dict[str, Any]:
         raise refuse("Specify either HealthCheckConfig or HealthCheckCustomConfig, not both.")
     if "HealthCheckConfig" in given and namespace.fields["Type"] == "DNS_PRIVATE":
         raise refuse("HealthCheckConfig is not supported for private DNS namespaces.")
+    records_check(given.get("DnsConfig", {}))
     for other in store.services_of(namespace_id):
         if other.fields["Name"].lower() == name.lower():
             raise AwsError("ServiceAlreadyExists", f"Service already exists: {name}",

@@ -97,6 +97,13 @@ ROWS = [
         made(HealthCheckConfig={"Type": "HTTP"}), "InvalidInput"),
     Row("a record's time to live", CLOUDMAP + "DnsRecord.html",
         made(DnsConfig={"DnsRecords": [{"Type": "A", "TTL": -1}]}), "InvalidInput"),
+    *(Row(f"records of the types {' and '.join(kinds)}{', weighted' if policy else ''}",
+          CLOUDMAP + "DnsRecord.html", made(DnsConfig={
+              "DnsRecords": [{"Type": kind, "TTL": 10} for kind in kinds], **policy}), code)
+      for kinds, policy, code in (
+          (("A", "CNAME"), {}, "InvalidInput"), (("A", "A"), {}, "InvalidInput"),
+          (("CNAME",), {}, "InvalidInput"), (("AAAA", "A"), {}, ""),
+          (("CNAME",), {"RoutingPolicy": "WEIGHTED"}, ""))),
     Row("a service with instances stays", CLOUDMAP + "DeleteService.html", with_instances,
         "ResourceInUse"),
     Row("a service whose instances only just go", CLOUDMAP + "DeleteService.html",
