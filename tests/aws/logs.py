@@ -143,6 +143,23 @@ def filters_of(call: Call, group: str) -> list[dict[str, Any]]:
     return [f for f in backend(call).filters.metric_filters if f["logGroupName"] == group]
 
 
+def filter_check(pattern: str, transformation: dict[str, Any]) -> None:
+    """aws/aws-cdk#15047, aws-cloudformation/cfn-lint#1525, hashicorp/terraform-provider-aws#28881,
+    aws-solutions-library-samples/guidance-for-claude-code-with-amazon-bedrock#632."""
+    opening = pattern.strip()[:1]
+    closing = {"{": "}", "[": "]"}.get(opening)
+    if closing and (not pattern.strip().endswith(closing) or opening == "{" and "$" not in pattern):
+        raise refuse("Invalid metric filter pattern")
+    value = transformation["metricValue"]
+    if not re.fullmatch(r"\$.+|-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", value):
+        raise refuse("Invalid metric transformation: metric value must be a number or begin with $")
+    if "dimensions" in transformation and "defaultValue" in transformation:
+        raise refuse("Invalid metric transformation: dimensions and default value are mutually "
+                     "exclusive properties")
+    if "dimensions" in transformation and not closing:
+        raise refuse("The specified filter pattern does not support dimensions")
+
+
 @ACTIONS.action("PutMetricFilter")
 def put_filter(call: Call) -> dict[str, Any]:
     """Creates the filter or replaces it (API_PutMetricFilter); one transformation, no more."""
@@ -153,6 +170,7 @@ def put_filter(call: Call) -> dict[str, Any]:
         raise refuse("metricTransformations must have exactly one element.")
     if ":" in name or "*" in name:
         raise refuse("The filter name must match [^:*]*")
+    filter_check(given["filterPattern"], given["metricTransformations"][0])
     present = filters_of(call, group)
     old = next((f for f in present if f["filterName"] == name), None)
     if old is None and len(present) >= FILTERS_PER_GROUP:

@@ -12,6 +12,7 @@ from . import AWS, ECR, IAM, LOGS, SECRETS, SSM, STS, TAGGING, Row, twice
 GRAMMAR = AWS + "IAM/latest/UserGuide/reference_policies_grammar.html"
 QUOTAS = AWS + "IAM/latest/UserGuide/reference_iam-quotas.html"
 LINKED = IAM + "CreateServiceLinkedRole.html"
+THREADS = "https://github.com/"
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": [
     {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
 INVALID = "InvalidParameterException"
@@ -167,6 +168,23 @@ LOGS_ROWS = [
     Row("a filter's one transformation", LOGS + "PutMetricFilter.html",
         filtered(metricTransformations=[METRIC, METRIC]), INVALID),
     Row("a filter's name", LOGS + "PutMetricFilter.html", filtered(filterName="a:b"), INVALID),
+    *(Row(f"a filter: {what}", source, filtered(
+          filterPattern=pattern, metricTransformations=[{**METRIC, **given}]), code)
+      for what, source, pattern, given, code in (
+          ("a selector", THREADS + "aws/aws-cdk/issues/15047", '{ status = "401" }', {}, INVALID),
+          ("an end", THREADS + "aws/aws-cdk/issues/15047", '{ $.status = "401"', {}, INVALID),
+          ("fields without an end", THREADS + "aws/aws-cdk/issues/15047", "[a, b", {}, INVALID),
+          ("a value", THREADS + "aws-cloudformation/cfn-lint/issues/1525", "[a, length]",
+           {"metricValue": "length"}, INVALID),
+          ("a value that is a field's", THREADS + "aws-cloudformation/cfn-lint/issues/1525",
+           "[a, length]", {"metricValue": "$length"}, ""),
+          ("dimensions of words", THREADS + "hashicorp/terraform-provider-aws/issues/28881",
+           "ERROR", {"dimensions": {"a": "$.a"}}, INVALID),
+          ("dimensions", THREADS + "hashicorp/terraform-provider-aws/issues/28881",
+           '{ $.level = "ERROR" }', {"dimensions": {"a": "$.a"}}, ""),
+          ("dimensions and a default", THREADS + "aws-solutions-library-samples/"
+           "guidance-for-claude-code-with-amazon-bedrock/pull/632", '{ $.level = "ERROR" }',
+           {"dimensions": {"a": "$.a"}, "defaultValue": 0.0}, INVALID))),
     Row("a filter put twice is one", LOGS + "PutMetricFilter.html",
         lambda b: (filtered()(b), b.logs.put_metric_filter(
             logGroupName="E", filterName="f", filterPattern="x",
