@@ -16,7 +16,8 @@ from .model import NEWEST, VERSIONS, Cache, SubnetGroup, family_of, mismatch, re
 NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|-(?!-|$))*")
 NODE_TYPE = re.compile(r"cache\.(t1|t2|t3|t4g|m3|m4|m5|m6g|m7g|r3|r4|r5|r6g|r7g)\."
                        r"(micro|small|medium|large|xlarge|\d+xlarge)")
-DAY = "(?:mon|tue|wed|thu|fri|sat|sun)"
+DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAY = f"(?:{'|'.join(DAYS)})"
 CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 MAINTENANCE = re.compile(f"{DAY}:{CLOCK}-{DAY}:{CLOCK}", re.IGNORECASE)
 SNAPSHOT = re.compile(f"{CLOCK}-{CLOCK}")
@@ -81,8 +82,25 @@ def windows_check(given: dict[str, Any]) -> None:
     if snapshot is not None and not SNAPSHOT.fullmatch(snapshot):
         raise refuse(f"Invalid snapshot window format: {snapshot}. Must be of the form "
                      "hh24:mi-hh24:mi")
+    # hashicorp/terraform-provider-aws#2153, azavea/nyc-trees#54, hashicorp/terraform#17247
+    times = {what: minutes_of(window) for what, window in (("Snapshot", snapshot),
+                                                           ("Maintenance", maintenance)) if window}
+    for what, minutes in times.items():
+        if len(minutes) < 60:
+            raise refuse(f"{what} window must be at least 60 minutes.")
+    if len(times) == 2 and times["Snapshot"] & times["Maintenance"]:
+        raise refuse("The snapshot window and maintenance window must not overlap.")
     if not 0 <= given.get("SnapshotRetentionLimit", 0) <= 35:
         raise refuse("The snapshot retention limit must be between 0 and 35.")
+
+
+def minutes_of(window: str) -> set[int]:
+    """The minutes of a day that a window has on any day."""
+    begin, end = ([int(part) if part.isdigit() else DAYS.index(part.lower())
+                   for part in time.split(":")] for time in window.split("-"))
+    times = [sum(n * m for n, m in zip(reversed(time), (1, 60, 1440))) for time in (begin, end)]
+    length = (times[1] - times[0]) % (1440 if len(begin) == 2 else 7 * 1440)
+    return {(times[0] + minute) % 1440 for minute in range(length)}
 
 
 def port_check(port: int) -> int:

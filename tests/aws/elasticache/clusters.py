@@ -95,8 +95,8 @@ def engine_check(cluster: Cluster, given: dict[str, Any]) -> str:
 
 def change_of(store: Cache, cluster: Cluster, given: dict[str, Any]) -> dict[str, Any]:
     """What a modification asks for that is not so yet, checked; full versions."""
-    checks.windows_check(given)
     fields = cluster.fields
+    checks.windows_check({**fields, **given})
     change = {m: given[m] for m in AT_ONCE if m in given}
     version, engine = fields["EngineVersion"], engine_check(cluster, given)
     if engine != fields["Engine"]:
