@@ -43,11 +43,24 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from .registry import MODULES
+from .wire import model_load
+
 STATES = {"unhealthy", "newborn", "failed", "unvalidated", "crash", "writes", "unplaced"}
 CALLS = {"throttle", "error", "http", "reset", "refused", "lost", "slow", "garbage", "truncated",
          "kill", "cancel"}
 KEYS = {"service", "action", "match", "nth", "from", "to", "probability", "seed", "times",
         "fault", "code", "message", "status", "seconds", "pgid", "when", "rate", "lasts"}
+
+
+def target_check(service: str | None, action: str | None) -> None:
+    """Raise ValueError for a service or an action that there is none of: it would never strike."""
+    if service is not None and service not in MODULES:
+        raise ValueError(f"no service signs as '{service}' here, but {', '.join(MODULES)}")
+    services = MODULES if service is None else [service]
+    if action is not None and not any(action in model_load(name).operation_names
+                                      for name in services):
+        raise ValueError(f"no action '{action}'" + (f" of {service}" if service else ""))
 
 
 @dataclass
@@ -115,6 +128,7 @@ class Faults:
             raise ValueError(f"unknown member of a fault: {', '.join(sorted(unknown))}")
         if given.get("fault") not in STATES | CALLS:
             raise ValueError(f"unknown fault '{given.get('fault')}'")
+        target_check(given.get("service"), given.get("action"))
         self.rules.append(Rule(given, random=random.Random(given.get("seed", 0))))
 
     def clear(self) -> None:

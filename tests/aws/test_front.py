@@ -231,8 +231,16 @@ def end_awaited(ecs: Any) -> None:
 
 
 def test_wrong_rules_are_refused(endpoint: Endpoint) -> None:
-    for rule in ({"fault": "nonsense"}, {"fault": "lost", "acton": "x"}):
-        with pytest.raises(ValueError, match="unknown"):
+    for rule, text in (
+            ({"fault": "nonsense"}, "unknown fault 'nonsense'"),
+            ({"fault": "lost", "acton": "x"}, "unknown member of a fault: acton"),
+            ({"fault": "lost", "service": "elbv2"}, "no service signs as 'elbv2' here"),
+            ({"fault": "lost", "service": "ecs", "action": "CreateServcie"},
+             "no action 'CreateServcie' of ecs"),
+            ({"fault": "lost", "service": "ecs", "action": "CreateRole"},
+             "no action 'CreateRole' of ecs"),
+            ({"fault": "newborn", "action": "CreateServcie"}, "no action 'CreateServcie'")):
+        with pytest.raises(ValueError, match=text):
             endpoint.control("POST", "faults", rule)
 
 
