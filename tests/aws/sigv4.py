@@ -74,8 +74,7 @@ class Authorization:
 def authorization_read(request: Request) -> Authorization:
     """The header's parts, and a date beside it; AWS lists all that is missing at once."""
     header = request.headers.get("authorization", "")
-    scheme, _, rest = header.partition(" ")
-    parts = dict(part.strip().partition("=")[::2] for part in rest.split(","))
+    scheme, parts = header.partition(" ")[0], request.authorization
     missing = [f"Authorization header requires '{name}' parameter."
                for name in ("Credential", "Signature", "SignedHeaders") if not parts.get(name)]
     if "x-amz-date" not in request.headers and "date" not in request.headers:

@@ -17,10 +17,12 @@ import pytest
 
 from .build import code_of, error_of, signed
 from .endpoint import ACCESS_KEY, ACCOUNT, REGION, ROLE_ARN, SECRET_KEY, Endpoint
+from .identity import JOBS_KEY
 
 TARGETS = {"ecs": "AmazonEC2ContainerServiceV20141113.ListClusters"}
 FORMS = {"iam": "Action=ListRoles&Version=2010-05-08",
-         "ec2": "Action=DescribeVpcs&Version=2016-11-15"}
+         "ec2": "Action=DescribeVpcs&Version=2016-11-15",
+         "sts": "Action=GetCallerIdentity&Version=2011-06-15"}
 GITLAB = "https://gitlab.example.com"
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/gitlab.example.com"
 
@@ -112,6 +114,16 @@ WRONG = {"ecs": (400, "InvalidSignatureException"), "iam": (403, "SignatureDoesN
 def test_a_wrong_signature(wire: http.client.HTTPConnection, service: str, change: Change) -> None:
     status, body = ask(wire, service, change)
     assert status == WRONG[service][0] and WRONG[service][1] in body
+
+
+def test_the_caller_is_who_has_signed(wire: http.client.HTTPConnection) -> None:
+    """Also where a header names two: what it says is read once."""
+    def another_first(headers: dict[str, str], body: str) -> tuple[dict[str, str], str]:
+        first = f"Credential={JOBS_KEY}/20250101/{REGION}/iam/aws4_request, Credential="
+        return {**headers, "Authorization": headers["Authorization"].replace("Credential=", first)
+                }, body
+    status, body = ask(wire, "sts", another_first)
+    assert status == 200 and "<Arn>arn:aws:iam::123456789012:user/berth</Arn>" in body
 
 
 @pytest.mark.parametrize("service,key,status,code", [

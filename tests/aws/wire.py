@@ -23,7 +23,7 @@ from .registry import MODEL_NAMES, MODULES
 from .xmlanswer import answer_write
 from .xmlbody import body_check
 
-SCOPE = re.compile(r"Credential=([^/,\s]*)/[^/,]*/([^/,]+)/([^/,]+)/")
+SCOPE = re.compile(r"([^/\s]*)/[^/]*/([^/]+)/([^/]+)/")
 UNSIGNED = {"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"}
 
 
@@ -44,6 +44,13 @@ class Request:
     @functools.cached_property
     def path(self) -> str:
         return urlsplit(self.target).path
+
+    @functools.cached_property
+    def authorization(self) -> dict[str, str]:
+        """The Authorization header's parameters."""
+        rest = self.headers.get("authorization", "").partition(" ")[2]
+        return {name: value for name, _, value in
+                (part.strip().partition("=") for part in rest.split(","))}
 
     @functools.cached_property
     def form(self) -> dict[str, str]:
@@ -98,7 +105,7 @@ def service_read(request: Request) -> bool:
 
     Raises AwsError if AWS has no such service.
     """
-    scope = SCOPE.search(request.headers.get("authorization", ""))
+    scope = SCOPE.match(request.authorization.get("Credential", ""))
     if scope:
         request.access_key, request.region, request.service = scope.groups()
         request.service = request.service.lower()
