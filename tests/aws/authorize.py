@@ -190,6 +190,9 @@ class Asker:
         self.enforcement.note(self.statements, question)
         if found != "Allow":
             raise denied(call, key, action, arn, explicit=found == "Deny")
+        limit = "Allow" if key.limits is None else verdict(key.limits, question)
+        if limit != "Allow":
+            raise denied(call, key, action, arn, explicit=limit == "Deny", kind="session")
 
 
 def service_context(call: Call) -> dict[str, list[str]]:
@@ -216,11 +219,13 @@ def normal_name(name: str) -> str:
     return re.sub(r"[^a-z0-9._-]", lambda m: f"\\{ord(m.group()):03o}", name)
 
 
-def denied(call: Call, key: Key, action: str, arn: str, explicit: bool) -> AwsError:
+def denied(call: Call, key: Key, action: str, arn: str, explicit: bool,
+           kind: str = "identity-based") -> AwsError:
     text = f"User: {key.arn} is not authorized to perform: {action}"
     text += f" on resource: {arn}" if arn != "*" else ""
-    text += (" with an explicit deny in an identity-based policy" if explicit else
-             f" because no identity-based policy allows the {action} action")
+    article = "an" if kind == "identity-based" else "a"
+    text += (f" with an explicit deny in {article} {kind} policy" if explicit else
+             f" because no {kind} policy allows the {action} action")
     protocol = wire.model_load(call.service).protocol
     if protocol == "json":
         return AwsError("AccessDeniedException", text, 400)

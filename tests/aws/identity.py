@@ -37,6 +37,7 @@ class Key:
     token: str | None = None
     ends: float | None = None  # in real seconds since the epoch: clients live in real time
     active: bool = True
+    limits: list[dict[str, Any]] | None = None  # the statements of a session's own policy
 
     @property
     def expired(self) -> bool:
@@ -75,13 +76,14 @@ class Keys:
                                active=key.status == "Active")
         return None
 
-    def session(self, role: Any, name: str, seconds: float) -> Key:
-        """A new session of a role."""
+    def session(self, role: Any, name: str, seconds: float,
+                limits: list[dict[str, Any]] | None = None) -> Key:
+        """A new session of a role, to which LIMITS apply as well, if there are any."""
         world = self.world
         key = Key("ASIA" + world.hex(16).upper(), CANARY + world.hex(40 - len(CANARY)),
                   f"arn:aws:sts::{self.account}:assumed-role/{role.name}/{name}", role.arn,
                   f"{role.id}:{name}", "FwoGZXIvYXdzE" + CANARY + world.hex(120),
-                  float(int(time.time() + seconds)))
+                  float(int(time.time() + seconds)), limits=limits)
         self.sessions[key.id] = key
         return key
 

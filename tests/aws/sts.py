@@ -45,9 +45,22 @@ def session_create(call: Call, role: Any, extra: dict[str, Any]) -> dict[str, An
     if not 900 <= seconds <= longest:
         raise AwsError("ValidationError", "The requested DurationSeconds exceeds the "
                        "MaxSessionDuration set for this role.")
-    key = keys_of(call.world).session(role, name, seconds)
+    key = keys_of(call.world).session(role, name, seconds, limits_of(call))
     return {"Credentials": credentials_show(key), "PackedPolicySize": 0, **extra,
             "AssumedRoleUser": {"AssumedRoleId": key.user_id, "Arn": key.arn}}
+
+
+def limits_of(call: Call) -> list[dict[str, Any]] | None:
+    """The session policy: what the session may is what it and the role's policies both allow.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session
+    """
+    if "Policy" not in call.input:
+        return None
+    try:
+        return policy.document_read(call.input["Policy"])
+    except (ValueError, AttributeError):
+        raise AwsError("MalformedPolicyDocument", "This policy contains invalid Json") from None
 
 
 def credentials_show(key: Key) -> dict[str, Any]:

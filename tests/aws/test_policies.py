@@ -140,6 +140,30 @@ def test_policies_of_a_role_count_for_its_sessions(endpoint: Endpoint) -> None:
     assert code_of(endpoint.client("ec2").describe_vpcs) == "UnauthorizedOperation"
 
 
+def test_a_sessions_own_policy_limits_it(endpoint: Endpoint) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session"""
+    iam, sts = endpoint.client("iam"), endpoint.client("sts")
+
+    def document(*statements: dict[str, Any]) -> str:
+        return json.dumps({"Version": "2012-10-17", "Statement": statements})
+    iam.put_role_policy(RoleName="berth-deploy", PolicyName="p", PolicyDocument=document(
+        {"Effect": "Allow", "Action": "ecs:*", "Resource": "*"}))
+    endpoint.enforce_on(ROLE_ARN)
+    given = {"RoleArn": ROLE_ARN, "RoleSessionName": "berth-77-1"}
+    keys = sts.assume_role(**given, Policy=document(
+        {"Effect": "Allow", "Action": ["ecs:List*", "ec2:*"], "Resource": "*"},
+        {"Effect": "Deny", "Action": "ecs:ListServices", "Resource": "*"}))["Credentials"]
+    ecs, ec2 = (endpoint.client_as(name, keys["AccessKeyId"], keys["SecretAccessKey"],
+                                   keys["SessionToken"]) for name in ("ecs", "ec2"))
+    assert code_of(ecs.list_clusters) == ""
+    message = error_of(lambda: ecs.create_cluster(clusterName="a"))[1]
+    assert "because no session policy allows the ecs:CreateCluster action" in message
+    message = error_of(lambda: ecs.list_services(cluster="a"))[1]
+    assert "with an explicit deny in a session policy" in message
+    assert code_of(ec2.describe_vpcs) == "UnauthorizedOperation"  # the role's own do not allow it
+    assert code_of(lambda: sts.assume_role(**given, Policy="{")) == "MalformedPolicyDocument"
+
+
 def test_what_a_service_asks_in_its_callers_name(build: Builder, endpoint: Endpoint) -> None:
     """Cloud Map of Route 53 and EC2; and the role that the first load balancer makes."""
     discovery, elb = endpoint.client("servicediscovery"), endpoint.client("elbv2")
