@@ -35,6 +35,7 @@ from . import seed
 from .authorize import Enforcement
 from .identity import keys_of
 from .metadata import Host
+from .tagging import Index
 from .world import ACCOUNT, World
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ class Control:
     def clock(self, given: Any) -> Any:
         clock = self.front.world.clock
         if "speed" in given:
+            for index in self.front.world.stores(Index, ACCOUNT):
+                index.settle()
             clock.set_speed(given["speed"])
         if "advance" in given:
             clock.advance(float(given["advance"]))

@@ -55,6 +55,11 @@ class Index:
         if self._lag() > 0:
             self._view()
 
+    def settle(self) -> None:
+        """Note all that there is where nothing takes time, since from now on something may."""
+        if self._lag() == 0:
+            self._view()
+
     def _lag(self) -> float:
         return self.world.clock.duration("tagging.index")
 

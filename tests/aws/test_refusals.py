@@ -144,6 +144,17 @@ def test_the_tagging_api_lags(build: Builder, endpoint: Endpoint) -> None:
     assert arn in found()  # "previously tagged"
 
 
+def test_the_tagging_api_knows_what_was_there_before_time_passed(build: Builder,
+                                                                 endpoint: Endpoint) -> None:
+    endpoint.speed("instant")
+    tags = [{"key": "Environment", "value": "E"}]
+    arn = build.ecs.create_cluster(clusterName="E", tags=tags)["cluster"]["clusterArn"]
+    endpoint.speed(60)
+    found = endpoint.client("resourcegroupstaggingapi").get_resources(
+        TagFilters=[{"Key": "Environment", "Values": ["E"]}])["ResourceTagMappingList"]
+    assert [r["ResourceARN"] for r in found] == [arn]
+
+
 # --- who looks ---
 
 def test_the_record_counts_tries(build: Builder, endpoint: Endpoint) -> None:
