@@ -7,6 +7,7 @@ boto3 is the witness for what does.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,14 @@ def looks(world: World, service: str) -> list[set[str]]:
             if service in (asked := set(call["input"]["services"]))]
 
 
+def tasks_of(world: World, service: str, desired: str) -> list[dict[str, Any]]:
+    """Those that are to run, or to stop, by boto3."""
+    ecs = world.aws.client("ecs")
+    arns = ecs.list_tasks(cluster=ENVIRONMENT, serviceName=service,
+                          desiredStatus=desired)["taskArns"]
+    return ecs.describe_tasks(cluster=ENVIRONMENT, tasks=arns)["tasks"] if arns else []
+
+
 def test_a_service_that_is_left_as_it_is_breaks(two: World) -> None:
     """Nothing was to be done to it, and when the run began it was well."""
     with frozen(two), two.start() as job:
@@ -50,7 +59,8 @@ def test_a_service_that_is_left_as_it_is_breaks(two: World) -> None:
         stop_tasks(two, NOTIFIER)
         two.aws.speed(20)
         result = job.wait(2 * SECONDS)
-    assert two.service("notifier")["runningCount"] == 0
+    assert 7 in {container.get("exitCode") for task in tasks_of(two, NOTIFIER, "STOPPED")
+                 for container in task["containers"]}
     assert two.service("t7-bridge")["runningCount"] == 1
     assert result.exit_code == USER, result.log
     assert re.fullmatch(r"service 'notifier': its container 'notifier' exits with 7, again and "
@@ -60,16 +70,16 @@ def test_a_service_that_is_left_as_it_is_breaks(two: World) -> None:
 
 
 def test_a_service_that_is_left_as_it_is_comes_back(two: World) -> None:
-    """A task that somebody, or AWS, stops is replaced: that is awaited."""
+    """A task that somebody, or AWS, stops is replaced: that is awaited, and its health."""
     with frozen(two), two.start() as job:
         until(lambda: two.aws.calls("ecs", "UpdateService"))
         stop_tasks(two, NOTIFIER)
         two.aws.speed(20)
         result = job.wait(2 * SECONDS)
     assert result.exit_code == 0, result.log
-    assert two.service("notifier")["runningCount"] == 1
+    assert [task["healthStatus"] for task in tasks_of(two, NOTIFIER, "RUNNING")] == ["HEALTHY"]
     assert "is as the spec wants it: 2 updated" in result.log, result.log
-    assert len(looks(two, NOTIFIER)) > 2
+    assert NOTIFIER in {call["input"].get("serviceName") for call in two.aws.calls("ecs", "ListTasks")}
 
 
 def test_what_is_left_as_it_is_costs_one_look(two: World) -> None:
@@ -82,12 +92,8 @@ def test_what_is_left_as_it_is_costs_one_look(two: World) -> None:
 
 def ends(world: World, service: str) -> int:
     """How many tasks have ended by themselves, and done so altogether."""
-    ecs = world.aws.client("ecs")
-    arns = ecs.list_tasks(cluster=ENVIRONMENT, serviceName=service,
-                          desiredStatus="STOPPED")["taskArns"]
-    tasks = ecs.describe_tasks(cluster=ENVIRONMENT, tasks=arns)["tasks"] if arns else []
     return sum(task["stopCode"] == "EssentialContainerExited" and task["lastStatus"] == "STOPPED"
-               for task in tasks)
+               for task in tasks_of(world, service, "STOPPED"))
 
 
 def test_a_loop_of_a_deployment_that_ecs_calls_complete(ready: World) -> None:
@@ -137,8 +143,6 @@ def test_a_rollout_that_is_not_healthy_in_time(ready: World) -> None:
     assert last(result) == ("service 'notifier' is not ready after 1 min 0 s: 1 of 1 tasks of "
                             f"'{NOTIFIER}:2' run, not all healthy yet"), result.log
     assert section(result, "the last line of container 'notifier'") == ["cannot reach the database"]
-    ecs = ready.aws.client("ecs")
-    arns = ecs.list_tasks(cluster=ENVIRONMENT, serviceName=NOTIFIER)["taskArns"]
     started = {task["startedBy"]: task["taskDefinitionArn"].rpartition(":")[2]
-               for task in ecs.describe_tasks(cluster=ENVIRONMENT, tasks=arns)["tasks"]}
+               for task in tasks_of(ready, NOTIFIER, "RUNNING")}
     assert sorted(started.values()) == ["1", "2"]
