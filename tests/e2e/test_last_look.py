@@ -79,7 +79,8 @@ def test_a_service_that_is_left_as_it_is_comes_back(two: World) -> None:
     assert result.exit_code == 0, result.log
     assert [task["healthStatus"] for task in tasks_of(two, NOTIFIER, "RUNNING")] == ["HEALTHY"]
     assert "is as the spec wants it: 2 updated" in result.log, result.log
-    assert NOTIFIER in {call["input"].get("serviceName") for call in two.aws.calls("ecs", "ListTasks")}
+    lists = two.aws.calls("ecs", "ListTasks")
+    assert NOTIFIER in {call["input"].get("serviceName") for call in lists}
 
 
 def test_what_is_left_as_it_is_costs_one_look(two: World) -> None:
