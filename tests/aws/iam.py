@@ -12,12 +12,15 @@ from typing import Any
 from urllib.parse import unquote
 
 from .errors import AwsError
-from .identity import iam_of
+from .identity import iam_of, keys_of, role_named
+from .newborn import is_new_role
 from .registry import Call, Raw, Service
 from .simulate import simulate
 
 ACTIONS = Service("iam", throttle=("Throttling", 400), invalid="ValidationError")
 PRINCIPALS = {"AWS", "Service", "Federated", "CanonicalUser"}
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+TRUST_SIZE, INLINE_SIZE = 2048, 10240
 SERVICE = re.compile(r"[a-z0-9.-]+\.amazonaws\.com(\.cn)?")
 
 
@@ -29,7 +32,7 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def trust_check(text: str) -> None:
+def trust_check(call: Call, text: str) -> None:
     """Raise MalformedPolicyDocument unless TEXT is a policy that can be a role's trust policy."""
     try:
         document = json.loads(unquote(text) if text.startswith("%7B") else text)
@@ -46,7 +49,14 @@ def trust_check(text: str) -> None:
         if "Resource" in statement or "NotResource" in statement:
             raise malformed("Has prohibited field Resource")
         _actions_check(statement)
-        _principal_check(statement)
+        _principal_check(call, statement)
+    if size_of(text) > TRUST_SIZE:  # kubeflow/kubeflow#6687
+        raise AwsError("LimitExceeded", f"Cannot exceed quota for ACLSizePerRole: {TRUST_SIZE}", 409)
+
+
+def size_of(document: str) -> int:
+    """IAM does not count white space: reference_iam-quotas.html."""
+    return len(re.sub(r"\s", "", unquote(document)))
 
 
 def _actions_check(statement: dict[str, Any]) -> None:
@@ -58,7 +68,7 @@ def _actions_check(statement: dict[str, Any]) -> None:
             raise malformed("AssumeRole policy may only specify STS AssumeRole actions.")
 
 
-def _principal_check(statement: dict[str, Any]) -> None:
+def _principal_check(call: Call, statement: dict[str, Any]) -> None:
     principal = statement.get("Principal", statement.get("NotPrincipal"))
     if principal is None:
         raise malformed("Missing required field Principal")
@@ -69,17 +79,43 @@ def _principal_check(statement: dict[str, Any]) -> None:
     for name in _list(principal.get("Service", [])):
         if not SERVICE.fullmatch(str(name)):
             raise malformed(f"Invalid principal in policy: \"SERVICE\":\"{name}\"")
+    for name in _list(principal.get("AWS", [])):
+        if not _is_known(call, str(name)):
+            raise malformed(f"Invalid principal in policy: \"AWS\":\"{name}\"")
+
+
+def _is_known(call: Call, principal: str) -> bool:
+    """Whether a role or user of this account is there, and known to be: IAM keeps its unique id
+    instead of its name (hashicorp/terraform-provider-aws#8905, hashicorp/terraform#7076)."""
+    if not re.fullmatch(rf"arn:aws:iam::{call.account}:(role|user)/.+", principal):
+        return True
+    users = [user.arn for user in iam_of(call.account).users.values()]
+    there = role_named(call.account, principal) or principal in users or \
+        keys_of(call.world).owned_by(principal)
+    return bool(there) and not is_new_role(call.world, call.account, principal)
 
 
 @ACTIONS.action("CreateRole")
 def create_role(call: Call) -> Raw:
-    trust_check(call.input["AssumeRolePolicyDocument"])
+    trust_check(call, call.input["AssumeRolePolicyDocument"])
     return call.forward()
 
 
 @ACTIONS.action("UpdateAssumeRolePolicy")
 def update_trust(call: Call) -> Raw:
-    trust_check(call.input["PolicyDocument"])
+    trust_check(call, call.input["PolicyDocument"])
+    return call.forward()
+
+
+@ACTIONS.action("PutRolePolicy")
+def put_policy(call: Call) -> Raw:
+    """All of a role's inline policies together have a limit: serverless/serverless#7643."""
+    name, role = call.input["RoleName"], role_named(call.account, call.input["RoleName"])
+    policies = {**(role.policies if role else {}),
+                call.input["PolicyName"]: call.input["PolicyDocument"]}
+    if sum(size_of(document) for document in policies.values()) > INLINE_SIZE:
+        raise AwsError("LimitExceeded", f"Maximum policy size of {INLINE_SIZE} bytes exceeded for "
+                       f"role {name}", 409)
     return call.forward()
 
 

@@ -212,7 +212,7 @@ def trust(endpoint: Endpoint, statement: dict[str, Any], name: str = "careful") 
 @pytest.mark.parametrize("principal,condition,given,good", [
     ({"AWS": f"arn:aws:iam::{ACCOUNT}:user/berth"}, {}, {}, True),
     ({"AWS": ACCOUNT}, {}, {}, True),
-    ({"AWS": f"arn:aws:iam::{ACCOUNT}:user/other"}, {}, {}, False),
+    ({"AWS": f"arn:aws:iam::{ACCOUNT}:user/berth-jobs"}, {}, {}, False),
     ({"AWS": "arn:aws:iam::999999999999:root"}, {}, {}, False),
     ({"Service": "ecs-tasks.amazonaws.com"}, {}, {}, False),
     ({"AWS": ACCOUNT}, {"StringEquals": {"sts:ExternalId": "77"}}, {}, False),

@@ -50,6 +50,13 @@ def trust(document: Any) -> Any:
     return call("iam", "create_role", RoleName="r", AssumeRolePolicyDocument=text)
 
 
+def sized(size: int) -> str:
+    """A policy of so many characters, and spaces besides."""
+    plain = json.loads(POLICY)
+    plain["Statement"][0]["Sid"] = "s" * (size - len(POLICY.replace(" ", "")) - len('"Sid":"",'))
+    return json.dumps(plain, indent=2)
+
+
 def statement(**given: Any) -> Any:
     return trust({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Action": "sts:AssumeRole",
@@ -126,11 +133,24 @@ IAM_ROWS = [
         "MalformedPolicyDocument"),
     Row("a trust policy has no resource", GRAMMAR, statement(Resource="*"),
         "MalformedPolicyDocument"),
+    *(Row(f"a trust policy's principal that is no {kind}",
+          THREADS + "hashicorp/terraform-provider-aws/issues/8905",
+          statement(Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:{kind}/none"}),
+          "MalformedPolicyDocument") for kind in ("role", "user")),
+    Row("a trust policy's principal that is a role", GRAMMAR,
+        statement(Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:role/berth-deploy"}), ""),
+    Row("a trust policy of more than 2048", THREADS + "kubeflow/kubeflow/issues/6687",
+        statement(Principal={"AWS": [f"{n:012d}" for n in range(150)]}), "LimitExceeded"),
     Row("a trust policy is changed into one", IAM + "UpdateAssumeRolePolicy.html",
         of_role("update_assume_role_policy", PolicyDocument="{}"), "MalformedPolicyDocument"),
     Row("a policy is JSON", IAM + "PutRolePolicy.html",
         of_role("put_role_policy", PolicyName="q", PolicyDocument="{"),
         "MalformedPolicyDocument"),
+    *(Row(f"policies of {what}", THREADS + "serverless/serverless/issues/7643", of_role(
+        "put_role_policy", PolicyName=name, PolicyDocument=sized(size)), code)
+      for what, size, name, code in (
+          ("more than 10240", 10241, "p", "LimitExceeded"),
+          ("more than that in all", 10240, "q", "LimitExceeded"), ("10240", 10240, "p", ""))),
     Row("a role with policies stays", IAM + "DeleteRole.html", of_role("delete_role"),
         "DeleteConflict"),
     Row("a role's name is at most 64 long", QUOTAS, call(
