@@ -1,6 +1,7 @@
 """What exists before the first deployment: networks, a zone, a certificate, the secrets.
 
-Two VPCs, each with two public and two private subnets in us-east-1a and us-east-1b, with Name tags;
+Two VPCs, each with two public and two private subnets in us-east-1a and us-east-1b, with Name tags,
+and with an internet gateway;
 the public zone; an issued wildcard certificate; the parameters that the services' secrets name;
 a role that host configurations may assume.
 """
@@ -41,6 +42,7 @@ def plant(world: World) -> None:
     plant_zone(world)
     plant_secrets()
     plant_role()
+    plant_gateways()
     # Not the ids that stand above, which the same seed again would give to other resources.
     mock_random.seed(20191202)
 
@@ -57,6 +59,15 @@ def plant_networks() -> None:
             ec2.create_subnet(
                 vpc.id, f"{prefix}.{octet}.0/24", availability_zone=f"us-east-{zone}",
                 tags={"subnet": {"Name": f"mettel-automation-{kind}-subnet-{zone}-{name}"}})
+
+
+def plant_gateways() -> None:
+    """The VPCs' ways to the internet."""
+    from moto.ec2.models import ec2_backends
+
+    ec2 = ec2_backends[ACCOUNT][REGION]
+    for vpc in list(ec2.vpcs):
+        ec2.attach_internet_gateway(ec2.create_internet_gateway().id, vpc)
 
 
 def plant_zone(world: World) -> None:

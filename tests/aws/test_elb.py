@@ -120,6 +120,17 @@ def test_what_a_load_balancer_cannot_be(b: Balanced, given: dict[str, Any], code
     assert found[0] == code and words in found[1]
 
 
+def test_the_internet_is_behind_a_gateway(b: Balanced) -> None:
+    """openshift/installer#1110."""
+    ec2 = b.ec2
+    [gateway] = ec2.describe_internet_gateways(Filters=[
+        {"Name": "attachment.vpc-id", "Values": [b.vpc]}])["InternetGateways"]
+    ec2.detach_internet_gateway(InternetGatewayId=gateway["InternetGatewayId"], VpcId=b.vpc)
+    assert error_of(b.balancer)[:2] == (
+        "InvalidSubnet", f"VPC {b.vpc} has no internet gateway")
+    assert b.balancer(Scheme="internal")["Scheme"] == "internal"
+
+
 def test_it_needs_two_zones_and_one_vpc(b: Balanced) -> None:
     assert "two different Availability Zones" in error_of(
         lambda: b.balancer(Subnets=b.public[:1]))[1]

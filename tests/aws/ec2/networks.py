@@ -25,6 +25,12 @@ def subnet_find(account: str, region: str, name: str) -> Any:
     return next((zone[name] for zone in zones if name in zone), None)
 
 
+def has_gateway(account: str, region: str, vpc: str) -> bool:
+    """Whether an internet gateway is attached to a VPC."""
+    return any(gateway.vpc is not None and gateway.vpc.id == vpc
+               for gateway in backend(account, region).internet_gateways.values())
+
+
 def group_vpc(account: str, region: str, name: str) -> str | None:
     group = backend(account, region).get_security_group_from_id(name)
     return group.vpc_id if group else None

@@ -90,6 +90,9 @@ def create(call: Call) -> dict[str, Any]:
         "Type": "application", "IpAddressType": given.get("IpAddressType", "ipv4"),
         "VpcId": vpc, "AvailabilityZones": zones,
         "SecurityGroups": groups_of(elb, vpc, given.get("SecurityGroups", []))}
+    # https://github.com/openshift/installer/issues/1110
+    if fields["Scheme"] == "internet-facing" and not ec2.has_gateway(elb.account, elb.region, vpc):
+        raise AwsError("InvalidSubnet", f"VPC {vpc} has no internet gateway")
     there = next((b for b in elb.balancers.values() if b.name == name), None)
     if there is not None:
         if not _same(there, fields):
