@@ -3,7 +3,8 @@
 Reads of a new group, role, repository, ... may miss it for seconds, as their APIs say: e.g.
 https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html (eventual consistency).
-Creating it again is refused all the same: only those who ask for it miss it.
+Creating it again is refused all the same: only those who ask for it miss it, also those who make
+something for it (boto/boto3#620, hashicorp/terraform-provider-aws#15214).
 """
 
 from __future__ import annotations
@@ -27,23 +28,25 @@ class Kind:
     name: str  # a member of the create call's input or, with a dot, of its answer
     members: tuple[str, ...]  # of other calls' inputs, which name it
     error: tuple[str, str, int]
-    lists: dict[str, str] = field(default_factory=dict)  # of answers: member, and its name in it
+    # Of answers: the member, and its name in it; none where it is in there by its ARN.
+    lists: dict[str, str] = field(default_factory=dict)
+    codes: dict[str, str] = field(default_factory=dict)  # of members that have another error's
 
 
 KINDS = [
     Kind("iam", "CreateRole", "RoleName", ("RoleName",),
          ("NoSuchEntity", "The role with name {} cannot be found.", 404)),
-    Kind("ec2", "CreateSecurityGroup", ".GroupId", ("GroupId", "GroupIds"),
+    Kind("ec2", "CreateSecurityGroup", ".GroupId", ("GroupId", "GroupIds", "Resources"),
          ("InvalidGroup.NotFound", "The security group '{}' does not exist", 400),
          {"SecurityGroups": "GroupId"}),
     Kind("ecr", "CreateRepository", "repositoryName", ("repositoryName", "repositoryNames"),
          ("RepositoryNotFoundException", "The repository with name '{}' does not exist", 400),
          {"repositories": "repositoryName"}),
     Kind("ecs", "CreateCluster", "clusterName", ("cluster",),
-         ("ClusterNotFoundException", "Cluster not found.", 400), {"clusters": "clusterName"}),
+         ("ClusterNotFoundException", "Cluster not found.", 400), {"clusters": "clusterName", "clusterArns": ""}),
     Kind("ecs", "CreateService", "serviceName", ("service",),
-         ("ServiceNotFoundException", "Service not found.", 400), {"services": "serviceName"}),
-    Kind("logs", "CreateLogGroup", "logGroupName", ("logGroupName",),
+         ("ServiceNotFoundException", "Service not found.", 400), {"services": "serviceName", "serviceArns": ""}),
+    Kind("logs", "CreateLogGroup", "logGroupName", ("logGroupName", "resourceArn"),
          ("ResourceNotFoundException", "The specified log group does not exist.", 400),
          {"logGroups": "logGroupName"}),
     Kind("elasticache", "CreateCacheSubnetGroup", "CacheSubnetGroupName",
@@ -69,13 +72,17 @@ KINDS = [
          ("TargetGroupArn", "TargetGroupArns", "ResourceArns"),
          ("TargetGroupNotFound", "Target group '{}' not found", 400),
          {"TargetGroups": "TargetGroupArn"}),
-    Kind("servicediscovery", "CreateService", "Service.Id", ("Id", "ServiceId"),
-         ("ServiceNotFound", "Service not found with id: {}.", 400), {"Services": "Id"}),
+    Kind("servicediscovery", "CreateService", "Service.Id", ("Id", "ServiceId",
+                                                                     "ResourceARN"),
+         ("ServiceNotFound", "Service not found with id: {}.", 400), {"Services": "Id"},
+         {"ResourceARN": "ResourceNotFoundException"}),
 ]
 
 
 def short(name: str) -> str:
     """What a name and an ARN of a thing have in common."""
+    if ":log-group:" in name:
+        return name.partition(":log-group:")[2]
     return name.rpartition("/")[2] if name.startswith("arn:") else name
 
 
@@ -93,14 +100,14 @@ class Newborns:
     def refuse(self, call: Call) -> None:
         """Raise the service's not-found error if the call names something too new."""
         for kind in KINDS:
-            if not self.until or kind.service != call.service or call.action.startswith("Create"):
+            if not self.until or kind.service != call.service or call.action == kind.create:
                 continue
             for member in kind.members:
                 names = call.input.get(member, [])
                 for name in names if isinstance(names, list) else [names]:
                     if self.hidden(kind, name):
                         code, message, status = kind.error
-                        raise AwsError(code, message.format(name), status)
+                        raise AwsError(kind.codes.get(member, code), message.format(name), status)
 
     def answer(self, call: Call, output: dict[str, Any]) -> dict[str, Any]:
         """Note what the call has created, and leave out of its answer what is too new."""
@@ -128,7 +135,7 @@ class Newborns:
             items = output.get(member)
             if not isinstance(items, list):
                 continue
-            kept = [i for i in items if not self.hidden(kind, i[name])]
+            kept = [i for i in items if not self.hidden(kind, i[name] if name else i)]
             if len(kept) < len(items):
                 output = {**output, member: kept}
                 if "failures" in output:

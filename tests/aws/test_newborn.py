@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from .build import ROLE, TRUST, Builder, code_of, error_of
-from .endpoint import Endpoint
+from .build import ROLE, TRUST, Builder, arn_of, code_of, error_of
+from .endpoint import ACCOUNT, REGION, Endpoint
 from .newborn import KINDS
 
 Client = Any
@@ -90,6 +90,63 @@ def test_it_is_not_found_at_first(endpoint: Endpoint, kind: Any) -> None:
     assert code_of(lambda: read(client, made)) == kind.error[0]
     endpoint.advance(11)
     assert code_of(lambda: read(client, made)) == ""
+
+
+LOGS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:E"
+# What else may miss it: by service and create call, the call and its error. boto/boto3#620 has the
+# first from EC2, hashicorp/terraform-provider-aws#15214 the third.
+OTHERS: dict[str, tuple[str, str, Callable[[Client, Any], Any], str]] = {
+    "tags of a group": ("ec2", "CreateSecurityGroup", lambda c, made: c.create_tags(
+        Resources=[made], Tags=[{"Key": "a", "Value": "b"}]), "InvalidGroup.NotFound"),
+    "a service of a cluster": ("ecs", "CreateCluster", lambda c, _: service_of(c),
+                               "ClusterNotFoundException"),
+    "a listener of a load balancer": (
+        "elasticloadbalancing", "CreateLoadBalancer", lambda c, made: c.create_listener(
+            LoadBalancerArn=made, Protocol="HTTP", Port=80, DefaultActions=[
+                {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}]),
+        "LoadBalancerNotFound"),
+    "tags of a log group": ("logs", "CreateLogGroup", lambda c, _: c.list_tags_for_resource(
+        resourceArn=LOGS), "ResourceNotFoundException"),
+    "tags of a discovery service": (
+        "servicediscovery", "CreateService", lambda c, made: c.list_tags_for_resource(
+            ResourceARN=f"arn:aws:servicediscovery:{REGION}:{ACCOUNT}:service/{made}"),
+        "ResourceNotFoundException"),
+}
+
+
+def service_of(client: Client) -> None:
+    client.register_task_definition(family="f", containerDefinitions=[
+        {"name": "web", "image": "nginx", "memory": 128}])
+    client.create_service(cluster="E", serviceName="E-web", taskDefinition="f", desiredCount=0)
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_other_calls_miss_it_too(endpoint: Endpoint, what: str) -> None:
+    service, action, call, code = OTHERS[what]
+    build = Builder(endpoint)
+    endpoint.speed(0.001)
+    endpoint.fault(fault="newborn", service=service, action=action, seconds=10)
+    name, create, _ = BY_KIND[service, action]
+    client = endpoint.client(name)
+    made = create(build, client)
+    assert code_of(lambda: call(client, made)) == code
+    endpoint.advance(11)
+    assert code_of(lambda: call(client, made)) == ""
+
+
+def test_lists_of_arns_miss_it_too(endpoint: Endpoint) -> None:
+    build = Builder(endpoint)
+    build.ecs.create_cluster(clusterName="old")
+    endpoint.speed(0.001)
+    endpoint.fault(fault="newborn", service="ecs", seconds=10)
+    build.ecs.create_cluster(clusterName="E")
+    assert build.ecs.list_clusters()["clusterArns"] == [arn_of("cluster", "old")]
+    endpoint.advance(11)
+    assert len(build.ecs.list_clusters()["clusterArns"]) == 2
+    build.service(build.definition())
+    assert build.ecs.list_services(cluster="E")["serviceArns"] == []
+    endpoint.advance(11)
+    assert build.ecs.list_services(cluster="E")["serviceArns"] == [arn_of("service", "E/E-web")]
 
 
 def test_what_is_asked_for_again_is_no_newer(endpoint: Endpoint) -> None:
