@@ -25,6 +25,9 @@ struct tool_call {
     unsigned seconds; /* how long it may take; then it is ended. 0: as long as the job */
     bool capture;     /* its standard output goes to tool_end.out instead of the job log */
     bool capture_errors; /* its standard error goes to tool_end.errors, likewise */
+    bool keep_errors; /* instead of both: all goes to the job log, and tool_end.errors has the end
+                         of its standard error, TOOL_KEPT bytes and maybe some more */
+#define TOOL_KEPT 8192
     /* It runs as root of a user namespace, with no more rights than the job's user has. Where jobs
      * run as berth itself it runs as that. */
     bool namespace_root;

@@ -12,6 +12,38 @@ static void take(struct strbuf *to, const char *data, size_t len, size_t max)
     strbuf_add(to, data, len < room ? len : room);
 }
 
+/* Moved only when as much again has come, for that copies all of it. */
+static void take_end(struct strbuf *to, const char *data, size_t len, size_t max)
+{
+    strbuf_add(to, data, len);
+    if (to->len <= 2 * max)
+        return;
+    memmove(to->buf, to->buf + to->len - max, max);
+    strbuf_cut(to, max);
+}
+
+/* A reader that has gone has nothing to read; the log's own lines tell of it. */
+static void pass_on(const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(STDERR_FILENO, data, len);
+        if (n < 0 && errno != EINTR)
+            return;
+        data += n > 0 ? n : 0;
+        len -= n > 0 ? (size_t)n : 0;
+    }
+}
+
+static void take_from(const struct capture *c, unsigned i, const char *data, size_t len)
+{
+    if (i == 1 && c->shown) {
+        pass_on(data, len);
+        take_end(c->to[i], data, len, c->max);
+    } else {
+        take(c->to[i], data, len, c->max);
+    }
+}
+
 /* Reads all that is there. Closes the end that nothing can come by any more. */
 static void drain(struct capture *c, unsigned i)
 {
@@ -20,7 +52,7 @@ static void drain(struct capture *c, unsigned i)
     do {
         n = read(c->read[i], chunk, sizeof(chunk));
         if (n > 0)
-            take(c->to[i], chunk, (size_t)n, c->max);
+            take_from(c, i, chunk, (size_t)n);
     } while (n > 0 || (n < 0 && errno == EINTR));
     if (n == 0 || errno != EAGAIN)
         closep(&c->read[i]), c->read[i] = -1;
@@ -74,10 +106,9 @@ static void close_all(struct capture *c)
     close_pair(&c->stop[0], &c->stop[1]);
 }
 
-int capture_start(struct capture *c, struct strbuf *out, struct strbuf *errors, size_t max,
-                  struct err *err)
+static int start(struct capture *c, struct err *err)
 {
-    *c = (struct capture){ .to = { out, errors }, .max = max, .read = { -1, -1 } };
+    c->read[0] = c->read[1] = -1;
     c->stop[0] = -1;
     int r = open_pair(&c->stop[0], &c->stop[1]);
     for (unsigned i = 0; r == 0 && i < 2; i++)
@@ -88,6 +119,19 @@ int capture_start(struct capture *c, struct strbuf *out, struct strbuf *errors, 
     int saved = r < 0 ? errno : EAGAIN;
     close_all(c);
     return err_set_errno(err, ERR_HOST, saved, "cannot read what a program writes");
+}
+
+int capture_start(struct capture *c, struct strbuf *out, struct strbuf *errors, size_t max,
+                  struct err *err)
+{
+    *c = (struct capture){ .to = { out, errors }, .max = max };
+    return start(c, err);
+}
+
+int capture_start_shown(struct capture *c, struct strbuf *errors, size_t max, struct err *err)
+{
+    *c = (struct capture){ .to = { NULL, errors }, .max = max, .shown = true };
+    return start(c, err);
 }
 
 void capture_end(struct capture *c)

@@ -52,6 +52,15 @@ static int judge_end(const struct tool_call *call, const struct process_end *end
     return 0;
 }
 
+static int start_capture(const struct tool_call *call, struct capture *capture,
+                         struct tool_end *end, struct err *err)
+{
+    if (call->keep_errors)
+        return capture_start_shown(capture, &end->errors, TOOL_KEPT, err);
+    return capture_start(capture, call->capture ? &end->out : NULL,
+                         call->capture_errors ? &end->errors : NULL, TOOL_OUTPUT_MAX, err);
+}
+
 int tool_run_as(const struct jobuser *user, const struct tool_job *job,
                 const struct tool_call *call, struct tool_end *ret, struct err *err)
 {
@@ -60,8 +69,7 @@ int tool_run_as(const struct jobuser *user, const struct tool_job *job,
     struct capture capture;
     struct process_end ended;
     if (find_directory(job, call->directory, &directory, err) < 0 ||
-        capture_start(&capture, call->capture ? &end.out : NULL,
-                      call->capture_errors ? &end.errors : NULL, TOOL_OUTPUT_MAX, err) < 0)
+        start_capture(call, &capture, &end, err) < 0)
         return -1;
     const struct script_tool tool = {
         .argv = call->argv,

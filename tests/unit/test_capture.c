@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "executor/base/process.h"
@@ -54,6 +55,32 @@ static void more_than_its_bound(void **state)
     run("head -c 5000000 /dev/zero && echo end >&2", (struct process){ 0 }, &out, NULL, &end);
     assert_int_equal(out.len, BOUND);
     assert_int_equal(end.code, 0);
+}
+
+/* All of it goes to the log, which is a file here, and the end is there as well. */
+static void what_is_shown(void **state)
+{
+    (void)state;
+    _cleanup_strbuf_ struct strbuf errors = STRBUF_INIT;
+    _cleanup_err_ struct err err = ERR_INIT;
+    struct capture capture;
+    struct process_end end;
+    char *const argv[] = { (char *)"sh", (char *)"-c", (char *)"seq 1000000 >&2", NULL };
+    _cleanup_close_ int before = dup(STDERR_FILENO);
+    _cleanup_close_ int log = memfd_create("log", MFD_CLOEXEC);
+    assert_int_equal(dup2(log, STDERR_FILENO), STDERR_FILENO);
+    int r = capture_start_shown(&capture, &errors, BOUND, &err);
+    const struct process process = { .file = "sh", .argv = argv, .errors = capture.write[1] };
+    r = r < 0 ? r : process_run(&process, &end, &err);
+    capture_end(&capture);
+    assert_int_equal(dup2(before, STDERR_FILENO), STDERR_FILENO);
+    assert_int_equal(r, 0);
+    assert_in_range(errors.len, BOUND, 2 * BOUND);
+    off_t all = lseek(log, 0, SEEK_END);
+    assert_int_equal(all, 6888896);
+    _cleanup_free_ char *shown = xmalloc(errors.len);
+    assert_int_equal(pread(log, shown, errors.len, all - (off_t)errors.len), errors.len);
+    assert_memory_equal(errors.buf, shown, errors.len);
 }
 
 /* What still holds the pipe is not waited for. */
@@ -113,9 +140,9 @@ static void a_cancel_ends_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(both_and_one),        cmocka_unit_test(more_than_its_bound),
-        cmocka_unit_test(a_writer_that_stays), cmocka_unit_test(time_is_over),
-        cmocka_unit_test(a_cancel_ends_it),
+        cmocka_unit_test(both_and_one),  cmocka_unit_test(more_than_its_bound),
+        cmocka_unit_test(what_is_shown), cmocka_unit_test(a_writer_that_stays),
+        cmocka_unit_test(time_is_over),  cmocka_unit_test(a_cancel_ends_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
