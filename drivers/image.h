@@ -19,6 +19,7 @@
  *   image_cache    layers of earlier builds, and image_store.h where they lie
  *   image_login    the login to the account's registry
  *   image_push     the push
+ *   image_failure  whose it is to mend that a build has failed
  *   image_refusal  what a builder's words mean where it could not push or pull
  *   image_tag      tags, by ECR's API
  */
@@ -96,7 +97,8 @@ int image_builder_find(struct image *im, struct err *err);
  */
 int image_builder_run(const struct image *im, const struct strlist *arguments, int handed,
                       unsigned seconds, struct tool_end *ret, struct err *err);
-/* Likewise with neither, and what it says goes to the job log as it comes. */
+/* Likewise with neither, and what it says goes to the job log as it comes; the end of its standard
+ * error is in *ret as well. */
 int image_builder_run_shown(const struct image *im, const struct strlist *arguments,
                             unsigned seconds, struct tool_end *ret, struct err *err);
 /* Whether it works with its storage, as the job's user; *ret_said, the caller's, is what it says.
@@ -143,9 +145,39 @@ int image_pull_bases(const struct image *im, bool *ret_ended, struct err *err);
 
 /* --- image_build.c ---------------------------------------------------------------------------- */
 
-/* Builds im->local. ERR_USER where the builder says no, and what it has ended with in *ret_code,
- * which stays as it is where the builder was killed: ERR_HOST. */
+/* Builds im->local. Where that has failed, what the builder has ended with is in *ret_code, which
+ * stays as it is where the builder was killed. The classes are image_failed()'s. */
 int image_build(const struct image *im, int *ret_code, struct err *err);
+
+/* --- image_failure.c -------------------------------------------------------------------------- */
+
+/* What buildah and podman end with when it is not a RUN that has failed (podman(1), "Exit Codes").
+ */
+#define IMAGE_CODE_OF_BUILDER 125
+enum image_failure {
+    IMAGE_BUILD_OTHER,       /* the Dockerfile's, for all that is known */
+    IMAGE_BUILD_KILLED,      /* the builder was */
+    IMAGE_BUILD_STEP_KILLED, /* a step was, or what it ran */
+    IMAGE_BUILD_FULL,        /* there was no room on the disk */
+    /* Something could not be fetched: */
+    IMAGE_BUILD_MISSING,
+    IMAGE_BUILD_DENIED,
+    IMAGE_BUILD_TOO_OFTEN,
+    IMAGE_BUILD_UNTRUSTED,
+    IMAGE_BUILD_BROKEN, /* the registry fails */
+    IMAGE_BUILD_SILENT, /* it does not answer */
+};
+/* Why a build has failed, by the code and by the end of what the builder has said; *ret_base is
+ * which base could not be fetched, or NULL. Pure. */
+enum image_failure image_failure_of(const struct image *im, int code, const char *said,
+                                    const char **ret_base);
+/* How many processes the kernel has ended for want of memory, since it runs (proc(5),
+ * /proc/vmstat). */
+int64_t image_oom_kills(void);
+/* Sets the error of a build that has failed, and *ret_code as image_build(); `kills` is
+ * image_oom_kills() from before it. ERR_USER, ERR_HOST, ERR_UNREACHABLE. Returns -1. */
+int image_failed(const struct image *im, const struct tool_end *end, int64_t kills, int *ret_code,
+                 struct err *err);
 
 /* --- image_cache.c ---------------------------------------------------------------------------- */
 
@@ -211,6 +243,8 @@ enum image_refusal image_refusal_of(const char *said);
 bool image_refusal_passes(const char *said);
 /* Sets the error of those that mean the same for a "push" and a "pull". Returns -1. */
 int image_refused(const struct image *im, const char *what, const char *said, struct err *err);
+/* That the registry's certificate is not trusted, likewise. */
+int image_untrusted(struct err *err);
 /* What it has said, into the log. */
 void image_say(const struct tool_end *end);
 

@@ -7,7 +7,6 @@
 #include "drivers/image.h"
 
 #include <inttypes.h>
-#include <signal.h>
 
 #include "executor/base/log.h"
 
@@ -68,33 +67,17 @@ static void build_arguments(const struct image *im, struct strlist *arguments)
     strlist_add(arguments, ".");
 }
 
-/* The signal that has ended the builder, or 0. In a sandbox the code alone tells that it was killed
- * (bwrap(1)); it may as well be the code of a step that was. */
-static int signal_of(const struct image *im, const struct tool_end *end)
-{
-    bool boxed = json_get(im->job->host, "sandbox") != NULL;
-    return boxed && end->code == 128 + SIGKILL ? SIGKILL : end->signal;
-}
-
 int image_build(const struct image *im, int *ret_code, struct err *err)
 {
     _cleanup_strlist_ struct strlist arguments = STRLIST_INIT;
     _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
+    int64_t kills = image_oom_kills();
     build_arguments(im, &arguments);
     log_info("%s builds '%s' with '%s'", im->words.v[0], im->module, im->file);
-    if (image_builder_run_shown(im, &arguments, image_seconds(im), &end, err) < 0)
-        return err_wrap(err, "modules.%s: the image was not built", im->module);
-    int signal = signal_of(im, &end);
-    if (signal != 0)
-        return err_set(err, ERR_HOST,
-                       "modules.%s: the image was not built: '%s build' of '%s' was killed, by "
-                       "signal %d (%s): has the host run out of memory?",
-                       im->module, im->words.v[0], im->file, signal, strsignal(signal));
-    *ret_code = end.code;
-    if (end.code > 0)
-        return err_set(err, ERR_USER,
-                       "modules.%s: the image was not built: '%s build' of '%s' ended with %d; its "
-                       "own last lines, above, say at which step and why",
-                       im->module, im->words.v[0], im->file, end.code);
-    return 0;
+    int r = image_builder_run_shown(im, &arguments, image_seconds(im), &end, err);
+    if (r == 0 && end.code != 0)
+        r = image_failed(im, &end, kills, ret_code, err);
+    else if (r == 0)
+        *ret_code = 0;
+    return r < 0 ? err_wrap(err, "modules.%s: the image was not built", im->module) : 0;
 }

@@ -119,6 +119,7 @@ static int run(const struct image *im, const struct strlist *arguments, int hand
         .seconds = seconds,
         .capture = !shown,
         .capture_errors = !shown,
+        .keep_errors = shown,
         .namespace_root = im->program != IMAGE_DOCKER,
     };
     return tool_run(im->job, &call, ret, err);

@@ -40,9 +40,6 @@
  * room. */
 #define ROOM_MIN  ((uint64_t)32 << 20)
 #define FILES_MIN 1024
-/* What buildah and podman end with when it is not a RUN that has failed (podman(1), "Exit Codes").
- */
-#define CODE_OF_BUILDER 125
 
 struct image_store image_cache_store(const cJSON *host, struct cancel *cancel)
 {
@@ -315,11 +312,11 @@ bool image_cache_yields(struct image *im, int code)
                  "image is built once more without",
                  im->job->tmp);
         drop(im);
-    } else if (im->layers.warm && code == CODE_OF_BUILDER) {
+    } else if (im->layers.warm && code == IMAGE_CODE_OF_BUILDER) {
         log_warn("it may be for the layers of earlier builds that this has failed: the image is "
                  "built once more without");
         put_aside(im);
-    } else if (!im->layers.warm && im->layers.aside == NULL && code == CODE_OF_BUILDER &&
+    } else if (!im->layers.warm && im->layers.aside == NULL && code == IMAGE_CODE_OF_BUILDER &&
                !builds_by_layers(im, &failure)) {
         do_without(im, failure.message);
     } else {
@@ -332,7 +329,7 @@ void image_cache_judge(struct image *im, int r, int code)
 {
     if (im->layers.aside == NULL || cancel_is_set(im->job->cancel))
         return;
-    if (r < 0 && (code < 0 || code == CODE_OF_BUILDER)) {
+    if (r < 0 && (code < 0 || code == IMAGE_CODE_OF_BUILDER)) {
         log_warn("the image was not built without the layers of earlier builds either: it was not "
                  "for them");
         put_back(im);

@@ -16,9 +16,11 @@ static const char *const missing[] = { "name unknown",
                                        "manifest unknown",
                                        "manifest_unknown",
                                        "repository does not exist",
+                                       "StatusCode: 404",
                                        NULL };
 static const char *const local[] = { ": permission denied", NULL };
-static const char *const denied[] = { "denied", "unauthorized", "no basic auth", "forbidden",
+static const char *const denied[] = { "denied",    "unauthorized",    "no basic auth",
+                                      "forbidden", "StatusCode: 401", "StatusCode: 403",
                                       NULL };
 static const char *const certificate[] = { "x509:", "bad certificate", "unknown authority",
                                            "verify certificate", NULL };
@@ -52,6 +54,11 @@ static const char *const passing[] = {
     "status: 502",
     "status: 503",
     "status: 504",
+    "StatusCode: 429",
+    "StatusCode: 500",
+    "StatusCode: 502",
+    "StatusCode: 503",
+    "StatusCode: 504",
     "temporary failure",
     NULL,
 };
@@ -116,6 +123,14 @@ char *image_words(const char *said, const char *image)
     return text;
 }
 
+int image_untrusted(struct err *err)
+{
+    return err_set(err, ERR_HOST,
+                   "the registry's certificate is not trusted: put its authority's into "
+                   "/etc/containers/certs.d, or name the directory as 'registry.certificates' in "
+                   "the host config");
+}
+
 int image_refused(const struct image *im, const char *what, const char *said, struct err *err)
 {
     int host = (int)strcspn(im->uri, "/");
@@ -125,10 +140,7 @@ int image_refused(const struct image *im, const char *what, const char *said, st
                        "the builder may not read or write something on this host: see what it says "
                        "above, and whether the job's user can read 'registry.certificates'");
     case IMAGE_UNTRUSTED:
-        return err_set(err, ERR_HOST,
-                       "the registry's certificate is not trusted: put its authority's into "
-                       "/etc/containers/certs.d, or name the directory as 'registry.certificates' "
-                       "in the host config");
+        return image_untrusted(err);
     case IMAGE_SILENT:
         return err_set(err, ERR_UNREACHABLE,
                        "the registry '%.*s' cannot be reached from this host, as the builder's "

@@ -321,6 +321,78 @@ static void what_passes_by_itself(void **state)
     assert_false(image_refusal_passes("name unknown: The repository does not exist"));
 }
 
+/* Words of docker's builders, which cannot run everywhere; e2e/test_image_failures.py has the
+ * others'. */
+static void what_a_failed_build_means(void **state)
+{
+    (void)state;
+    static const struct {
+        enum image_program program;
+        int code;
+        const char *said;
+        enum image_failure failure;
+        const char *base;
+    } builds[] = {
+        { IMAGE_DOCKER, 1,
+          "DEPRECATED\n\nGet \"https://127.0.0.1:9/v2/\": dial tcp 127.0.0.1:9: "
+          "connect: connection refused\n",
+          IMAGE_BUILD_SILENT, NULL },
+        { IMAGE_DOCKER, 1,
+          "#2 ERROR: failed\n------\nERROR: failed to solve: reg.example.com/a:12: failed to do "
+          "request: Head \"https://reg.example.com/v2/a/manifests/12\": tls: failed to verify "
+          "certificate: x509: certificate signed by unknown authority\n",
+          IMAGE_BUILD_UNTRUSTED, "reg.example.com/a:12" },
+        { IMAGE_DOCKER, 1,
+          "error during build: toomanyrequests: You have reached your pull rate limit. "
+          "https://www.docker.com/increase-rate-limit\n",
+          IMAGE_BUILD_TOO_OFTEN, NULL },
+        { IMAGE_DOCKER, 1,
+          "pull access denied for reg.example.com/a, repository does not exist or may require "
+          "'docker login': denied: requested access to the resource is denied\n",
+          IMAGE_BUILD_MISSING, NULL },
+        { IMAGE_DOCKER, 1,
+          "Error response from daemon: manifest for reg.example.com/a:1 not found: manifest "
+          "unknown: manifest unknown\n",
+          IMAGE_BUILD_MISSING, "reg.example.com/a:1" },
+        { IMAGE_DOCKER, 1,
+          "ERROR: failed to solve: process \"/bin/sh -c curl https://x\" did not complete "
+          "successfully: exit code: 137\n",
+          IMAGE_BUILD_STEP_KILLED, NULL },
+        { IMAGE_DOCKER, 1,
+          "DEPRECATED\n\nThe command '/bin/sh -c wget https://x: connection refused' returned a "
+          "non-zero "
+          "code: 4\n",
+          IMAGE_BUILD_OTHER, NULL },
+        { IMAGE_BUILDAH, 137, "STEP 2\n", IMAGE_BUILD_KILLED, NULL },
+        { IMAGE_BUILDAH, 137, "Error: building at STEP \"RUN x\": exit status 137\n",
+          IMAGE_BUILD_STEP_KILLED, NULL },
+        { IMAGE_BUILDAH, 1, "Error: building at STEP \"RUN curl https://x: i/o timeout\": exit 1\n",
+          IMAGE_BUILD_OTHER, NULL },
+        { IMAGE_BUILDAH, 125, "Error: docker://reg.example.com/a:1: reading: denied\n",
+          IMAGE_BUILD_DENIED, "reg.example.com/a:1" },
+        { IMAGE_BUILDAH, 125, "Error: docker://reg.example.com/denied:1: x\n", IMAGE_BUILD_OTHER,
+          "reg.example.com/denied:1" },
+        { IMAGE_PODMAN, 1, "cp: x: No space left on device\nError: exit status 1\n",
+          IMAGE_BUILD_FULL, NULL },
+    };
+    _cleanup_image_ struct image im = IMAGE_INIT;
+    im.local = xstrdup("registry/api:1");
+    strlist_add(&im.from.bases, "reg.example.com/a:1");
+    strlist_add(&im.from.bases, "reg.example.com/a:12");
+    strlist_add(&im.from.bases, "reg.example.com/denied:1");
+    for (size_t i = 0; i < ARRAY_SIZE(builds); i++) {
+        const char *base = NULL;
+        im.program = builds[i].program;
+        enum image_failure failure = image_failure_of(&im, builds[i].code, builds[i].said, &base);
+        if (failure != builds[i].failure)
+            fail_msg("'%s' is %d", builds[i].said, (int)failure);
+        if (builds[i].base == NULL)
+            assert_null(base);
+        else
+            assert_string_equal(base, builds[i].base);
+    }
+}
+
 static void subordinate_ids_are_read(void **state)
 {
     (void)state;
@@ -353,6 +425,7 @@ int main(void)
         cmocka_unit_test(no_path_leads_out),
         cmocka_unit_test(who_takes_whose_images),
         cmocka_unit_test(what_passes_by_itself),
+        cmocka_unit_test(what_a_failed_build_means),
         cmocka_unit_test(subordinate_ids_are_read),
     };
     return cmocka_run_group_tests_name("image", tests, NULL, NULL);
