@@ -145,6 +145,9 @@ static const struct retry_case retry_cases[] = {
     { ERR_INVALID, "ClientException", "Role is not valid", ROLE_CHANGED, 60, 120, 1, 5 },
     { ERR_INVALID, "ClientException", "unable to assume", ROLE_CHANGED, 60, 120, 1, 5 },
     { ERR_INVALID, "ValidationError", "cannot be assumed", ROLE_CHANGED, 60, 120, 1, 5 },
+    /* Nor does IAM itself know it as a principal of another role's trust policy at once:
+     * https://github.com/hashicorp/terraform/issues/7076 */
+    { ERR_INVALID, "MalformedPolicyDocument", "Invalid principal", ROLE_CHANGED, 60, 120, 1, 5 },
     { ERR_NOT_FOUND, NULL, NULL, JUST_CREATED, 30, 60, 0.5, 5 },
 };
 static const size_t retry_cases_n = ARRAY_SIZE(retry_cases);

@@ -114,3 +114,20 @@ def test_who_names_a_record_waits_for_the_name_servers(ready: World) -> None:
     [container] = ready.definition("notifier")["containerDefinitions"]
     assert {"name": "HERE", "value": f"https://here.{ENVIRONMENT[11:]}.mettel-automation.net/"} \
         in container["environment"]
+
+
+def test_a_role_that_trusts_a_new_one(world: World) -> None:
+    """IAM does not know it as a principal at once: hashicorp/terraform#7076."""
+    spec = world.spec()
+    spec["roles"]["helper"] = {"trust": {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"AWS": "${iam.role/ecs_role.Arn}"}}]}, "policies": {}}
+    world.write_spec(spec)
+    world.aws.fault(fault="newborn", service="iam", action="CreateRole", seconds=3000,
+                    match={"RoleName": "ecs_role"})
+    world.basic_infra()
+    refused = [c["code"] for c in world.aws.calls("iam", "CreateRole") if c["status"] >= 400]
+    assert refused and set(refused) == {"MalformedPolicyDocument"}
+    made = world.aws.client("iam").get_role(RoleName="helper")["Role"]
+    assert made["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {
+        "AWS": "arn:aws:iam::123456789012:role/ecs_role"}
