@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """podman and docker build as buildah does (test_image.py). docker's daemon is started here, where
-the machine has one (Debian's package docker.io) and lets it run.
+the machine has one (Debian's package docker.io) and lets it run; podman's service answers
+docker's client likewise, without a RUN, for which it has a container of a runtime's.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from imagehost import (  # noqa: F401
-    PLAIN, PODMAN, USER, ImageHost, compiled, error_of, host, registry, running, users)
+    PLAIN, PODMAN, SYSTEM, USER, ImageHost, compiled, error_of, host, registry, running, users)
 from jobhost import processes
+from registry import Registry
 from waiting import until
 from world import ENVIRONMENT
 
@@ -32,17 +34,28 @@ DOCKERD = ["dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none",
            "--storage-driver=vfs"]
 
 
-class Daemon:
-    """docker's, for this test alone."""
+# What docker's daemon takes for granted of a registry on its own machine.
+INSECURE = '[[registry]]\nlocation = "{}"\ninsecure = true\n'
 
-    def __init__(self, directory: Path) -> None:
-        socket = f"unix://{directory}/socket"
-        self.client, self.said = ["docker", "-H", socket], directory / "said"
+
+class Daemon:
+    """docker's, or podman's, for this module alone."""
+
+    def __init__(self, directory: Path, insecure: str = "") -> None:
+        self.socket, self.said = directory / "socket", directory / "said"
+        socket = f"unix://{self.socket}"
+        self.client = ["docker", "-H", socket]
+        words = [*DOCKERD, "-H", socket, f"--data-root={directory}/data",
+                 f"--exec-root={directory}/exec", f"--pidfile={directory}/pid"]
+        if insecure:
+            words = [*PODMAN, f"--root={directory}/data", f"--runroot={directory}/run",
+                     "--storage-driver=vfs", "system", "service", "--time=0", socket]
+        registries = directory / "registries.conf"
+        registries.write_text(INSECURE.format(insecure))
         with self.said.open("w") as said:
             self.process = subprocess.Popen(
-                [*DOCKERD, "-H", socket, "--data-root", directory / "data", "--exec-root",
-                 directory / "exec", "--pidfile", directory / "pid"], stdout=said, stderr=said)
-        self.socket = directory / "socket"
+                words, stdout=said, stderr=said,
+                env=os.environ | {"CONTAINERS_REGISTRIES_CONF": str(registries)})
 
     def say(self, *words: str) -> list[str]:
         return subprocess.run([*self.client, *words], capture_output=True, text=True,
@@ -57,14 +70,28 @@ class Daemon:
         self.process.wait(60)
 
 
-@pytest.fixture(scope="module")
-def daemon() -> Iterator[Daemon]:
-    for program in ("docker", "dockerd"):
+def need(*programs: str) -> None:
+    for program in programs:
         if shutil.which(program) is None:
             pytest.skip(f"there is no '{program}': Debian's package docker.io has it")
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[Daemon]:
+    need("docker", "dockerd")
+    yield from started("")
+
+
+@pytest.fixture(scope="module")
+def service(registry: Registry) -> Iterator[Daemon]:  # noqa: F811
+    need("docker")
+    yield from started(registry.host)
+
+
+def started(insecure: str) -> Iterator[Daemon]:
     directory = Path(tempfile.mkdtemp(prefix="berth-docker-", dir="/var/lib"))
     directory.chmod(0o711)
-    daemon = Daemon(directory)
+    daemon = Daemon(directory, insecure)
     try:
         until(daemon.is_up)
         if daemon.process.poll() is not None:
@@ -76,13 +103,13 @@ def daemon() -> Iterator[Daemon]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def check_builds(host: ImageHost, builder: str) -> None:
+def check_builds(host: ImageHost, builder: str, step: str = 'RUN ["/srv/program", "x"]') -> None:
     """Built, pushed without a login in the build's reach, and skipped the next time."""
     seen = host.shared() / "seen"
     words = host.config["builder"]
     wrapper = host.build_with(WATCHER.format(seen=seen, builder=shutil.which(words[0])), builder)
     host.config["builder"] = [str(wrapper), *words[1:]]
-    host.put("api/Dockerfile", PLAIN + 'RUN ["/srv/program", "x"]\n')
+    host.put("api/Dockerfile", f"{PLAIN}{step}\n")
     result = host.build()
     assert result.exit_code == 0, result.log
     images = host.images()
@@ -136,3 +163,18 @@ def test_docker_builds(host: ImageHost, daemon: Daemon) -> None:
     until(lambda: not daemon.say("ps", "--all", "--quiet"))
     assert host.registry.host not in " ".join(
         daemon.say("images", "--format", "{{.Repository}}"))
+
+
+def test_dockers_client_builds_with_podmans_service(host: ImageHost, service: Daemon) -> None:
+    host.config["builder"] = service.client
+    check_builds(host, "docker", "LABEL step=none")
+    check_fails(host, "docker")
+    host.module({})
+    host.put("api/Dockerfile", "FROM 127.0.0.1:9/base:1\nCOPY api/ /srv/\n")
+    unreachable = host.build()
+    assert unreachable.exit_code == SYSTEM, unreachable.log
+    assert "'127.0.0.1:9/base:1', which 'api/Dockerfile' fetches, cannot be reached" in \
+        error_of(unreachable)
+    assert host.left() == []
+    assert host.registry.host not in " ".join(
+        service.say("images", "--format", "{{.Repository}}"))
