@@ -121,6 +121,7 @@ class Faults:
 
     def __init__(self) -> None:
         self.rules: list[Rule] = []
+        self.missed = False  # the call that is carried out has asked for what is newborn
 
     def add(self, given: dict[str, Any]) -> None:
         unknown = set(given) - KEYS

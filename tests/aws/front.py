@@ -303,7 +303,10 @@ class Handler(BaseHTTPRequestHandler):
             return fault, None
         if kind in ("throttle", "error", "http"):
             return fault, _with_id(_refusal(request, fault, request_id), request_id)
+        world.faults.missed = False
         raw = _with_id(self.server.dispatcher.carry_out(request, request_id), request_id)
+        if world.faults.missed and kind is None:  # for the record alone: the answer says so itself
+            entry["fault"] = "newborn"
         if kind == "kill":
             _send(fault["pgid"], signal.SIGKILL)
         if kind == "garbage":

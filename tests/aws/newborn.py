@@ -95,7 +95,9 @@ class Newborns:
 
     def hidden(self, kind: Kind, name: str) -> bool:
         key = (kind.service, kind.create, short(name))
-        return self.until.get(key, 0) > self.world.clock.now()
+        hides = self.until.get(key, 0) > self.world.clock.now()
+        self.world.faults.missed |= hides
+        return hides
 
     def refuse(self, call: Call) -> None:
         """Raise the service's not-found error if the call names something too new."""

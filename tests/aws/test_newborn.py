@@ -79,6 +79,11 @@ def target_group(build: Builder, client: Client) -> str:
     return str(made["TargetGroups"][0]["TargetGroupArn"])
 
 
+def struck(endpoint: Endpoint) -> list[str]:
+    """Of all calls, the faults that they had."""
+    return [call["fault"] for call in endpoint.record("fault") if call["fault"]]
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.service}.{kind.create}")
 def test_it_is_not_found_at_first(endpoint: Endpoint, kind: Any) -> None:
     build = Builder(endpoint)
@@ -88,8 +93,10 @@ def test_it_is_not_found_at_first(endpoint: Endpoint, kind: Any) -> None:
     client = endpoint.client(name)
     made = create(build, client)
     assert code_of(lambda: read(client, made)) == kind.error[0]
+    assert struck(endpoint) == ["newborn"]
     endpoint.advance(11)
     assert code_of(lambda: read(client, made)) == ""
+    assert struck(endpoint) == ["newborn"]
 
 
 LOGS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:E"

@@ -126,9 +126,6 @@ class Player:
     def met(self, *faults: str) -> bool:
         return any(call["fault"] in faults for call in self.world.aws.record("fault"))
 
-    def made(self, service: str, action: str) -> bool:
-        return {"service": service, "action": action} in self.world.aws.record("service", "action")
-
     def play_fault(self, case: Case, verdict: Verdict) -> None:
         aws, made = self.world.aws, self.recorded.made
         rule = rule_of(case)
@@ -138,8 +135,7 @@ class Player:
             verdict.broken += judge_unhealthy(case, result)
         else:
             result = self.run(verdict)
-            verdict.met = self.made(*case.call) if case.fault == "newborn" \
-                else self.met(rule["fault"])
+            verdict.met = self.met(rule["fault"])
             if verdict.met:
                 verdict.broken += judge_fault(case, result)
         self.converge(result, verdict, settle=case.fault == "newborn")
