@@ -141,6 +141,18 @@ static size_t note_left(struct destroy *d, const struct graph *now, const struct
     return n;
 }
 
+/* What is not left, though its removal failed: others that are may be so for that reason alone. */
+static void say_gone(const struct destroy *d, const struct graph *now)
+{
+    for (size_t i = 0; i < d->graph->n; i++) {
+        const struct resource *r = d->graph->v[i];
+        if (r->action == ACTION_REMOVE && r->progress == PROGRESS_FAILED &&
+            graph_find_name(now, r->type, r->name) == NULL)
+            log_info("left: nothing of %s '%s', whose removal failed: %s", r->type->singular,
+                     r->name, r->error.message);
+    }
+}
+
 static void say_left(struct destroy *d, const struct graph *now)
 {
     _cleanup_free_ bool *noted = xcalloc(now->n + 1, sizeof(bool));
@@ -157,6 +169,7 @@ static void say_left(struct destroy *d, const struct graph *now)
             report_evidence(&before->error, &line);
         log_info("%s", line.buf);
     }
+    say_gone(d, now);
 }
 
 static int fail_left(const struct destroy *d, const struct err *failure, unsigned n,

@@ -246,6 +246,21 @@ def test_a_task_that_was_started_by_hand(small: World) -> None:
     destroyed(small)
 
 
+def test_what_failed_is_named_though_it_is_gone_by_now(small: World) -> None:
+    """Its stop was carried out, and what waited for it is left for a reason that must be told."""
+    service = small.service("notifier")
+    small.aws.client("ecs").run_task(
+        cluster=ENVIRONMENT, taskDefinition=service["taskDefinition"], launchType="FARGATE",
+        networkConfiguration=service["networkConfiguration"])
+    small.aws.fault(fault="garbage", service="ecs", action="StopTask", times=1)
+    result = small.job("destroy-branches")
+    assert result.exit_code == 2, result.log
+    assert re.search(r"(?m)^left: nothing of task '\w+', whose removal failed: .*ecs:StopTask: ",
+                     result.log), result.log
+    small.aws.clear_faults()
+    destroyed(small)
+
+
 # --- Container Insights ---
 
 INSIGHTS = f"/aws/ecs/containerinsights/{ENVIRONMENT}/performance"
