@@ -13,10 +13,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from runner import Result
 from world import ENVIRONMENT
 
 from .cases import Case, Disturbance
+from .rare import Ended
 
 USERS, SYSTEM = 1, 2
 # Calls in flight may end, nothing new begins: this is generous on a busy machine.
@@ -31,35 +31,38 @@ CALL = re.compile(r"\b[a-z0-9]+:[A-Z][A-Za-z0-9]+\b")
 # Calls that only find out what a person should be told: without them a job says that it could not.
 TELLING = ("sns.ListSubscriptionsByTopic", "iam.SimulatePrincipalPolicy", "ssm.DescribeParameters",
            "secretsmanager.DescribeSecret", "secretsmanager.GetResourcePolicy")
+# Asked only while a removal has to wait, to say for what: it may be over by then.
+WAITING = ("ec2.DescribeNetworkInterfaces",)
 
 
-def last_error(result: Result) -> str:
+def last_error(result: Ended) -> str:
     """The last line that is berth's own: behind it, the runner says how the job ended."""
     errors = [line for line in result.log.splitlines() if line.startswith("ERROR: ")]
     return errors[-2] if len(errors) > 1 else ""
 
 
-def warns_of(action: str, result: Result) -> bool:
+def warns_of(action: str, result: Ended) -> bool:
     """Whether it says of a check before the first write that it could not be made: that stops
     nothing, for what would have been checked may well be right."""
     return any(line.startswith("WARNING: ") and f":{action}: " in line
                for line in result.log.splitlines())
 
 
-def names_left(case: Case, result: Result) -> bool:
+def names_left(case: Case, result: Ended) -> bool:
     """Whether it is said of what a destroy has left, in a line of its own."""
     return any(line.startswith("left: ") and f":{case.call[1]}" in line
                for line in result.log.splitlines())
 
 
-def judge_fault(case: Case, result: Result) -> Iterator[str]:
+def judge_fault(case: Case, result: Ended) -> Iterator[str]:
     """What was not honest about a job one of whose calls had a fault."""
     if result.exit_code not in (0, SYSTEM):
         yield f"exit code {result.exit_code}: the fault is not the user's"
     if case.fault == "denied" and case.where in TELLING:
         if result.exit_code != 0 or f":{case.call[1]}" not in result.log:
             yield f"exit code {result.exit_code}, or the log does not name {case.call[1]}"
-    elif case.fault == "denied" and result.exit_code == 0 and warns_of(case.call[1], result):
+    elif case.fault == "denied" and result.exit_code == 0 and (
+            case.where in WAITING or warns_of(case.call[1], result)):
         return
     elif case.fault == "denied":
         if result.exit_code != SYSTEM:
@@ -74,7 +77,7 @@ def judge_fault(case: Case, result: Result) -> Iterator[str]:
         yield f"the last line does not name the call: {last_error(result)}"
 
 
-def judge_unhealthy(case: Case, result: Result) -> Iterator[str]:
+def judge_unhealthy(case: Case, result: Ended) -> Iterator[str]:
     """Without a circuit breaker berth itself ends the wait for tasks that end again and again."""
     if result.exit_code != USERS:
         yield f"exit code {result.exit_code} instead of {USERS} where '{case.where}' is unhealthy"
@@ -82,7 +85,7 @@ def judge_unhealthy(case: Case, result: Result) -> Iterator[str]:
         yield f"the last line does not name '{case.where}': {last_error(result)}"
 
 
-def judge_end(when: str, result: Result, seconds: float) -> Iterator[str]:
+def judge_end(when: str, result: Ended, seconds: float) -> Iterator[str]:
     """Of a job that was killed, or told to end during a call, and ended so many seconds later."""
     if result.exit_code != SYSTEM:
         yield f"exit code {result.exit_code} where the job was ended {when} a call"
@@ -100,7 +103,7 @@ def must_pass(rules: list[dict[str, Any]]) -> bool:
         and not any(rule["fault"] in MAY_FAIL for rule in rules)
 
 
-def judge_disturbed(disturbance: Disturbance, result: Result) -> Iterator[str]:
+def judge_disturbed(disturbance: Disturbance, result: Ended) -> Iterator[str]:
     """Of a job with several faults."""
     if result.exit_code == 0 or disturbance.end is not None:
         return

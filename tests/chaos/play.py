@@ -15,11 +15,11 @@ from typing import Any
 from contract.options import Options
 from contract.repository import VARIABLES_FILE
 from contract.variables import RUNNER_TOKEN
-from runner import Result
 from world import BUILD, ENVIRONMENT, World
 
 from .cases import ENDS, Case, Disturbance, disturbances_of, rule_of
 from .judge import (judge_disturbed, judge_end, judge_fault, judge_unhealthy, last_error)
+from .rare import ADOPT, Ended, adopt_run
 from .scenes import MASTER, PIPELINE, Recorded
 from .state import differences, state_of
 
@@ -109,19 +109,25 @@ class Player:
         return verdict
 
     def run(self, verdict: Verdict, end: tuple[str, int] | None = None,
-            job: str | None = None) -> Result:
+            job: str | None = None) -> Ended:
+        if self.recorded.scene.job == ADOPT:
+            result = adopt_run(self.world)
+        else:
+            result = self.run_job(end, job or self.recorded.scene.job)
+        verdict.logs.append(result.log)
+        return result
+
+    def run_job(self, end: tuple[str, int] | None, job: str) -> Ended:
         environ = self.world.environ()
-        scene = self.recorded.scene
+        ref = self.recorded.scene.ref
         rest: dict[str, Any] = {"variables": {"GIT_STRATEGY": "none"}, "concurrent": 0,
-                                "ref": scene.ref, "protected": scene.ref == MASTER}
+                                "ref": ref, "protected": ref == MASTER}
         if end is not None:
             environ |= {"KILL_WHEN": end[0], "KILL_N": str(end[1])}
             rest["executors"] = self.executors
-        with self.world.start(job or scene.job, pipeline=PIPELINE, environ=environ,
-                              **rest) as running:
+        with self.world.start(job, pipeline=PIPELINE, environ=environ, **rest) as running:
             result = running.wait(JOB_SECONDS)
-        verdict.logs.append(result.log)
-        return result
+        return Ended(result.exit_code, result.log)
 
     def met(self, *faults: str) -> bool:
         return any(call["fault"] in faults for call in self.world.aws.record("fault"))
@@ -162,7 +168,7 @@ class Player:
         return {service["serviceName"].removeprefix(f"{ENVIRONMENT}-"):
                 service["taskDefinition"].rpartition("/")[2] for service in found}
 
-    def not_taken_back(self, result: Result) -> Iterator[str]:
+    def not_taken_back(self, result: Ended) -> Iterator[str]:
         """Services that the cancelled job has changed, and that are not what they were before, or
         of which its log does not say so. Once a removal has begun there is no way back."""
         aws, told, now = self.world.aws, dict(TAKEN_BACK.findall(result.log)), self.revisions()
@@ -194,13 +200,13 @@ class Player:
             case.n, self.recorded.made) for rule in d.rules)
         self.converge(result, verdict, settle=newborn)
 
-    def run_disturbed(self, disturbance: Disturbance, verdict: Verdict) -> Result:
+    def run_disturbed(self, disturbance: Disturbance, verdict: Verdict) -> Ended:
         self.world.aws.clear_faults()
         for rule in disturbance.rules:
             self.world.aws.fault(**rule)
         return self.run(verdict, disturbance.end)
 
-    def converge(self, result: Result, verdict: Verdict, settle: bool = False) -> None:
+    def converge(self, result: Ended, verdict: Verdict, settle: bool = False) -> None:
         """Unless the job was green it runs again, undisturbed, or the scene's next one does anyway;
         the end is to be as recorded.
 

@@ -8,12 +8,17 @@ from aws.endpoint import ROLE_ARN
 from balanced import rule
 from world import PROJECT_ID, World
 
+TOKEN = "/mettel/REDIS_TOKEN"
+
 
 def make_rich(world: World) -> None:
-    """A replication group instead of a cluster, rules of a listener, and a host that takes a role."""
+    """A replication group with a token instead of a cluster, rules of a listener, and a host that
+    takes a role."""
+    world.aws.client("ssm").put_parameter(Name=TOKEN, Value="a-token-of-redis-1",
+                                          Type="SecureString")
     spec = world.spec()
     spec["redis"] = {"engine": "valkey", "engineVersion": "8.0", "cacheNodeType": "cache.t3.small",
-                     "replicas": 2}
+                     "replicas": 2, "transitEncryptionEnabled": True, "authToken": TOKEN}
     spec["loadBalancer"]["listeners"]["443"]["rules"] = {
         "stays": rule(1, path="/a"), "moves": rule(2, path="/b"), "goes": rule(3, path="/c")}
     world.write_spec(spec)

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from aws.endpoint import Endpoint
+from unowned import strip
 from world import BRANCH, ENVIRONMENT, World
 
 from .cases import ENDS_ONCE, Case, Made, ends_of, faults_of, schedules_of
+from .rare import ADOPT, adopt_run, change_rare, change_token, make_rare, strew
 from .rich import change_rich, change_shared, make_rich, make_shared
 from .state import state_of
 
@@ -150,6 +152,29 @@ def rich_deployed(world: World) -> None:
     world.deploy(pipeline=PIPELINE)
 
 
+def rare_from_change(world: World) -> None:
+    make_small(world)
+    make_rare(world)
+    world.deploy(pipeline=PIPELINE - 1)
+    change_rare(world)
+
+
+def rare_deployed(world: World) -> None:
+    small_deployed(world)
+    strew(world)
+
+
+def token_from_change(world: World) -> None:
+    rich_from_nothing(world)
+    world.deploy(pipeline=PIPELINE - 1)
+    change_token(world)
+
+
+def small_disowned(world: World) -> None:
+    small_deployed(world)
+    strip(world)
+
+
 def shared_from_change(world: World) -> None:
     make_shared(world)
     made = world.job("basic-infra", MASTER, protected=True)
@@ -195,6 +220,10 @@ SCENES = [
           fresh=True),
     Scene("rich-from-nothing", "ready", "deploy-branches", rich_from_nothing, faults, 35, fresh=True),
     Scene("rich-from-change", "ready", "deploy-branches", rich_from_change, faults, 120, fresh=True),
+    Scene("rare-from-change", "ready", "deploy-branches", rare_from_change, faults, 120, fresh=True),
+    Scene("token-from-change", "ready", "deploy-branches", token_from_change, faults, 20, fresh=True),
+    Scene("rare-to-nothing", "ready", DESTROY, rare_deployed, faults, 20, fresh=True),
+    Scene("small-adopted", "ready", ADOPT, small_disowned, faults, 50, fresh=True),
     Scene("rich-to-nothing", "ready", DESTROY, rich_deployed, faults, 8, fresh=True),
 ]
 
@@ -234,7 +263,8 @@ def scene_record(scene: Scene, endpoint: Endpoint, directory: Path) -> Recorded:
     endpoint.save("start")
     before = state_of(endpoint)
     endpoint.restore("start")
-    result = world.job(scene.job, scene.ref, pipeline=PIPELINE, protected=scene.ref == MASTER)
+    result = adopt_run(world) if scene.job == ADOPT else world.job(
+        scene.job, scene.ref, pipeline=PIPELINE, protected=scene.ref == MASTER)
     assert result.exit_code == 0, result.log
     record = endpoint.record()
     if scene.then:

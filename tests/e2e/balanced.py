@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from typing import Any
 
@@ -110,3 +111,12 @@ def rule(priority: int, **conditions: Any) -> dict[str, Any]:
 
 def put_rules(world: World, **rules: dict[str, Any]) -> None:
     change(world, put("loadBalancer", "listeners", "443", "rules", value=rules))
+
+
+def ipv6_give(ec2: Any, vpc: str) -> None:
+    """IPv6 addresses for all subnets of a VPC, which a load balancer of both kinds needs."""
+    given = ec2.associate_vpc_cidr_block(VpcId=vpc, AmazonProvidedIpv6CidrBlock=True)
+    block = ipaddress.ip_network(given["Ipv6CidrBlockAssociation"]["Ipv6CidrBlock"])
+    subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
+    for subnet, part in zip(subnets, block.subnets(new_prefix=64)):
+        ec2.associate_subnet_cidr_block(SubnetId=subnet["SubnetId"], Ipv6CidrBlock=str(part))

@@ -7,7 +7,6 @@ The fields are those of the schema in config/: one that is added there needs a r
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 
 import policed
+from balanced import ipv6_give
 from world import PROJECT_ID, ROOT, Endpoint, World
 from zones import ZONE, zone_id
 
@@ -331,15 +331,6 @@ def environment(world: World) -> None:
     world.config["projects"][str(PROJECT_ID)]["limits"] = {
         "ephemeral": {"allowReplace": ["alb", "elasticache"]}}
     world.write_config()
-
-
-def ipv6_give(ec2: Any, vpc: str) -> None:
-    """IPv6 addresses for all subnets of a VPC, which a load balancer of both kinds needs."""
-    given = ec2.associate_vpc_cidr_block(VpcId=vpc, AmazonProvidedIpv6CidrBlock=True)
-    block = ipaddress.ip_network(given["Ipv6CidrBlockAssociation"]["Ipv6CidrBlock"])
-    subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
-    for subnet, part in zip(subnets, block.subnets(new_prefix=64)):
-        ec2.associate_subnet_cidr_block(SubnetId=subnet["SubnetId"], Ipv6CidrBlock=str(part))
 
 
 def surroundings(world: World) -> None:
