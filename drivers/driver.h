@@ -27,6 +27,12 @@ struct driver {
      * a teardown; or NULL. */
     int (*begin)(struct session *s, struct graph *g, struct err *err);
     /*
+     * Called before what is no longer wanted is removed, whenever the turn has come to a type, but
+     * not in a teardown; or NULL. *ret, the caller's, says which newer run has begun to work on the
+     * environment since this one did: what that one wants is not this run's to remove. NULL: none.
+     */
+    int (*overtaken)(struct session *s, const struct graph *g, char **ret, struct err *err);
+    /*
      * Looks before the first write, on a worker, for what would go wrong with what is planned to be
      * created or changed, of its own or of others' types; or NULL. See drivers/preflight.h.
      */

@@ -56,6 +56,7 @@ const struct driver ecs_driver = {
     .permissions = ecs_permissions,
     .want = ecs_want,
     .begin = ecs_begin,
+    .overtaken = ecs_overtaken,
     .preflight = ecs_secrets_preflight,
     .end = ecs_end,
     .recall = ecs_recall,

@@ -37,6 +37,7 @@ int ecs_service_want(struct graph *g, const cJSON *spec, const cJSON *service, s
 /* Which runs work on the environment (ecs_run.c). Marks the cluster with this run's pipeline before
  * anything else of the environment changes, and with the run where that matters to another. */
 int ecs_begin(struct session *s, struct graph *g, struct err *err);
+int ecs_overtaken(struct session *s, const struct graph *g, char **ret, struct err *err);
 /* Of a cluster's tags: the pipeline that it is marked with; 0 if none. */
 int64_t ecs_pipeline_read(const cJSON *tags);
 /* The pipeline that the cluster is marked with now; 0 if none. */

@@ -194,6 +194,21 @@ int ecs_begin(struct session *s, struct graph *g, struct err *err)
     return r != NULL && r->have != NULL ? join(s, r, environment_changes(g), err) : 0;
 }
 
+/* A run that changes anything has put its pipeline there when it began, whichever was there before:
+ * a newer one has begun since. By hand there is no pipeline, and the one that was found counts. */
+int ecs_overtaken(struct session *s, const struct graph *g, char **ret, struct err *err)
+{
+    const struct resource *r = graph_find(g, ECS_CLUSTER);
+    int64_t now = 0, own = g->context.pipeline;
+    if (r == NULL || r->have == NULL)
+        return 0;
+    if (ecs_cluster_pipeline(s, g, &now, err) < 0)
+        return -1;
+    if (now > (own > 0 ? own : ecs_pipeline_read(r->tags)))
+        *ret = xasprintf("pipeline %" PRId64, now);
+    return 0;
+}
+
 void ecs_run_made(struct resource *cluster)
 {
     json_put_bool(cluster->memo, "marked", json_get(cluster->tags, RUN_TAG) != NULL);

@@ -233,6 +233,10 @@ enum progress {
     PROGRESS_SKIPPED, /* not tried: something it needs failed, or the run was cancelled */
 };
 
+/* What became of a removal that was none: somebody else had done it, or it is not this run's. */
+#define REMOVAL_GONE "gone already"
+#define REMOVAL_LEFT "left alone"
+
 /* In a resource's memo: true where it is AWS's affair, not the application's, that a resource with
  * TYPE_APPLICATION is not ready. */
 #define RESOURCE_BLAMELESS "blameless"
@@ -283,6 +287,7 @@ struct resource {
     struct err error;
     cJSON *explanation;             /* why it failed, see drivers/explanation.h; or NULL */
     char *waiting_for;              /* what judge() said last; or NULL */
+    const char *instead;            /* what became of a removal that was none, static; or NULL */
     double started, written, ended; /* clock_now(); 0: not (yet) */
     bool uncertain;                 /* a write has failed, and AWS may have carried it out */
     bool recalling;                 /* after a cancel, it is to be again what it was: awaited */

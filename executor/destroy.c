@@ -106,7 +106,7 @@ static void note_results(struct destroy *d)
         const struct resource *r = d->graph->v[i];
         if (r->action != ACTION_REMOVE)
             continue;
-        d->removed += r->progress == PROGRESS_DONE;
+        d->removed += r->progress == PROGRESS_DONE && r->instead == NULL;
         cJSON *item = json_push(d->results, plan_resource_to_json(r));
         plan_put_result(item, r);
     }

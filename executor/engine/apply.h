@@ -4,7 +4,8 @@
 
 /*
  * What the files of apply share: apply.c goes through the phases and decides what starts, removal.c
- * does so for what goes, step.c does what a worker does for one resource, look.c awaits.
+ * does so for what goes, confirm.c looks before that, step.c does what a worker does for one
+ * resource, look.c awaits.
  *
  * A resource is with at most one worker at a time: with_worker is set on the loop's thread before
  * the job is submitted and cleared when it has come back. Everything in struct apply and struct
@@ -25,7 +26,8 @@ struct outcome {
 
 /* What is done to a resource: one that is replaced is removed, and then brought up. */
 enum task {
-    TASK_BRING, /* created, updated, or only awaited */
+    TASK_BRING,   /* created, updated, or only awaited */
+    TASK_CONFIRM, /* read once more, before it is wound down or removed */
     TASK_REMOVE,
     TASK_LET_GO, /* of step->other */
     TASK_WIND_DOWN,
@@ -39,6 +41,9 @@ struct step {
     const struct resource *other;
     bool has_let_go;
     bool wound_down; /* or was to be, and could not */
+    bool confirming; /* to be confirmed, with all of its type that go */
+    bool confirmed;  /* there, and ours to remove, a moment ago */
+    cJSON *tags;     /* while it is confirmed: those that it had */
     bool with_worker;
     bool retry;      /* the driver said ERR_BUSY: try again at the next look */
     bool changed;    /* this run has written it */
@@ -58,6 +63,7 @@ struct look {
     double due;         /* when the timer fires; 0: it is not set */
     unsigned under_way; /* jobs of the look that is going on */
     bool fresh;         /* something began to wait since the look began */
+    bool turn;          /* it is the turn of what goes: all that goes before it is gone */
 };
 
 enum phase {
@@ -119,6 +125,17 @@ size_t removal_wind_down(struct apply *a);
 void removal_wound_down(struct step *step);
 /* Removes what can be; returns how much is open. To be called whenever something has ended. */
 size_t removal_advance(struct apply *a);
+
+/* confirm.c: what is to go may be another's by now, or gone. */
+/* Begins to confirm what is pending of the removals of a type, unless that is done or goes on;
+ * whether it is done. */
+bool confirm_type(struct apply *a, const struct resource_type *type);
+/* A look has seen it. */
+void confirm_seen(struct step *step);
+/* On a worker, for one that goes by itself: reads it; -1 if it is in the way, and not ours. */
+int confirm_one(struct step *step);
+/* It is not removed, after all; `instead` is for the log. */
+void confirm_spare(struct step *step, const char *instead);
 
 /* replace.c */
 /* Before anything starts: what is there is split off what is created anew under a second name. */

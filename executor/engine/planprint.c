@@ -195,6 +195,7 @@ void plan_put_result(cJSON *item, const struct resource *r)
         [PROGRESS_FAILED] = "failed",    [PROGRESS_SKIPPED] = "skipped",
     };
     json_put_str(item, "result", results[r->progress]);
+    json_put_str(item, "instead", r->instead);
     json_put_str(item, "error", r->error.message);
     if (r->started > 0 && r->ended > r->started)
         json_put(item, "seconds", cJSON_CreateNumber(r->ended - r->started));

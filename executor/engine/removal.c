@@ -74,10 +74,12 @@ size_t removal_wind_down(struct apply *a)
     size_t open = 0;
     for (size_t i = 0; i < a->n; i++) {
         struct step *step = &a->steps[i];
-        if (!is_removal(step->r) || step->r->type->wind_down == NULL || step->wound_down)
+        if (!is_removal(step->r) || step->r->type->wind_down == NULL || step->wound_down ||
+            !step_is_open(step))
             continue;
         open++;
-        if (step->r->progress == PROGRESS_PENDING && workers_free(&a->workers) > 0)
+        if (step->r->progress == PROGRESS_PENDING && confirm_type(a, step->r->type) &&
+            workers_free(&a->workers) > 0)
             start(step, TASK_WIND_DOWN);
     }
     return open;
@@ -122,12 +124,49 @@ static void standings_take(struct apply *a, struct standing *by_type)
     }
 }
 
+/* What became of the parents that go, where that was no removal; NULL: they were removed. */
+static const char *parent_instead(const struct apply *a, const struct resource_type *type)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        const struct resource *r = a->g->v[i];
+        if (is_removal(r) && r->instead != NULL && str_eq(r->type->name, type->parent))
+            return r->instead;
+    }
+    return NULL;
+}
+
 /* Its parent is gone, and it with that. */
 static void finish_with_parent(struct step *step)
 {
+    const char *instead = parent_instead(step->apply, step->r->type);
+    if (instead != NULL) {
+        confirm_spare(step, instead);
+        return;
+    }
     step_begin(step, TASK_REMOVE);
     resource_set_have(step->r, NULL);
     step_finish(step);
+}
+
+/* Whose a child is its parent tells. */
+static bool confirm_parents(struct apply *a, const struct resource_type *type)
+{
+    for (size_t i = 0; i < a->n_looks; i++)
+        if (str_eq(a->looks[i].type->name, type->parent))
+            return confirm_type(a, a->looks[i].type);
+    return true;
+}
+
+/* It is the turn of a type: whether what goes of it is there and ours, as a look tells that began
+ * after all that had to go first was gone. */
+static bool confirm_turn(struct apply *a, size_t type)
+{
+    struct look *look = &a->looks[type];
+    for (size_t i = 0; i < a->n && !look->turn; i++)
+        if (a->steps[i].r->type == look->type)
+            a->steps[i].confirmed = false;
+    look->turn = true;
+    return a->with_parent[type] || (confirm_parents(a, look->type) && confirm_type(a, look->type));
 }
 
 /* Starts what is pending of one type if it is its turn, or ends it; whether anything has ended. */
@@ -142,6 +181,7 @@ static bool advance_type(struct apply *a, size_t type, const struct standing *by
             failed = by_type[i].failed;
         turn = turn && by_type[i].open == 0;
     }
+    turn = turn && failed == NULL && confirm_turn(a, type);
     for (size_t i = 0; i < a->n && (turn || failed != NULL); i++) {
         struct step *step = &a->steps[i];
         if (!is_removal(step->r) || step->r->progress != PROGRESS_PENDING ||
@@ -151,6 +191,8 @@ static bool advance_type(struct apply *a, size_t type, const struct standing *by
             step_skip_since(step, "not removed: first must go", failed);
         else if (a->with_parent[type])
             finish_with_parent(step);
+        else if (str_eq(parent_instead(a, step->r->type), REMOVAL_LEFT))
+            confirm_spare(step, REMOVAL_LEFT);
         else if (workers_free(&a->workers) > 0)
             start(step, TASK_REMOVE);
         ended = ended || !step_is_open(step);

@@ -64,8 +64,9 @@ static void say(struct report *r, const char *fmt, ...)
 /* "security groups: 16 created, 1.2 s", as soon as all of the type and action have ended. */
 static void say_type(struct report *r, const struct graph *g, const struct resource *changed)
 {
-    unsigned done = 0;
+    unsigned done = 0, n = 0;
     double start = 0, end = 0;
+    _cleanup_strbuf_ struct strbuf words = STRBUF_INIT;
     for (size_t i = 0; i < g->n; i++) {
         const struct resource *other = g->v[i];
         if (other->type != changed->type || other->action != changed->action ||
@@ -75,18 +76,22 @@ static void say_type(struct report *r, const struct graph *g, const struct resou
             return;
         if (other->progress != PROGRESS_DONE)
             continue;
-        done++;
+        n++;
+        done += other->instead == NULL;
         if (other->started > 0 && (start == 0 || other->started < start))
             start = other->started;
         if (other->ended > end)
             end = other->ended;
     }
-    if (done == 0)
+    if (n == 0)
         return;
+    if (done > 0)
+        strbuf_addf(&words, "%u %s", done, report_done_word(changed->action));
+    report_spared(g, changed->type, &words);
     char span[32];
     _cleanup_free_ char *line =
-        xasprintf("%s: %u %s, %s", done == 1 ? changed->type->singular : changed->type->plural,
-                  done, report_done_word(changed->action), span_of(start, end, span, sizeof(span)));
+        xasprintf("%s: %s, %s", n == 1 ? changed->type->singular : changed->type->plural, words.buf,
+                  span_of(start, end, span, sizeof(span)));
     if (!log_aside_is_open() || g->context.teardown) {
         say(r, "%s", line);
         return;
@@ -99,7 +104,7 @@ static void say_resource(struct report *r, const struct resource *changed)
 {
     char span[32];
     say(r, "%s %s: %s, %s", changed->type->singular, changed->label,
-        report_done_word(changed->action),
+        changed->instead ? changed->instead : report_done_word(changed->action),
         span_of(changed->started, changed->ended, span, sizeof(span)));
 }
 

@@ -76,6 +76,8 @@ void report_evidence(const struct err *err, struct strbuf *out);
 void report_table(struct report *r, struct session *s);
 /* "created"; "ready" where nothing was to be done but to wait. */
 const char *report_done_word(enum action action);
+/* Adds how many of a type, or of all (NULL), were to go and were not removed: "1 left alone". */
+void report_spared(const struct graph *g, const struct resource_type *type, struct strbuf *out);
 /* Counts what an apply did, as "41 created, 2 updated". */
 void report_done(const struct graph *g, struct strbuf *out);
 

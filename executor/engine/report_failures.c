@@ -16,22 +16,36 @@ const char *report_done_word(enum action action)
     return done_words[action];
 }
 
+void report_spared(const struct graph *g, const struct resource_type *type, struct strbuf *out)
+{
+    static const char *const words[] = { REMOVAL_GONE, REMOVAL_LEFT };
+    for (size_t k = 0; k < ARRAY_SIZE(words); k++) {
+        unsigned n = 0;
+        for (size_t i = 0; i < g->n; i++)
+            n += (type == NULL || g->v[i]->type == type) && str_eq(g->v[i]->instead, words[k]);
+        if (n > 0)
+            strbuf_addf(out, "%s%u %s", out->len > 0 ? ", " : "", n, words[k]);
+    }
+}
+
 void report_done(const struct graph *g, struct strbuf *out)
 {
     unsigned count[ARRAY_SIZE(done_words)] = { 0 };
-    for (size_t i = 0; i < g->n; i++)
-        if (resource_takes_part(g->v[i]) && g->v[i]->progress == PROGRESS_DONE)
-            count[g->v[i]->action]++;
-    bool any = false;
+    for (size_t i = 0; i < g->n; i++) {
+        const struct resource *r = g->v[i];
+        if (resource_takes_part(r) && r->progress == PROGRESS_DONE && r->instead == NULL)
+            count[r->action]++;
+    }
     static const enum action order[] = { ACTION_CREATE, ACTION_UPDATE, ACTION_REPLACE,
                                          ACTION_REMOVE, ACTION_NONE };
     for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
         if (count[order[i]] == 0)
             continue;
-        strbuf_addf(out, "%s%u %s", any ? ", " : "", count[order[i]], done_words[order[i]]);
-        any = true;
+        strbuf_addf(out, "%s%u %s", out->len > 0 ? ", " : "", count[order[i]],
+                    done_words[order[i]]);
     }
-    if (!any)
+    report_spared(g, NULL, out);
+    if (out->len == 0)
         strbuf_adds(out, "nothing");
 }
 

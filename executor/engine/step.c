@@ -36,13 +36,14 @@ void step_judge(struct step *step)
     const struct resource *r = step->r;
     struct outcome *outcome = &step->outcome;
     strbuf_reset(&outcome->why);
-    if (step->task == TASK_LET_GO || step->task == TASK_WIND_DOWN) {
+    if (step->task == TASK_LET_GO || step->task == TASK_WIND_DOWN || step->task == TASK_CONFIRM) {
         outcome->readiness = READY;
     } else if (step->task == TASK_REMOVE) {
-        outcome->readiness = r->have == NULL ? READY : WAITING;
-        if (r->have != NULL && r->type->leaving != NULL)
+        bool settled = r->have == NULL || r->instead != NULL;
+        outcome->readiness = settled ? READY : WAITING;
+        if (!settled && r->type->leaving != NULL)
             r->type->leaving(r, &outcome->why);
-        if (r->have != NULL && outcome->why.len == 0)
+        if (!settled && outcome->why.len == 0)
             strbuf_adds(&outcome->why, "still there");
     } else if (r->have == NULL) {
         outcome->readiness = WAITING;
@@ -125,6 +126,10 @@ static int remove_one(struct step *step)
 {
     struct resource *r = step->r;
     struct err *err = &step->outcome.err;
+    if (!step->confirmed && confirm_one(step) < 0)
+        return -1;
+    if (r->have == NULL || r->instead != NULL)
+        return 0;
     if (r->type->remove(step->apply->session, r, err) < 0 && err->class != ERR_NOT_FOUND)
         return -1;
     err_release(err);
@@ -306,8 +311,12 @@ void step_settle(struct step *step)
     struct resource *r = step->r;
     struct outcome *outcome = &step->outcome;
     bool retried = step->retry;
-    step->retry = false;
+    step->retry = step->confirmed = false;
     step->with_worker = false;
+    if (step->task == TASK_CONFIRM) {
+        confirm_seen(step);
+        return;
+    }
     if (step->task == TASK_WIND_DOWN) {
         removal_wound_down(step);
         return;

@@ -17,6 +17,7 @@ static struct {
 } cloud;
 
 enum err_class fake_begin_fails;
+const char *fake_newer;
 void (*fake_on_write)(unsigned n);
 
 static struct cancel *to_cancel;
@@ -313,11 +314,21 @@ static int fake_begin(struct session *s, struct graph *g, struct err *err)
     return 0;
 }
 
+static int fake_overtaken(struct session *s, const struct graph *g, char **ret, struct err *err)
+{
+    (void)s, (void)g;
+    if (str_eq(fake_newer, ""))
+        return err_set(err, ERR_DENIED, "fake:Newer: fails");
+    *ret = fake_newer != NULL ? xstrdup(fake_newer) : NULL;
+    return 0;
+}
+
 void fake_init(void)
 {
     memset(&cloud, 0, sizeof(cloud));
     uv_mutex_init(&cloud.mutex);
     fake_begin_fails = ERR_NONE;
+    fake_newer = NULL;
     fake_on_write = NULL;
 }
 
@@ -491,6 +502,6 @@ static const struct driver net = { .name = "net", .types = net_types, .want = fa
 static const struct driver store_driver = {
     .name = "store", .aliases = store_aliases, .types = store_types, .begin = fake_begin
 };
-static const struct driver ecs = { .name = "ecs", .types = ecs_types };
+static const struct driver ecs = { .name = "ecs", .types = ecs_types, .overtaken = fake_overtaken };
 
 const struct driver *const fake_drivers[] = { &net, &store_driver, &ecs, NULL };

@@ -63,6 +63,7 @@ extern struct resource_type fake_lookup, fake_group, fake_repo, fake_policy, fak
 /* "net" (lookup, group), "store" (repo, policy, box, shelf), "ecs" (task, service) */
 extern const struct driver *const fake_drivers[];
 extern enum err_class fake_begin_fails;
+extern const char *fake_newer; /* who has begun to deploy; "": nobody may know */
 
 void fake_init(void);
 void fake_release(void);

@@ -21,6 +21,7 @@
     }
 /* With the one service. */
 #define CLUSTER_HAS(tags) CLUSTER_OF(tags, 1, 0, 0)
+#define OF_PIPELINE(id)   OURS "," TAG("berth:pipeline", id)
 #define RUN_TAGS(run)     OURS "," TAG("berth:pipeline", "100") "," TAG("berth:run", run)
 
 static int begin(struct script *t)
@@ -217,6 +218,38 @@ static void a_cancel_ends_that_wait(void **state)
     script_close(&t);
 }
 
+/* Whose pipeline stands there when something is to be removed: a run puts its own there before it
+ * changes anything, so a newer one has begun since. By hand there is none to compare with but the
+ * one that was found. */
+static void a_newer_pipeline_overtakes(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t own;
+        struct script_row found, now;
+        const char *newer;
+    } cases[] = {
+        { 100, CLUSTER_HAS(OF_PIPELINE("99")), CLUSTER_HAS(OF_PIPELINE("100")), NULL },
+        { 100, CLUSTER_HAS(OF_PIPELINE("101")), CLUSTER_HAS(OF_PIPELINE("99")), NULL },
+        { 100, CLUSTER_HAS(OF_PIPELINE("99")), CLUSTER_HAS(OF_PIPELINE("101")), "pipeline 101" },
+        { 0, CLUSTER_HAS(OF_PIPELINE("99")), CLUSTER_HAS(OF_PIPELINE("99")), NULL },
+        { 0, CLUSTER_HAS(OF_PIPELINE("99")), CLUSTER_HAS(OF_PIPELINE("100")), "pipeline 100" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct script_row rows[] = { cases[i].found, cases[i].now, SERVICE_IS, { 0 } };
+        _cleanup_free_ char *newer = NULL;
+        struct script t;
+        open_run(&t, rows, false);
+        t.g->context.pipeline = cases[i].own;
+        assert_int_equal(driver_find("ecs")->overtaken(t.s, t.g, &newer, &t.err), 0);
+        if (cases[i].newer == NULL)
+            assert_null(newer);
+        else
+            assert_string_equal(newer, cases[i].newer);
+        script_close(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +261,7 @@ int main(void)
         cmocka_unit_test(nothing_begins_while_another_takes_back),
         cmocka_unit_test(a_recall_that_is_over_keeps_nobody),
         cmocka_unit_test(a_cancel_ends_that_wait),
+        cmocka_unit_test(a_newer_pipeline_overtakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
