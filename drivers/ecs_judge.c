@@ -15,6 +15,9 @@
 /* For how long ECS may find no place for tasks: a task that ends elsewhere makes room, a quota or
  * a zone without capacity does not pass so soon. */
 #define PLACE_SECONDS 300.0
+/* For how long ECS may fail to launch tasks: a role that is new is known a little later, and it
+ * tries again every 30 s. https://github.com/pulumi/pulumi-awsx/issues/927 */
+#define LAUNCH_SECONDS 60.0
 
 void ecs_service_remember(struct resource *r, const cJSON *service)
 {
@@ -145,12 +148,9 @@ double ecs_service_since(const struct resource *r)
     return begun != NULL ? begun->valuedouble : created_at(primary_of(r));
 }
 
-/*
- * The newest event of those that say that there is no place, and in *ret_seconds how long before it
- * the first of them was, since a task was started last.
- * https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
- */
-static const cJSON *unplaced(const struct resource *r, double *ret_seconds)
+/* The newest of the events with these words since a task was started last, and in *ret_seconds how
+ * long before it the first of them was. */
+static const cJSON *hindrance(const struct resource *r, const char *words, double *ret_seconds)
 {
     const cJSON *event, *newest = NULL;
     *ret_seconds = 0;
@@ -160,12 +160,24 @@ static const cJSON *unplaced(const struct resource *r, double *ret_seconds)
             continue;
         if (strstr(message, "has started") != NULL)
             break;
-        if (strstr(message, "unable to place a task") == NULL)
+        if (strstr(message, words) == NULL)
             continue;
         newest = newest != NULL ? newest : event;
         *ret_seconds = created_at(newest) - created_at(event);
     }
     return newest;
+}
+
+/* https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html */
+static const cJSON *unplaced(const struct resource *r, double *ret_seconds)
+{
+    return hindrance(r, "unable to place a task", ret_seconds);
+}
+
+/* There is no task then whose end could tell of it: https://github.com/boto/boto3/issues/1878 */
+static const cJSON *unlaunched(const struct resource *r, double *ret_seconds)
+{
+    return hindrance(r, "failed to launch a task", ret_seconds);
 }
 
 const char *ecs_service_unplaced(const struct resource *r)
@@ -329,6 +341,24 @@ static bool has_no_place(const struct resource *r, struct strbuf *why)
     return true;
 }
 
+/* "(service x) failed to launch a task with (error ECS was unable to assume the role 'r' that was
+ * provided for this task. Please verify ...)." */
+static bool cannot_launch(const struct resource *r, struct strbuf *why)
+{
+    static const char error[] = "(error ";
+    double seconds;
+    const char *message = json_str(unlaunched(r, &seconds), "message");
+    if (message == NULL || seconds < LAUNCH_SECONDS)
+        return false;
+    const char *at = strstr(message, error);
+    at = at != NULL ? at + strlen(error) : ecs_event_text(message);
+    size_t n = strlen(at);
+    while (n > 0 && strchr(".)", at[n - 1]) != NULL)
+        n--;
+    strbuf_addf(why, "its tasks cannot be launched: %.*s", (int)n, at);
+    return true;
+}
+
 /* Whether ECS stops tasks of older deployments, as it does once all new ones are healthy: before
  * that, they run beside them. */
 static bool is_stopping_old(const struct resource *r, const cJSON *primary)
@@ -349,13 +379,14 @@ static void say_progress(const struct resource *r, const cJSON *primary, struct 
     const cJSON *state = json_get(r->memo, "state");
     int64_t desired = json_int(state, "desiredCount", 0);
     int64_t failed = json_int(primary, "failedTasks", 0);
+    double seconds;
     strbuf_addf(why, "%" PRId64 " of %" PRId64 " tasks of '%s' run",
                 json_int(primary, "runningCount", 0), desired, revision_of(primary));
     if (failed > 0)
         strbuf_addf(why, ", %" PRId64 " failed", failed);
     if (add_stops(r, "; ", why))
         return;
-    if (failed > 0 || ecs_service_unplaced(r) != NULL)
+    if (failed > 0 || ecs_service_unplaced(r) != NULL || unlaunched(r, &seconds) != NULL)
         add_events(r, why);
     else if (json_int(state, "runningCount", 0) > desired && is_stopping_old(r, primary))
         strbuf_adds(why, ", old ones are being stopped");
@@ -384,7 +415,7 @@ static enum readiness judge_primary(const struct resource *r, const cJSON *prima
     }
     if (complete && running == desired)
         return judge_complete(r, why);
-    if (has_no_place(r, why))
+    if (has_no_place(r, why) || cannot_launch(r, why))
         return FAILED;
     say_progress(r, primary, why);
     _cleanup_strbuf_ struct strbuf targets = STRBUF_INIT;

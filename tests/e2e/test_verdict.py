@@ -14,7 +14,7 @@ import pytest
 
 from runner import Result
 from test_progress import seen
-from waiting import SECONDS, until, wait_for_call
+from waiting import SECONDS, frozen, until, wait_for_call
 from world import ENVIRONMENT, Endpoint, World
 
 NAME = f"{ENVIRONMENT}-notifier"
@@ -217,6 +217,32 @@ def test_no_place_for_tasks(small: World) -> None:
                    f"service 'notifier': ECS finds no place for its tasks: {reason}; stop tasks that "
                    "nobody needs, or ask AWS for a higher quota, and run the job again")
     assert section(result, "events")[0].endswith(f"was unable to place a task. Reason: {reason}.")
+    assert tasks(small) == []
+
+
+def delete_role(world: World, name: str) -> None:
+    iam = world.aws.client("iam")
+    for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+        iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
+    for inline in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=name, PolicyName=inline)
+    iam.delete_role(RoleName=name)
+
+
+def test_a_role_that_goes_away(small: World) -> None:
+    """ECS makes no task then, and says so in an event."""
+    with frozen(small), small.start() as job:
+        until(lambda: small.aws.calls("ecs", "RegisterTaskDefinition"))
+        [family] = small.aws.client("ecs").list_task_definitions()["taskDefinitionArns"]
+        definition = small.aws.client("ecs").describe_task_definition(taskDefinition=family)
+        role = definition["taskDefinition"]["executionRoleArn"]
+        delete_role(small, role.rpartition("/")[2])
+        small.aws.speed(100)
+        result = job.wait(SECONDS)
+    assert result.exit_code == USER, result.log
+    assert last(result).startswith("service 'notifier': its tasks cannot be launched: ECS was unable "
+                                   f"to assume the role '{role}' that"), last(result)
+    assert any("failed to launch a task with" in line for line in section(result, "events"))
     assert tasks(small) == []
 
 

@@ -33,11 +33,18 @@
     ",\"rolloutState\":\"" rollout "\",\"failedTasks\":" failed                                    \
     ",\"taskDefinition\":\"x/f:2\"}],\"deploymentConfiguration\":{\"deploymentCircuitBreaker\":"   \
     "{\"enable\":" breaker "}},\"events\":[" events "]}]}"
+#define DEPLOYMENT(id, status, revision, rollout, reason)                                          \
+    "{\"id\":\"" id "\",\"status\":\"" status                                                      \
+    "\",\"createdAt\":100,\"taskDefinition\":\"x/f:" revision "\",\"rolloutState\":\"" rollout     \
+    "\",\"rolloutStateReason\":\"" reason "\"}"
 #define STARTED(n, at)                                                                             \
     "{\"createdAt\":" at ",\"message\":\"(service x) has started " n " tasks: (task t).\"}"
 #define UNPLACED(at)                                                                               \
     "{\"createdAt\":" at ",\"message\":\"(service x) was unable to place a task. Reason: no "      \
     "room.\"}"
+#define UNLAUNCHED(at)                                                                             \
+    "{\"createdAt\":" at ",\"message\":\"(service x) failed to launch a task with (error no such " \
+    "role.).\"}"
 
 #define TASK(id, by, more)                                                                         \
     "{\"taskArn\":\"" ARN "task/c/" id "\",\"startedBy\":\"" by "\",\"stoppedAt\":200" more "}"

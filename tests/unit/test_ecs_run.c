@@ -250,6 +250,53 @@ static void a_newer_pipeline_overtakes(void **state)
     }
 }
 
+/* Of a job that was cancelled, or killed: whoever awaits it knows which revision it is of. */
+static void an_awaited_deployment_that_is_rolled_back(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *deployments;
+        enum readiness readiness;
+        const char *why;
+    } cases[] = {
+        { DEPLOYMENT(
+              "d3", "PRIMARY", "1", "IN_PROGRESS",
+              "circuit breaker: rolling back to d1.") "," DEPLOYMENT("d2", "ACTIVE", "2", "FAILED",
+                                                                     "tasks failed to start."),
+          FAILED, "its deployment failed and was rolled back to 'f:1': tasks failed to start" },
+        { DEPLOYMENT("d3", "PRIMARY", "1", "IN_PROGRESS", "circuit breaker: rolling back to d1."),
+          FAILED,
+          "its deployment failed and was rolled back to 'f:1': circuit breaker: rolling back to "
+          "d1" },
+        /* Somebody has deployed something else, says the engine. */
+        { DEPLOYMENT("d3", "PRIMARY", "1", "IN_PROGRESS", "in progress.") "," DEPLOYMENT(
+              "d2", "ACTIVE", "2", "IN_PROGRESS", "in progress."),
+          WAITING, "0 of 1 tasks of 'f:1' run" },
+        /* The one that is wanted is itself a rollback. */
+        { DEPLOYMENT("d3", "PRIMARY", "2", "IN_PROGRESS", "circuit breaker: rolling back to d1."),
+          WAITING, "0 of 1 tasks of 'f:2' run" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        _cleanup_free_ char *service = xasprintf(
+            "{\"services\":[{\"serviceName\":\"" NAME "\",\"status\":\"ACTIVE\",\"desiredCount\":1,"
+            "\"runningCount\":0,\"deployments\":[%s],\"events\":[]}]}",
+            cases[i].deployments);
+        const struct script_row rows[] = {
+            { .call = "ecs:DescribeServices", .answer = service },
+            { 0 },
+        };
+        struct script t;
+        script_open(&t, script_spec, rows);
+        struct resource *r = script_target(&t, SERVICE);
+        json_put_str(r->target, "taskDefinition", "x/f:2");
+        script_observe(&t, SERVICE);
+        _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
+        assert_int_equal(r->type->judge(r, &why), cases[i].readiness);
+        assert_string_equal(why.buf, cases[i].why);
+        script_close(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +309,7 @@ int main(void)
         cmocka_unit_test(a_recall_that_is_over_keeps_nobody),
         cmocka_unit_test(a_cancel_ends_that_wait),
         cmocka_unit_test(a_newer_pipeline_overtakes),
+        cmocka_unit_test(an_awaited_deployment_that_is_rolled_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,10 +9,6 @@
 
 #define SERVICE_IS(desired, rollout, failed, events)                                               \
     SERVICE_DEPLOYING(BREAKER, desired, rollout, failed, events)
-#define DEPLOYMENT(id, status, revision, rollout, reason)                                          \
-    "{\"id\":\"" id "\",\"status\":\"" status                                                      \
-    "\",\"createdAt\":100,\"taskDefinition\":\"x/f:" revision "\",\"rolloutState\":\"" rollout     \
-    "\",\"rolloutStateReason\":\"" reason "\"}"
 #define FAILED_TO_START(id, reason)                                                                \
     TASK(id, "d2", ",\"stopCode\":\"TaskFailedToStart\",\"stoppedReason\":\"" reason "\"")
 #define UNHEALTHY(id)                                                                              \
@@ -292,6 +288,25 @@ static void room_is_waited_for_in_vain_for_a_while(void **state)
         assert_judged(&scenes[i]);
 }
 
+static void what_ecs_cannot_launch_is_waited_for_a_minute(void **state)
+{
+    (void)state;
+    static const struct scene scenes[] = {
+        { SERVICE_IS("1", "IN_PROGRESS", "0", UNLAUNCHED("131") "," UNLAUNCHED("101")), NULL,
+          WAITING,
+          "0 of 1 tasks of 'f:2' run; ECS says: failed to launch a task with (error no such "
+          "role.); "
+          "failed to launch a task with (error no such role.)" },
+        { SERVICE_IS("1", "IN_PROGRESS", "0", UNLAUNCHED("161") "," UNLAUNCHED("101")), NULL,
+          FAILED, "its tasks cannot be launched: no such role" },
+        { SERVICE_IS("1", "IN_PROGRESS", "0",
+                     STARTED("1", "162") "," UNLAUNCHED("161") "," UNLAUNCHED("101")),
+          NULL, WAITING, "0 of 1 tasks of 'f:2' run" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(scenes); i++)
+        assert_judged(&scenes[i]);
+}
+
 static void a_loop_is_looked_at_once_for_each_sign(void **state)
 {
     (void)state;
@@ -398,53 +413,6 @@ static void a_loop_of_an_earlier_run_is_begun_anew(void **state)
     }
 }
 
-/* Of a job that was cancelled, or killed: whoever awaits it knows which revision it is of. */
-static void an_awaited_deployment_that_is_rolled_back(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *deployments;
-        enum readiness readiness;
-        const char *why;
-    } cases[] = {
-        { DEPLOYMENT(
-              "d3", "PRIMARY", "1", "IN_PROGRESS",
-              "circuit breaker: rolling back to d1.") "," DEPLOYMENT("d2", "ACTIVE", "2", "FAILED",
-                                                                     "tasks failed to start."),
-          FAILED, "its deployment failed and was rolled back to 'f:1': tasks failed to start" },
-        { DEPLOYMENT("d3", "PRIMARY", "1", "IN_PROGRESS", "circuit breaker: rolling back to d1."),
-          FAILED,
-          "its deployment failed and was rolled back to 'f:1': circuit breaker: rolling back to "
-          "d1" },
-        /* Somebody has deployed something else, says the engine. */
-        { DEPLOYMENT("d3", "PRIMARY", "1", "IN_PROGRESS", "in progress.") "," DEPLOYMENT(
-              "d2", "ACTIVE", "2", "IN_PROGRESS", "in progress."),
-          WAITING, "0 of 1 tasks of 'f:1' run" },
-        /* The one that is wanted is itself a rollback. */
-        { DEPLOYMENT("d3", "PRIMARY", "2", "IN_PROGRESS", "circuit breaker: rolling back to d1."),
-          WAITING, "0 of 1 tasks of 'f:2' run" },
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        _cleanup_free_ char *service = xasprintf(
-            "{\"services\":[{\"serviceName\":\"" NAME "\",\"status\":\"ACTIVE\",\"desiredCount\":1,"
-            "\"runningCount\":0,\"deployments\":[%s],\"events\":[]}]}",
-            cases[i].deployments);
-        const struct script_row rows[] = {
-            { .call = "ecs:DescribeServices", .answer = service },
-            { 0 },
-        };
-        struct script t;
-        script_open(&t, script_spec, rows);
-        struct resource *r = script_target(&t, SERVICE);
-        json_put_str(r->target, "taskDefinition", "x/f:2");
-        script_observe(&t, SERVICE);
-        _cleanup_strbuf_ struct strbuf why = STRBUF_INIT;
-        assert_int_equal(r->type->judge(r, &why), cases[i].readiness);
-        assert_string_equal(why.buf, cases[i].why);
-        script_close(&t);
-    }
-}
-
 /* An alarm rolls a deployment back whether or not one of its tasks has ended, too. */
 static void what_ecs_gives_as_the_reason_is_told(void **state)
 {
@@ -489,12 +457,12 @@ int main(void)
         cmocka_unit_test(a_complete_deployment_whose_tasks_end),
         cmocka_unit_test(the_breaker_judges_what_it_counts),
         cmocka_unit_test(room_is_waited_for_in_vain_for_a_while),
+        cmocka_unit_test(what_ecs_cannot_launch_is_waited_for_a_minute),
         cmocka_unit_test(a_loop_is_looked_at_once_for_each_sign),
         cmocka_unit_test(a_look_that_was_throttled_is_made_again),
         cmocka_unit_test(no_place_is_blamed_where_it_is_told_of),
         cmocka_unit_test(a_loop_of_an_earlier_run_is_begun_anew),
         cmocka_unit_test(what_ecs_gives_as_the_reason_is_told),
-        cmocka_unit_test(an_awaited_deployment_that_is_rolled_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

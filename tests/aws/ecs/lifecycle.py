@@ -280,20 +280,27 @@ def start_fault(ecs: Ecs, task: Task) -> str:
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
     """
     for container in task.definition.containers:
-        reason = (_role_fault(ecs, task.definition) or _image_fault(ecs, container["image"])
-                  or _log_fault(ecs, container) or _secret_fault(ecs, container))
+        reason = (_image_fault(ecs, container["image"]) or _log_fault(ecs, container)
+                  or _secret_fault(ecs, container))
         if reason:
             return reason
     return ""
 
 
-def _role_fault(ecs: Ecs, definition: Definition) -> str:
+def role_fault(ecs: Ecs, definition: Definition) -> str:
+    """Why no task of a service can be launched at all, in AWS's words, or ''.
+
+    https://github.com/boto/boto3/issues/1878
+    """
     from moto.iam.models import iam_backends
-    arn = definition.fields.get("executionRoleArn")
-    roles = iam_backends[ecs.account]["aws"].roles.values()
-    if arn is None or any(role.arn == arn for role in roles):
-        return ""
-    return f"ECS was unable to assume the role '{arn}' that was provided for this task."
+    known = {role.arn for role in iam_backends[ecs.account]["aws"].roles.values()}
+    for member in ("executionRoleArn", "taskRoleArn"):
+        arn = definition.fields.get(member)
+        if arn is not None and arn not in known:
+            return (f"ECS was unable to assume the role '{arn}' that was provided for this task. "
+                    "Please verify that the role being passed has the proper trust relationship "
+                    "and permissions and that your IAM user has permissions to pass this role.")
+    return ""
 
 
 def _image_fault(ecs: Ecs, image: str) -> str:

@@ -111,7 +111,7 @@ def _start_missing(ecs: Ecs, service: Service) -> None:
         return
     if ecs.world.clock.now() < primary.next_start:  # task_failed has set an alarm
         return
-    if _is_unplaced(ecs, service):
+    if _is_unplaced(ecs, service) or _is_unlaunched(ecs, service):
         return
     started = []
     for _ in range(missing):
@@ -138,6 +138,18 @@ def _is_unplaced(ecs: Ecs, service: Service) -> bool:
         event(ecs, service, f"was unable to place a task. Reason: {rule.get('message', 'none')}.")
         ecs.world.clock.after(30.0, lambda: reconcile(ecs, service))
     return rule is not None
+
+
+def _is_unlaunched(ecs: Ecs, service: Service) -> bool:
+    """A role is missing: no task is made, an event tells of it, and another try comes 30 s later.
+
+    https://github.com/pulumi/pulumi-awsx/issues/927
+    """
+    reason = lifecycle.role_fault(ecs, service.primary.definition)
+    if reason:
+        event(ecs, service, f"failed to launch a task with (error {reason}).")
+        ecs.world.clock.after(30.0, lambda: reconcile(ecs, service))
+    return bool(reason)
 
 
 def _instance_find(ecs: Ecs, service: Service) -> instances.Instance | None:
