@@ -184,6 +184,7 @@ def test_service_refused(build: Builder) -> None:
 
 def test_update_makes_a_deployment_only_when_the_revision_changes(
         build: Builder, endpoint: Endpoint) -> None:
+    build.role()
     build.ecs.create_cluster(clusterName="E")
     old = build.service(build.definition(taskRoleArn=ROLE))["deployments"][0]["id"]
     endpoint.advance(90)
@@ -264,6 +265,22 @@ def test_task_that_cannot_start_says_why(build: Builder, endpoint: Endpoint,
     arns = build.ecs.list_tasks(cluster="E", desiredStatus="STOPPED")["taskArns"]
     task = build.ecs.describe_tasks(cluster="E", tasks=arns)["tasks"][0]
     assert task["stopCode"] == "TaskFailedToStart" and reason in task["stoppedReason"]
+
+
+@pytest.mark.parametrize("member", ["taskRoleArn", "executionRoleArn"])
+def test_without_its_role_no_task_is_made(build: Builder, endpoint: Endpoint, member: str) -> None:
+    """https://github.com/boto/boto3/issues/1878"""
+    given: dict[str, Any] = {member: ROLE}
+    build.ecs.create_cluster(clusterName="E")
+    build.service(build.definition(**given))
+    endpoint.advance(45)
+    told = [e["message"] for e in build.described()["events"] if "failed to launch" in e["message"]]
+    assert len(told) == 2 and f"(error ECS was unable to assume the role '{ROLE}' that" in told[0]
+    for status in ("RUNNING", "STOPPED"):
+        assert build.ecs.list_tasks(cluster="E", desiredStatus=status)["taskArns"] == []
+    build.role()
+    endpoint.advance(200)
+    assert build.described()["runningCount"] == 1
 
 
 def test_tasks_hold_interfaces_and_instances(build: Builder, endpoint: Endpoint) -> None:
