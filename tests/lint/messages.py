@@ -17,17 +17,27 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "messages.md"
-SAYS = re.compile(r"\b(?:err_set|err_set_errno|log_warn|log_error|graph_warn|warning|usage_error|"
-                  r"resource_set_missing|preflight_problem|capacity_problem|capacity_note|problem|"
+SAYS = re.compile(r"\b(?:err_set|err_set_errno|err_wrap|log_warn|log_error|graph_warn|warning|"
+                  r"usage_error|resource_set_missing|preflight_problem|capacity_problem|capacity_note|problem|"
                   r"grafana_fail|fail|strlist_addf)\(")
-# Where what is put around an error, or in pieces, says more than where it is.
-SAYS_MORE = {"executor/destroy.c": "err_wrap", "executor/drivecall.c": "err_wrap",
-             "executor/engine/step.c": "strbuf_adds"}
+# Where the last line is put together of pieces.
+SAYS_MORE = {"executor/engine/step.c": "strbuf_adds",
+             "executor/engine/rollback.c": "strbuf_adds",
+             "executor/deploy.c": "strbuf_add[fs]",
+             "drivers/ecs_judge.c": "strbuf_add[fs]",
+             "drivers/ecs_service_back.c": "strbuf_add[fs]",
+             "drivers/ecs_restart.c": "strbuf_add[fs]",
+             "drivers/ecs_run.c": "xasprintf|xstrdup",
+             "drivers/ecs_stopped.c": "strbuf_add[fs]",
+             "drivers/ecs_targets.c": "strbuf_add[fs]",
+             "drivers/cloudformation_events.c": "strbuf_add[fs]",
+             "drivers/cloudformation_stack.c": "strbuf_add[fs]",
+             "drivers/elasticache_node.c": "strbuf_add[fs]"}
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 VALUE = re.compile(r"%[-+#0]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh|h|ll|l|z|j)?[a-zA-Z]?")
 # What an error needs of its own to be told from others, letters.
 OWN = 7
-# A format with fewer letters, and a value behind them, only says where something is.
+# A format with fewer letters, and a value at its end, only says where something is.
 FRAME = 10
 # Where what is said is of no job and no command.
 ELSEWHERE = ("doctor.c", "doctor_aws.c", "doctor_host.c", "doctor_runner.c", "doctor_user.c",
@@ -51,8 +61,8 @@ def arguments(source: str, at: int) -> str:
 
 
 def is_frame(text: str) -> bool:
-    """Around words of somebody else's: "line %u: %s", "the folder '%s': %s"."""
-    return text.endswith("%s") and len(re.findall("[A-Za-z]", VALUE.sub("", text))) < FRAME
+    """Around words of somebody else's, or before them: "line %u: %s", "sts:%s of '%s'"."""
+    return text.endswith(("%s", "%s'")) and len(re.findall("[A-Za-z]", VALUE.sub("", text))) < FRAME
 
 
 def said(source: str, says: re.Pattern[str] = SAYS) -> Iterator[str]:
