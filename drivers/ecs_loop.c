@@ -70,6 +70,26 @@ static char *signs_of(const struct resource *r)
                      (int)json_int(deployment, "runningCount", 0));
 }
 
+/* "(service x) (port 80) is unhealthy in (target-group a) due to (reason Health checks failed with
+ * these codes: [502])." tells more than the end of the task, "Task failed ELB health checks in
+ * (target-group a)". */
+static void add_target_reason(const struct resource *r, cJSON *stop)
+{
+    static const char due[] = "due to (reason ";
+    const cJSON *event;
+    cJSON_ArrayForEach (event, json_at(r->memo, "state/events")) {
+        const char *message = json_str(event, "message");
+        const char *at = message != NULL && strstr(message, "is unhealthy in (target-group ")
+                             ? strstr(message, due)
+                             : NULL;
+        if (at == NULL)
+            continue;
+        at += strlen(due);
+        json_put_strf(stop, "detail", "%.*s", (int)strcspn(at, ")"), at);
+        return;
+    }
+}
+
 void ecs_stops_look(struct session *s, struct resource *r)
 {
     _cleanup_free_ char *signs = r->want != NULL ? signs_of(r) : NULL;
@@ -84,10 +104,14 @@ void ecs_stops_look(struct session *s, struct resource *r)
         json_put_str(r->memo, "signs", signs);
     if (status < 0)
         return; /* a verdict without reasons is better than none */
-    const cJSON *stop;
-    cJSON_ArrayForEach (stop, all)
-        if (str_eq(json_str(stop, "deployment"), ecs_deployment_of(r)))
-            json_push(own, json_dup(stop));
+    cJSON *stop;
+    cJSON_ArrayForEach (stop, all) {
+        if (!str_eq(json_str(stop, "deployment"), ecs_deployment_of(r)))
+            continue;
+        if (str_eq(json_str(stop, "kind"), ECS_STOP_TARGET))
+            add_target_reason(r, stop);
+        json_push(own, json_dup(stop));
+    }
     json_put(r->memo, "stops", steal_ptr(&own));
 }
 
@@ -185,7 +209,8 @@ static const struct {
     { ECS_STOP_MEMORY, "runs out of memory", "give it more, or have it use less" },
     { ECS_STOP_EXIT, "ends", NULL }, /* where its code is not known */
     { ECS_STOP_HEALTH, "fails its health check", NULL },
-    { ECS_STOP_TARGET, "fails the load balancer's health check", NULL },
+    { ECS_STOP_TARGET, "fails the load balancer's health check",
+      "see what it answers there, and path and port of the target group's healthCheck" },
 };
 
 static size_t words_of(const cJSON *stop)

@@ -197,8 +197,9 @@ def test_targets_that_are_unhealthy(ready: World) -> None:
     ready.write_spec(spec)
     ready.aws.fault(service="elasticloadbalancing", fault="unhealthy")
     result = fails(ready, USER, r"service 'metrics-grafana': its deployment failed: its container "
-                   r"'grafana' fails the load balancer's health check: Task failed ELB health "
-                   rf"checks in \(target-group {ARN}\), again and again \(\d tasks\)")
+                   r"'grafana' fails the load balancer's health check: Health checks failed with "
+                   r"these codes: \[502\], again and again \(\d tasks\); see what it answers there, "
+                   r"and path and port of the target group's healthCheck")
     group = f"{ENVIRONMENT}-mts-grafana"
     assert f"targets in target group '{group}'" in sections(result)
     assert any("Health checks failed with these codes: [502]" in line
