@@ -33,7 +33,7 @@
     ",\"rolloutState\":\"" rollout "\",\"failedTasks\":" failed                                    \
     ",\"taskDefinition\":\"x/f:2\"}],\"deploymentConfiguration\":{\"deploymentCircuitBreaker\":"   \
     "{\"enable\":" breaker "}},\"events\":[" events "]}]}"
-#define DEPLOYMENT(id, status, revision, rollout, reason)                                          \
+#define DEPLOYMENT_OF(id, status, revision, rollout, reason)                                       \
     "{\"id\":\"" id "\",\"status\":\"" status                                                      \
     "\",\"createdAt\":100,\"taskDefinition\":\"x/f:" revision "\",\"rolloutState\":\"" rollout     \
     "\",\"rolloutStateReason\":\"" reason "\"}"

@@ -259,21 +259,24 @@ static void an_awaited_deployment_that_is_rolled_back(void **state)
         enum readiness readiness;
         const char *why;
     } cases[] = {
-        { DEPLOYMENT(
+        { DEPLOYMENT_OF(
               "d3", "PRIMARY", "1", "IN_PROGRESS",
-              "circuit breaker: rolling back to d1.") "," DEPLOYMENT("d2", "ACTIVE", "2", "FAILED",
-                                                                     "tasks failed to start."),
+              "circuit breaker: rolling back to d1.") "," DEPLOYMENT_OF("d2", "ACTIVE", "2",
+                                                                        "FAILED",
+                                                                        "tasks failed to start."),
           FAILED, "its deployment failed and was rolled back to 'f:1': tasks failed to start" },
-        { DEPLOYMENT("d3", "PRIMARY", "1", "IN_PROGRESS", "circuit breaker: rolling back to d1."),
+        { DEPLOYMENT_OF("d3", "PRIMARY", "1", "IN_PROGRESS",
+                        "circuit breaker: rolling back to d1."),
           FAILED,
           "its deployment failed and was rolled back to 'f:1': circuit breaker: rolling back to "
           "d1" },
         /* Somebody has deployed something else, says the engine. */
-        { DEPLOYMENT("d3", "PRIMARY", "1", "IN_PROGRESS", "in progress.") "," DEPLOYMENT(
+        { DEPLOYMENT_OF("d3", "PRIMARY", "1", "IN_PROGRESS", "in progress.") "," DEPLOYMENT_OF(
               "d2", "ACTIVE", "2", "IN_PROGRESS", "in progress."),
           WAITING, "0 of 1 tasks of 'f:1' run" },
         /* The one that is wanted is itself a rollback. */
-        { DEPLOYMENT("d3", "PRIMARY", "2", "IN_PROGRESS", "circuit breaker: rolling back to d1."),
+        { DEPLOYMENT_OF("d3", "PRIMARY", "2", "IN_PROGRESS",
+                        "circuit breaker: rolling back to d1."),
           WAITING, "0 of 1 tasks of 'f:2' run" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -429,7 +429,7 @@ static void what_ecs_gives_as_the_reason_is_told(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         _cleanup_free_ char *service = xasprintf(
             "{\"services\":[{\"serviceName\":\"" NAME "\",\"status\":\"ACTIVE\",\"desiredCount\":1,"
-            "\"deployments\":[" DEPLOYMENT(
+            "\"deployments\":[" DEPLOYMENT_OF(
                 "d1", "PRIMARY", "1", "IN_PROGRESS",
                 "in progress.") ","
                                 "{\"id\":\"d2\",\"status\":\"ACTIVE\",\"createdAt\":100,"
