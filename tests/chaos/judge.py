@@ -31,8 +31,10 @@ CALL = re.compile(r"\b[a-z0-9]+:[A-Z][A-Za-z0-9]+\b")
 # Calls that only find out what a person should be told: without them a job says that it could not.
 TELLING = ("sns.ListSubscriptionsByTopic", "iam.SimulatePrincipalPolicy", "ssm.DescribeParameters",
            "secretsmanager.DescribeSecret", "secretsmanager.GetResourcePolicy")
-# Asked only while a removal has to wait, to say for what: it may be over by then.
-WAITING = ("ec2.DescribeNetworkInterfaces",)
+# Asked, or taken away, only where a security group cannot go yet; groups go at the same time, so what
+# has kept it may be gone when that is denied.
+WAITING = ("ec2.DescribeNetworkInterfaces", "ec2.RevokeSecurityGroupEgress",
+           "ec2.RevokeSecurityGroupIngress")
 
 
 def last_error(result: Ended) -> str:

@@ -220,10 +220,10 @@ SCENES = [
           fresh=True),
     Scene("rich-from-nothing", "ready", "deploy-branches", rich_from_nothing, faults, 35, fresh=True),
     Scene("rich-from-change", "ready", "deploy-branches", rich_from_change, faults, 120, fresh=True),
-    Scene("rare-from-change", "ready", "deploy-branches", rare_from_change, faults, 120, fresh=True),
-    Scene("token-from-change", "ready", "deploy-branches", token_from_change, faults, 20, fresh=True),
-    Scene("rare-to-nothing", "ready", DESTROY, rare_deployed, faults, 20, fresh=True),
-    Scene("small-adopted", "ready", ADOPT, small_disowned, faults, 50, fresh=True),
+    Scene("rare-from-change", "ready", "deploy-branches", rare_from_change, faults, 145, fresh=True),
+    Scene("token-from-change", "ready", "deploy-branches", token_from_change, faults, 28, fresh=True),
+    Scene("rare-to-nothing", "ready", DESTROY, rare_deployed, faults, 57, fresh=True),
+    Scene("small-adopted", "ready", ADOPT, small_disowned, faults, 85, fresh=True),
     Scene("rich-to-nothing", "ready", DESTROY, rich_deployed, faults, 8, fresh=True),
 ]
 
