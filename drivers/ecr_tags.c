@@ -86,8 +86,9 @@ static int tags_discover(struct session *s, struct graph *g, struct err *err)
 
 /* A policy has the repositories of one spec: into others of the project the environment's builds
  * have hardly pushed. */
-static int tags_list(struct session *s, const struct resource *r, cJSON **ret, struct err *err)
+static int tags_list(struct session *s, struct resource *r, cJSON **ret, struct err *err)
 {
+    r->unseen = false;
     _cleanup_json_ cJSON *input = cJSON_CreateObject();
     json_put_str(input, "repositoryName", r->label);
     json_put_str(json_put_object(input, "filter"), "tagStatus", "TAGGED");
@@ -97,7 +98,8 @@ static int tags_list(struct session *s, const struct resource *r, cJSON **ret, s
         return 0;
     if (failure.class != ERR_NOT_FOUND && failure.class != ERR_DENIED)
         return err_move(err, &failure);
-    if (failure.class == ERR_DENIED) {
+    r->unseen = failure.class == ERR_DENIED;
+    if (r->unseen) {
         graph_warn(r->graph,
                    "repository '%s' is left out: berth may not see whether '%s' has tagged images "
                    "in it: %s",

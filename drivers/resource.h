@@ -288,6 +288,7 @@ struct resource {
     cJSON *explanation;             /* why it failed, see drivers/explanation.h; or NULL */
     char *waiting_for;              /* what judge() said last; or NULL */
     const char *instead;            /* what became of a removal that was none, static; or NULL */
+    bool unseen;                    /* the last look was refused and passed over: nobody knows */
     double started, written, ended; /* clock_now(); 0: not (yet) */
     bool uncertain;                 /* a write has failed, and AWS may have carried it out */
     bool recalling;                 /* after a cancel, it is to be again what it was: awaited */

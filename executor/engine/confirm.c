@@ -90,7 +90,7 @@ void confirm_seen(struct step *step)
         err_wrap(err, "cannot look at %s '%s' before its removal", r->type->singular, r->name);
         step_fail(step, err);
     } else if (r->have == NULL) {
-        confirm_spare(step, REMOVAL_GONE);
+        confirm_spare(step, r->unseen ? REMOVAL_LEFT : REMOVAL_GONE);
     } else if (is_foreign(r)) {
         say_foreign(r);
         confirm_spare(step, REMOVAL_LEFT);
