@@ -203,7 +203,7 @@ check-runner: all
 # End to end, on a build for gcov, so that nothing has to run twice, by several processes that share
 # the files of tests: each takes the next that none has begun (tests/e2e/share.py).
 E2E    = tests/e2e --ignore=tests/e2e/isolation --ignore=tests/e2e/patience
-SHARES = BERTH_SHARES=3
+SHARES = BERTH_SHARES=5
 check-e2e: check-shares check-isolation
 check-shares: coverage-build
 	@$(SHARES) BERTH_BUILD=build/coverage $(PYTEST_QUICK) $(E2E)

@@ -47,11 +47,14 @@ class Share:
         return self.ours[path]
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """The files with the most tests first: a long one that is begun last would be waited for."""
+        """Files that wait by the clock first, then those with the most tests: a long one that is begun
+        last would be waited for."""
         tests: dict[Path, int] = {}
+        waits: dict[Path, bool] = {}
         for item in items:
             tests[item.path] = tests.get(item.path, 0) + 1
-        items.sort(key=lambda item: (-tests[item.path], item.path))
+            waits[item.path] = item.get_closest_marker("by_the_clock") is not None
+        items.sort(key=lambda item: (not waits[item.path], -tests[item.path], item.path))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
@@ -116,6 +119,7 @@ def reports_take(session: pytest.Session, crew: dict[Connection, int]) -> None:
 
 
 def register(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "by_the_clock: of a file, that its tests wait for many seconds")
     count = int(os.environ.get("BERTH_SHARES", "0"))
     if count:
         config.pluginmanager.register(Share(count), "berth-share")

@@ -14,6 +14,8 @@ from monitored import BODY, METRIC, alarms, body, change
 from monitored import small  # noqa: F401
 from world import BRANCH, ENVIRONMENT, PROJECT_ID, World, environment_of
 
+pytestmark = pytest.mark.by_the_clock
+
 Spec = dict[str, Any]
 TOPIC = "arn:aws:sns:us-east-1:123456789012:operators"
 OURS = {"Environment": ENVIRONMENT, "berth:project": str(PROJECT_ID), "berth:ref": BRANCH}

@@ -21,6 +21,8 @@ from jobhost import command_of, processes_of, run_account_tool
 from waiting import until
 from world import ENVIRONMENT
 
+pytestmark = pytest.mark.by_the_clock
+
 # A builder that writes down, when it is to push, whether the count goes on.
 WATCHER = """case " $* " in *" push "*)
     before=$(od -An -tu8 {count}); sleep 0.5

@@ -23,6 +23,8 @@ from registry import Registry
 from waiting import until
 from world import ENVIRONMENT
 
+pytestmark = pytest.mark.by_the_clock
+
 HANG = f"hang-{os.getpid()}"
 # A builder that writes down what it was called with, and whether it finds a login.
 WATCHER = """login=none; test -e /dev/fd/9 && login=9

@@ -25,6 +25,8 @@ from runner import Result
 from waiting import until
 from world import ENVIRONMENT
 
+pytestmark = pytest.mark.by_the_clock
+
 USERS = 2
 STEPS = """FROM scratch
 COPY api/random /srv/

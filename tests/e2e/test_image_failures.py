@@ -21,6 +21,8 @@ from jobhost import processes
 from registry import Public, public
 from waiting import until
 
+pytestmark = pytest.mark.by_the_clock
+
 NOBODY = "127.0.0.1:9/base:1"
 ON = "FROM {}\nCOPY api/program /srv/\n"
 # Each waits to be told, and ends if nobody does.

@@ -16,6 +16,8 @@ from twoservices import NOTIFIER, T7, change, make_small
 from waiting import SECONDS, frozen, until
 from world import ENVIRONMENT, World
 
+pytestmark = pytest.mark.by_the_clock
+
 
 @pytest.fixture
 def two(ready: World) -> World:

@@ -14,6 +14,8 @@ from executorhost import is_alive, wait_for
 from runner import start_job
 from toolhost import ToolHost, errors
 
+pytestmark = pytest.mark.by_the_clock
+
 USER, SYSTEM = 1, 2
 SECRET = "wJalrXUtnFEMI-K7MDENG-of-the-host"
 

@@ -17,6 +17,8 @@ from test_progress import seen
 from waiting import SECONDS, frozen, until, wait_for_call
 from world import ENVIRONMENT, Endpoint, World
 
+pytestmark = pytest.mark.by_the_clock
+
 NAME = f"{ENVIRONMENT}-notifier"
 USER, SYSTEM = 1, 2
 LINES = "starting\nTraceback (most recent call last):\nKeyError: 'SLACK_URL'"
