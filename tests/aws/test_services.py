@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from .build import Builder, code_of, error_of, until
+from .build import Builder, code_of, error_of
+from .clock import DURATIONS
 from .endpoint import ACCESS_KEY, ROLE_ARN, SECRET_KEY, Endpoint
 
 
@@ -21,6 +22,7 @@ def build(endpoint: Endpoint) -> Builder:
 # --- Cloud Map ---
 
 def test_namespace_is_made_in_its_time(build: Builder) -> None:
+    build.endpoint.speed(0.001)  # however busy the machine is
     create = lambda **g: build.sd.create_private_dns_namespace(  # noqa: E731
         Name="E.local", Vpc=build.vpc, **g)
     operation = create(CreatorRequestId="mine")["OperationId"]
@@ -31,8 +33,11 @@ def test_namespace_is_made_in_its_time(build: Builder) -> None:
         create()
     assert caught.value.response["DuplicateOperationId"] == operation
     assert build.sd.list_namespaces()["Namespaces"] == []
-    until(lambda: status() == "PENDING")
-    until(lambda: status() == "SUCCESS")
+    build.endpoint.advance(DURATIONS["cloudmap.submitted"] + 1)
+    assert status() == "PENDING"
+    assert build.sd.list_namespaces()["Namespaces"] == []
+    build.endpoint.advance(DURATIONS["cloudmap.namespace"])
+    assert status() == "SUCCESS"
     identifier = build.sd.list_namespaces()["Namespaces"][0]["Id"]
     with pytest.raises(build.sd.exceptions.NamespaceAlreadyExists) as caught:
         create()
