@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,9 +31,6 @@ OF_CALLS = ("throttle", "error", "http", "reset", "refused", "lost", "slow", "tr
 NEWBORN = {(kind.service, kind.create) for kind in newborn.KINDS}
 # At the n-th call of all: the process group is killed, or told to end.
 ENDS = {"kill-before": "before", "kill-after": "after", "cancel": "during"}
-# Before a call, a kill leaves in AWS what it leaves after the one before it, and the host keeps
-# nothing: the deploys of the whole example are killed at either point, other jobs at this one.
-ENDS_ONCE = ("kill-after", "cancel")
 # Of several calls at once.
 MIXED = ("throttle", "error", "http", "reset", "refused", "lost", "slow", "truncated")
 
@@ -71,10 +67,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Made:
-    """What a job has done undisturbed: its calls, and the services that it has had started, each
-    with whether ECS's circuit breaker watches over it."""
+    """What a job has done undisturbed: its calls, which of all of them have written something, and
+    the services that it has had started, each with whether ECS's circuit breaker watches over it."""
 
     calls: Counter[tuple[str, str]]
+    writes: list[int]
     started: dict[str, bool]
 
 
@@ -110,9 +107,19 @@ def faults_of(scene: str, made: Made) -> list[Case]:
     return cases + [Case(scene, "unhealthy", name, 1) for name in sorted(made.started)]
 
 
-def ends_of(scene: str, made: Made, ends: Iterable[str] = ENDS) -> list[Case]:
-    """These of ENDS at every call."""
-    return [Case(scene, end, "-", n) for n in range(1, made.calls.total() + 1) for end in ends]
+def ends_of(scene: str, made: Made) -> list[Case]:
+    """Each of ENDS at every call."""
+    return [Case(scene, end, "-", n) for n in range(1, made.calls.total() + 1) for end in ENDS]
+
+
+def ends_once_of(scene: str, made: Made) -> list[Case]:
+    """A cancel at every call, and a kill after every one that writes.
+
+    A kill before a call leaves in AWS what one after the call before it does, one after a read what
+    one after the write before it does, and the host keeps nothing.
+    """
+    cancels = [Case(scene, "cancel", "-", n) for n in range(1, made.calls.total() + 1)]
+    return cancels + [Case(scene, "kill-after", "-", n) for n in made.writes]
 
 
 def schedules_of(scene: str, seed: int, count: int) -> list[Case]:

@@ -17,7 +17,7 @@ from aws.endpoint import Endpoint
 from unowned import strip
 from world import BRANCH, ENVIRONMENT, World
 
-from .cases import ENDS_ONCE, Case, Made, ends_of, faults_of, schedules_of
+from .cases import Case, Made, ends_of, ends_once_of, faults_of, schedules_of
 from .rare import ADOPT, adopt_run, change_rare, change_token, make_rare, strew
 from .rich import change_rich, change_shared, make_rich, make_shared
 from .state import state_of
@@ -187,11 +187,11 @@ def faults(scene: str, made: Made, _: int, __: int) -> list[Case]:
 
 
 def ends(scene: str, made: Made, _: int, __: int) -> list[Case]:
-    return ends_of(scene, made, ENDS_ONCE)
+    return ends_once_of(scene, made)
 
 
 def faults_and_ends(scene: str, made: Made, _: int, __: int) -> list[Case]:
-    return faults_of(scene, made) + ends_of(scene, made, ENDS_ONCE)
+    return faults_of(scene, made) + ends_once_of(scene, made)
 
 
 def ends_and_schedules(scene: str, made: Made, seed: int, count: int) -> list[Case]:
@@ -203,18 +203,18 @@ def schedules(scene: str, _: Made, seed: int, count: int) -> list[Case]:
 
 
 SCENES = [
-    Scene("infra", "empty", "basic-infra", make_small, faults_and_ends, 335),
+    Scene("infra", "empty", "basic-infra", make_small, faults_and_ends, 310),
     Scene("small-from-nothing", "ready", "deploy-branches", small_from_nothing, faults, 640),
     Scene("small-from-change", "ready", "deploy-branches", small_from_change, faults, 600),
-    Scene("small-taken-back", "ready", "deploy-branches", small_taken_back, ends, 160),
+    Scene("small-taken-back", "ready", "deploy-branches", small_taken_back, ends, 100),
     Scene("small-from-another-vpc", "ready", "deploy-branches", small_from_another_vpc,
-          ends, 235),
+          ends, 175),
     Scene("mettel-from-nothing", "ready", "deploy-branches", nothing, ends_and_schedules, 545),
     Scene("mettel-from-change", "ready", "deploy-branches", mettel_from_change,
           ends_and_schedules, 355),
-    Scene("small-to-nothing", "ready", DESTROY, small_deployed, faults_and_ends, 1150),
-    Scene("small-half-made", "ready", "deploy-branches", make_small, ends, 195, then=DESTROY),
-    Scene("small-half-gone", "ready", DESTROY, small_deployed, ends, 320, then="deploy-branches"),
+    Scene("small-to-nothing", "ready", DESTROY, small_deployed, faults_and_ends, 1030),
+    Scene("small-half-made", "ready", "deploy-branches", make_small, ends, 130, then=DESTROY),
+    Scene("small-half-gone", "ready", DESTROY, small_deployed, ends, 210, then="deploy-branches"),
     Scene("mettel-to-nothing", "ready", DESTROY, mettel_deployed, schedules, 1),
     Scene("shared-from-change", "ready", "basic-infra", shared_from_change, faults, 35, ref=MASTER,
           fresh=True),
@@ -284,6 +284,7 @@ def of_environment(state: dict[str, Any]) -> list[str]:
 
 def made_of(record: list[dict[str, Any]], end: dict[str, Any]) -> Made:
     calls = Counter((call["service"], call["action"]) for call in record)
+    writes = [n for n, call in enumerate(record, 1) if call["write"]]
     deployed = {call["input"].get("serviceName") or call["input"].get("service")
                 for call in record if call["action"] == "CreateService" and call["service"] == "ecs"
                 or call["action"] == "UpdateService" and "taskDefinition" in call["input"]}
@@ -293,4 +294,4 @@ def made_of(record: list[dict[str, Any]], end: dict[str, Any]) -> Made:
         if name in deployed and service["desiredCount"] > 0:
             breaker = service["deploymentConfiguration"].get("deploymentCircuitBreaker", {})
             started[name] = bool(breaker.get("enable"))
-    return Made(calls, started)
+    return Made(calls, writes, started)
