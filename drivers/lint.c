@@ -227,6 +227,13 @@ static const char *silencer(const struct linter *linter, const struct settings *
     return NULL;
 }
 
+/* Whether Python's reader of such files gave up, which names no file for what is wrong with a
+ * value: "invalid literal for int()" ends a traceback that passes through it. */
+static bool is_of_settings(const struct settings *settings, const struct tool_end *end)
+{
+    return settings->text.len > 0 && strstr(end->errors.buf, "configparser.py\"") != NULL;
+}
+
 static int fail(const struct linter *linter, const struct settings *settings,
                 const struct tool_end *end, struct err *err)
 {
@@ -241,6 +248,12 @@ static int fail(const struct linter *linter, const struct settings *settings,
                        "module's style; out of memory?",
                        own ? linter->origin : "", own ? ": " : "", program, end->signal,
                        strsignal(end->signal));
+    if (!own && class == ERR_HOST && is_of_settings(settings, end))
+        return err_set(err, ERR_USER,
+                       "'%s' cannot read the repository's settings in '%s' (setup.cfg, tox.ini, "
+                       ".flake8): the last line above says what is wrong with a value there; "
+                       "correct it",
+                       program, settings->place);
     const char *option = end->code == 1 ? silencer(linter, settings) : NULL;
     if (option != NULL)
         return err_set(

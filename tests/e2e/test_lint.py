@@ -113,6 +113,27 @@ def test_a_broken_setting_is_the_repositorys(host: ToolHost) -> None:
 
 
 @needs_pycodestyle
+@pytest.mark.parametrize("text, says", [
+    (b"[pycodestyle]\nmax-line-length = wide\n", "base 10: 'wide'"),
+    (b"[pycodestyle]\nstatistics = maybe\n", "Not a boolean: maybe"),
+    (b"[metadata]\nauthor = Andr\xe9\n", "can't decode byte 0xe9"),
+])
+def test_a_value_that_cannot_be_read_is_the_repositorys(host: ToolHost, text: bytes, says: str
+                                                        ) -> None:
+    """Of which Python names no file; without one in the repository it is the host's."""
+    (host.project / "app/setup.cfg").write_bytes(text)
+    result = lint(host)
+    assert result.exit_code == USER, result.log
+    assert says in result.log
+    assert errors(result.log)[0].startswith(
+        "'pycodestyle' cannot read the repository's settings in 'app' (setup.cfg, tox.ini, .flake8)")
+    host.linter("echo 'File \"/usr/lib/configparser.py\", line 1' >&2; exit 1\n")
+    (host.project / "app/setup.cfg").unlink()
+    result = lint(host)
+    assert result.exit_code == SYSTEM, result.log
+
+
+@needs_pycodestyle
 def test_a_module_without_python(host: ToolHost) -> None:
     """Of which pycodestyle would say nothing. Another linter may have something to read there."""
     (host.project / "app/main.py").rename(host.project / "app/main.js")
