@@ -157,6 +157,19 @@ static bool confirm_parents(struct apply *a, const struct resource_type *type)
     return true;
 }
 
+/* A parent that fails before it is its children's turn could not be confirmed: it stays, and they
+ * are part of it. NULL: none has. */
+static const struct resource *unconfirmed_parent(const struct apply *a,
+                                                 const struct resource_type *type)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        const struct resource *r = a->g->v[i];
+        if (is_removal(r) && r->progress == PROGRESS_FAILED && str_eq(r->type->name, type->parent))
+            return r;
+    }
+    return NULL;
+}
+
 /* It is the turn of a type: whether what goes of it is there and ours, as a look tells that began
  * after all that had to go first was gone. */
 static bool confirm_turn(struct apply *a, size_t type)
@@ -182,13 +195,16 @@ static bool advance_type(struct apply *a, size_t type, const struct standing *by
         turn = turn && by_type[i].open == 0;
     }
     turn = turn && failed == NULL && confirm_turn(a, type);
+    const char *why = failed != NULL ? "not removed: first must go" : "not removed: it stays with";
+    if (failed == NULL)
+        failed = unconfirmed_parent(a, a->looks[type].type);
     for (size_t i = 0; i < a->n && (turn || failed != NULL); i++) {
         struct step *step = &a->steps[i];
         if (!is_removal(step->r) || step->r->progress != PROGRESS_PENDING ||
             step->r->type != a->looks[type].type)
             continue;
         if (failed != NULL)
-            step_skip_since(step, "not removed: first must go", failed);
+            step_skip_since(step, why, failed);
         else if (a->with_parent[type])
             finish_with_parent(step);
         else if (str_eq(parent_instead(a, step->r->type), REMOVAL_LEFT))

@@ -171,12 +171,17 @@ static void test_what_cannot_be_read_is_not_removed(void **state)
     graph_free(g);
 }
 
-static void check_child(unsigned flags)
+static struct graph *planned_box(unsigned flags)
 {
     fake_shelf.flags = flags;
     fake_put("store.box/E-a", "{}", true);
     fake_put("store.shelf/E-1", "{}", true);
-    struct graph *g = planned(true);
+    return planned(true);
+}
+
+static void check_child(unsigned flags)
+{
+    struct graph *g = planned_box(flags);
     give_away("store.box/E-a");
     carry_out(g);
     assert_instead(g, "store.box/E-a", REMOVAL_LEFT);
@@ -194,6 +199,31 @@ static void test_a_child_stays_with_its_parent(void **state)
     fake_release();
     fake_init();
     check_child(0);
+}
+
+static void check_child_of_unreadable(unsigned flags, const char *why)
+{
+    struct graph *g = planned_box(flags);
+    fake_thing("store.box/E-a")->unreadable = true;
+    _cleanup_err_ struct err err = ERR_INIT;
+    assert_int_equal(engine_apply(NULL, g, &fake_options, &err), -1);
+    assert_string_equal(err.message, "cannot look at box 'E-a' before its removal: fake:Read: "
+                                     "'store.box/E-a'");
+    fake_assert_progress(g, "store.shelf/E-1", PROGRESS_SKIPPED);
+    assert_string_equal(graph_find(g, "store.shelf/E-1")->error.message, why);
+    assert_int_equal(fake_writes(), 0);
+    graph_free(g);
+}
+
+/* Without it, what is left of its parent would be broken. */
+static void test_a_child_stays_with_what_cannot_be_read(void **state)
+{
+    (void)state;
+    check_child_of_unreadable(TYPE_GOES_WITH_PARENT,
+                              "not removed: first must go box 'E-a', which failed");
+    fake_release();
+    fake_init();
+    check_child_of_unreadable(0, "not removed: it stays with box 'E-a', which failed");
 }
 
 static void test_a_newer_run_decides(void **state)
@@ -296,6 +326,7 @@ int main(void)
         T(test_what_goes_at_once_is_read_at_once),
         T(test_what_cannot_be_read_is_not_removed),
         T(test_a_child_stays_with_its_parent),
+        T(test_a_child_stays_with_what_cannot_be_read),
         T(test_a_newer_run_decides),
         T(test_a_newer_run_may_begin_at_any_time),
         T(test_whether_there_is_a_newer_one_must_be_known),
