@@ -147,6 +147,13 @@ def test_what_the_job_has_created_goes(small: World) -> None:
     converges(small)
 
 
+def see_again(world: World) -> None:
+    """Services can be read only when the job has begun to take back: had it seen before that what
+    became of them, it would have failed by itself."""
+    until(lambda: asked(world, "TagResource", "berth:recall"))
+    world.aws.clear_faults()
+
+
 def test_a_later_deployment_is_left_alone(small: World) -> None:
     """Somebody else has deployed meanwhile: what runs is theirs."""
     take_back(small)
@@ -156,8 +163,9 @@ def test_a_later_deployment_is_left_alone(small: World) -> None:
         with small.start() as running:
             until(lambda: asked(small, "UpdateService", NOTIFIER))
             until(lambda: revision(small, "notifier") == 2)
+            small.aws.fault(service="ecs", action="DescribeServices", fault="throttle")
             ecs.update_service(cluster=ENVIRONMENT, service=NOTIFIER, forceNewDeployment=True)
-            result = cancel(running)
+            result = cancel(running, then=lambda: see_again(small))
         assert "service 'notifier' is left: another deployment, of " \
             "'automation-8527fec8-notifier:2', has taken over" in result.log
         assert revision(small, "notifier") == 2
