@@ -142,6 +142,10 @@ bool image_has_own_bases(const struct image *im);
 /* Fetches those, with a login that the build never sees. ERR_USER for one that is not there.
  * *ret_ended is as image_push()'s. */
 int image_pull_bases(const struct image *im, bool *ret_ended, struct err *err);
+/* Has the builder fetch one without a login, to hear from it why a build could not; how that ended
+ * is in *ret. */
+int image_pull_again(const struct image *im, const char *base, struct tool_end *ret,
+                     struct err *err);
 
 /* --- image_build.c ---------------------------------------------------------------------------- */
 
@@ -166,6 +170,7 @@ enum image_failure {
     IMAGE_BUILD_UNTRUSTED,
     IMAGE_BUILD_BROKEN, /* the registry fails */
     IMAGE_BUILD_SILENT, /* it does not answer */
+    IMAGE_BUILD_UNTOLD, /* the builder keeps to itself why */
 };
 /* Why a build has failed, by the code and by the end of what the builder has said; *ret_base is
  * which base could not be fetched, or NULL. Pure. */

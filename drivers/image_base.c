@@ -13,6 +13,7 @@
 #include "drivers/image.h"
 
 #include "drivers/image_registry.h"
+#include "executor/base/log.h"
 
 #define LOOK_SECONDS 120
 
@@ -145,28 +146,46 @@ static int judge(const struct image *im, const char *base, const char *said, str
     }
 }
 
-static int pull(const struct image *im, const char *base, int handed, bool *ret_ended,
-                struct err *err)
+/* `handed` is the descriptor with a login; 0: without one. */
+static int run_pull(const struct image *im, const char *base, int handed, struct tool_end *ret,
+                    struct err *err)
 {
-    _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
     _cleanup_strlist_ struct strlist arguments = STRLIST_INIT;
     const char *platform = json_str(im->job->module, "platform");
     strlist_add(&arguments, "pull");
     if (im->program == IMAGE_BUILDAH)
         strlist_add(&arguments,
                     "--policy=always"); /* what podman and docker do (buildah-pull(1)) */
-    image_add_login(im, &arguments);
+    if (handed > 0)
+        image_add_login(im, &arguments);
     image_add_certificates(im, &arguments);
     if (platform != NULL)
         strlist_addf(&arguments, "--platform=%s", platform);
     strlist_add(&arguments, base);
-    int r = image_builder_run(im, &arguments, handed, image_seconds(im), &end, err);
+    if (image_builder_run(im, &arguments, handed, image_seconds(im), ret, err) < 0)
+        return -1;
+    image_say(ret);
+    return 0;
+}
+
+static int pull(const struct image *im, const char *base, int handed, bool *ret_ended,
+                struct err *err)
+{
+    _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
+    int r = run_pull(im, base, handed, &end, err);
     *ret_ended = r == 0 && end.signal == 0;
     if (r < 0)
         return -1;
-    image_say(&end);
     _cleanup_free_ char *said = image_words(end.errors.buf, base);
     return end.code == 0 ? 0 : judge(im, base, said, err);
+}
+
+int image_pull_again(const struct image *im, const char *base, struct tool_end *ret,
+                     struct err *err)
+{
+    log_info("%s does not say why it could not get '%s', and is asked for that alone:",
+             im->words.v[0], base);
+    return run_pull(im, base, 0, ret, err);
 }
 
 /* A build is told to ask a registry again for each base that is there, or for none: then it is for

@@ -62,12 +62,18 @@ static const char *last_error(const struct image *im, const char *said)
     return found == NULL && im->program == IMAGE_DOCKER ? last : found;
 }
 
-/* buildah says of an image that COPY or RUN takes something from only that it has none, after the
- * tries of which it has told. */
+/* buildah says of an image that COPY or RUN takes something from only that it has none: after tries
+ * of which it has told, if it has tried more than once, else of a refusal that it keeps to itself.
+ */
+static bool is_without_reason(const char *error)
+{
+    return strstr(error, "no stage or image found with that name") != NULL;
+}
+
 static const char *reason_of(const char *said, const char *error)
 {
     const char *tried = NULL;
-    if (strstr(error, "no stage or image found with that name") == NULL)
+    if (!is_without_reason(error))
         return error;
     for (const char *at = said; (at = strstr(at, "Failed, retrying in ")) != NULL; at++)
         tried = at;
@@ -138,8 +144,10 @@ enum image_failure image_failure_of(const struct image *im, int code, const char
         return IMAGE_BUILD_FULL;
     if (is_of_step(im, code, error))
         return is_step_killed(im, code, said, error) ? IMAGE_BUILD_STEP_KILLED : IMAGE_BUILD_OTHER;
-    const char *reason = skip_step(reason_of(said, error));
+    const char *own = reason_of(said, error), *reason = skip_step(own);
     *ret_base = find_base(&im->from.bases, reason);
+    if (*ret_base != NULL && own == error && is_without_reason(error))
+        return IMAGE_BUILD_UNTOLD;
     if (*ret_base == NULL && find_any(reason, fetching) == NULL)
         return IMAGE_BUILD_OTHER;
     _cleanup_free_ char *words = image_words(reason, *ret_base != NULL ? *ret_base : im->local);
@@ -234,6 +242,21 @@ static int tell_step_killed(const struct image *im, const struct tool_end *end, 
         im->file, now - kills, now - kills == 1 ? "" : "es");
 }
 
+/* What the builder says of the image where that is all that it has to get. */
+static int find_reason(const struct image *im, const char *base, enum image_failure *ret,
+                       struct err *err)
+{
+    _cleanup_tool_end_ struct tool_end end = TOOL_END_INIT;
+    const char *ignored;
+    if (image_pull_again(im, base, &end, err) < 0)
+        return -1;
+    if (end.signal != 0)
+        return tell_killed(im, &end, err);
+    *ret = end.code == 0 ? IMAGE_BUILD_BROKEN
+                         : image_failure_of(im, IMAGE_CODE_OF_BUILDER, end.errors.buf, &ignored);
+    return 0;
+}
+
 int image_failed(const struct image *im, const struct tool_end *end, int64_t kills, int *ret_code,
                  struct err *err)
 {
@@ -242,6 +265,8 @@ int image_failed(const struct image *im, const struct tool_end *end, int64_t kil
         end->signal != 0 ? IMAGE_BUILD_KILLED : image_failure_of(im, end->code, said, &base);
     if (failure == IMAGE_BUILD_KILLED)
         return tell_killed(im, end, err);
+    if (failure == IMAGE_BUILD_UNTOLD && find_reason(im, base, &failure, err) < 0)
+        return -1;
     *ret_code = end->code;
     if (failure == IMAGE_BUILD_OTHER || (failure == IMAGE_BUILD_MISSING && base == NULL))
         return tell_other(im, end, err);

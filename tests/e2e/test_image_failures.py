@@ -72,22 +72,28 @@ def fail(host: ImageHost, dockerfile: str, code: int) -> str:  # noqa: F811
     return error
 
 
-def test_a_base_that_cannot_be_fetched(built: ImageHost, base: Public) -> None:
-    """The Dockerfile may be right, but for one that is not there, or that takes a login."""
-    assert f"'{NOBODY}', which 'api/Dockerfile' fetches, cannot be reached from this host" in \
-        fail(built, ON.format(NOBODY), SYSTEM)
-    assert "'nowhere.invalid/a:1', which 'api/Dockerfile' fetches, cannot be reached" in \
-        fail(built, ON.format("nowhere.invalid/a:1"), SYSTEM)
+def check_refusals(host: ImageHost, base: Public, dockerfile: str) -> None:  # noqa: F811
     for mode, code, words in (
             ("broken", SYSTEM, f"a server does not give '{base.image}', which 'api/Dockerfile' "
                                "fetches, for the moment"),
             ("too often", SYSTEM, f"the registry of '{base.image}', on which 'api/Dockerfile' "
                                   "builds, is asked too often from this host"),
             ("no pulls", USER, f"the registry does not give '{base.image}', on which "
-                               "'api/Dockerfile' builds, to whoever has no login"),
-            ("basic", USER, f"the registry does not give '{base.image}', on which")):
+                               "'api/Dockerfile' builds, to whoever has no login")):
         base.mode = mode
-        assert words in fail(built, ON.format(base.image), code), mode
+        assert words in fail(host, dockerfile, code), mode
+
+
+def test_a_base_that_cannot_be_fetched(built: ImageHost, base: Public) -> None:
+    """The Dockerfile may be right, but for one that is not there, or that takes a login."""
+    assert f"'{NOBODY}', which 'api/Dockerfile' fetches, cannot be reached from this host" in \
+        fail(built, ON.format(NOBODY), SYSTEM)
+    assert "'nowhere.invalid/a:1', which 'api/Dockerfile' fetches, cannot be reached" in \
+        fail(built, ON.format("nowhere.invalid/a:1"), SYSTEM)
+    check_refusals(built, base, ON.format(base.image))
+    base.mode = "basic"
+    assert f"the registry does not give '{base.image}', on which" in \
+        fail(built, ON.format(base.image), USER)
     base.mode = ""
     assert f"there is no '{base.image}23', on which 'api/Dockerfile' builds" in \
         fail(built, ON.format(base.image + "23"), USER)
@@ -100,6 +106,17 @@ def test_what_a_step_fetches_cannot_be_reached(built: ImageHost) -> None:
         fail(built, f"FROM scratch\nCOPY --from={NOBODY} /a /b\n", SYSTEM)
     assert "something, which 'api/Dockerfile' fetches, cannot be reached" in \
         fail(built, "FROM scratch\nADD http://127.0.0.1:9/x /b\n", SYSTEM)
+
+
+def test_what_a_step_fetches_is_refused(built: ImageHost, base: Public) -> None:
+    """The builder says of it that there is no stage or image of that name, whatever the registry has
+    said; alone it is asked for once more."""
+    step = f"FROM scratch\nCOPY --from={base.image} /a /b\n"
+    check_refusals(built, base, step)
+    base.mode = ""
+    assert f"there is no '{base.image}23', on which 'api/Dockerfile' builds" in \
+        fail(built, step.replace(base.image, base.image + "23"), USER)
+    assert "'api/Dockerfile' ended with 125" in fail(built, step.replace(base.image, "api"), USER)
 
 
 def test_what_a_step_says_is_the_developers(built: ImageHost) -> None:

@@ -372,6 +372,18 @@ static void what_a_failed_build_means(void **state)
           IMAGE_BUILD_DENIED, "reg.example.com/a:1" },
         { IMAGE_BUILDAH, 125, "Error: docker://reg.example.com/denied:1: x\n", IMAGE_BUILD_OTHER,
           "reg.example.com/denied:1" },
+        { IMAGE_BUILDAH, 125,
+          "Trying to pull reg.example.com/a:1...\nError: COPY --from=reg.example.com/a:1: no stage "
+          "or image found with that name\n",
+          IMAGE_BUILD_UNTOLD, "reg.example.com/a:1" },
+        { IMAGE_BUILDAH, 125,
+          "Failed, retrying in 2s ... (1/3). Error: docker://reg.example.com/a:1: dial tcp: "
+          "connection refused\nError: COPY --from=reg.example.com/a:1: no stage or image found "
+          "with "
+          "that name\n",
+          IMAGE_BUILD_SILENT, "reg.example.com/a:1" },
+        { IMAGE_BUILDAH, 125, "Error: COPY --from=0: no stage or image found with that name\n",
+          IMAGE_BUILD_OTHER, NULL },
         { IMAGE_PODMAN, 1, "cp: x: No space left on device\nError: exit status 1\n",
           IMAGE_BUILD_FULL, NULL },
     };
