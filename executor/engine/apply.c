@@ -22,7 +22,8 @@ void step_finish(struct step *step)
         return;
     }
     free(steal_ptr(&r->waiting_for));
-    if (step->task == TASK_LET_GO || (step->task == TASK_REMOVE && r->want != NULL)) {
+    bool is_replaced = step->task == TASK_REMOVE || step->task == TASK_CONFIRM;
+    if (step->task == TASK_LET_GO || (is_replaced && r->want != NULL)) {
         replace_task_ended(step);
         return;
     }

@@ -40,10 +40,11 @@ struct step {
     enum task task;
     const struct resource *other;
     bool has_let_go;
-    bool wound_down; /* or was to be, and could not */
-    bool confirming; /* to be confirmed, with all of its type that go */
-    bool confirmed;  /* there, and ours to remove, a moment ago */
-    cJSON *tags;     /* while it is confirmed: those that it had */
+    bool way_confirmed; /* there, and ours to replace, when what is bound to it was about to go */
+    bool wound_down;    /* or was to be, and could not */
+    bool confirming;    /* to be confirmed, with all of its type that go */
+    bool confirmed;     /* there, and ours to remove, a moment ago */
+    cJSON *tags;        /* while it is confirmed: those that it had */
     bool with_worker;
     bool retry;      /* the driver said ERR_BUSY: try again at the next look */
     bool changed;    /* this run has written it */

@@ -52,7 +52,8 @@ int confirm_one(struct step *step)
 {
     struct resource *r = step->r;
     struct err *err = &step->outcome.err;
-    /* A child that is wanted is looked for where it will be, and whose it is its parent tells. */
+    /* A child that is wanted is looked for where it will be, and whose it is its parent tells:
+     * where that is replaced, too, replace.c has read it first. */
     if (r->type->scope == SCOPE_CHILD && r->want != NULL)
         return 0;
     cJSON *tags = tags_forget(r);

@@ -42,6 +42,21 @@ static void start(struct step *step, enum task task, const struct resource *othe
     step_submit(step);
 }
 
+static bool is_obstructed(struct apply *a, const struct resource *r)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (a->g->v[i] != r && is_in_the_way(a, a->g->v[i], r))
+            return true;
+    return false;
+}
+
+/* Whose a child is its parent tells: that is read before the first of what is bound to it goes, and
+ * once more, by then minutes later, before it goes itself. */
+static bool must_confirm(const struct step *step)
+{
+    return step->r->want != NULL && !step->way_confirmed && is_obstructed(step->apply, step->r);
+}
+
 /* Starts what can be done about what stands in the way of r's removal; whether nothing does. */
 static bool way_is_clear(struct apply *a, const struct resource *r,
                          const struct resource **ret_failed)
@@ -58,6 +73,8 @@ static bool way_is_clear(struct apply *a, const struct resource *r,
             continue;
         else if (!resource_is_bound(other, r))
             start(step_of(a, other), TASK_LET_GO, r);
+        else if (must_confirm(step_of(a, other)))
+            start(step_of(a, other), TASK_CONFIRM, NULL);
         else if (way_is_clear(a, other, ret_failed))
             start(step_of(a, other), TASK_REMOVE, NULL);
     }
@@ -66,7 +83,9 @@ static bool way_is_clear(struct apply *a, const struct resource *r,
 
 void replace_advance(struct step *step, const struct resource **ret_failed)
 {
-    if (way_is_clear(step->apply, step->r, ret_failed))
+    if (must_confirm(step))
+        start(step, TASK_CONFIRM, NULL);
+    else if (way_is_clear(step->apply, step->r, ret_failed))
         start(step, TASK_REMOVE, NULL);
 }
 
@@ -75,6 +94,8 @@ void replace_task_ended(struct step *step)
     struct resource *r = step->r;
     if (step->task == TASK_LET_GO) {
         step->has_let_go = true;
+    } else if (step->task == TASK_CONFIRM) {
+        step->way_confirmed = true;
     } else {
         cJSON_Delete(r->outputs);
         cJSON_Delete(r->memo);

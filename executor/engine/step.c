@@ -137,6 +137,17 @@ static int remove_one(struct step *step)
     return observe_one(step);
 }
 
+/* What is gone by now is replaced like what is there: what was bound to it has to be made anew. */
+static int confirm_way(struct step *step)
+{
+    struct resource *r = step->r;
+    _cleanup_json_ cJSON *have = json_dup(r->have);
+    int status = confirm_one(step);
+    if (status == 0 && r->have == NULL)
+        resource_set_have(r, steal_ptr(&have));
+    return status;
+}
+
 static int wind_down(struct step *step)
 {
     return step->r->type->wind_down(step->apply->session, step->r, &step->outcome.err);
@@ -146,10 +157,8 @@ static void step_work(struct job *job)
 {
     struct step *step = (struct step *)job;
     int (*const tasks[])(struct step *) = {
-        [TASK_BRING] = bring,
-        [TASK_REMOVE] = remove_one,
-        [TASK_LET_GO] = let_go,
-        [TASK_WIND_DOWN] = wind_down,
+        [TASK_BRING] = bring,   [TASK_CONFIRM] = confirm_way, [TASK_REMOVE] = remove_one,
+        [TASK_LET_GO] = let_go, [TASK_WIND_DOWN] = wind_down,
     };
     aws_call_subject(step->r->address);
     aws_call_tell_throttled(&step->r->throttled);
@@ -183,7 +192,7 @@ void step_submit(struct step *step)
 
 static const char *verb(const struct step *step)
 {
-    if (step->task == TASK_REMOVE)
+    if (step->task == TASK_REMOVE || step->task == TASK_CONFIRM)
         return "remove";
     return step->task == TASK_BRING && step->r->have == NULL ? "create" : "update";
 }
@@ -313,7 +322,7 @@ void step_settle(struct step *step)
     bool retried = step->retry;
     step->retry = step->confirmed = false;
     step->with_worker = false;
-    if (step->task == TASK_CONFIRM) {
+    if (step->task == TASK_CONFIRM && r->want == NULL) {
         confirm_seen(step);
         return;
     }

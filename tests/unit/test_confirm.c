@@ -291,6 +291,29 @@ static void test_who_destroys_means_all(void **state)
     graph_free(g);
 }
 
+/* What is there of one text is to be replaced for another. */
+static struct graph *replacing(const char *old, const char *text)
+{
+    graph_free(fake_up(old));
+    struct graph *g = fake_graph(text);
+    g->context.limits = fake_limits;
+    fake_plan(g);
+    fake_forget_events();
+    return g;
+}
+
+/* Nothing is, where the box is another's by then. */
+static void assert_not_replaced(struct graph *g)
+{
+    give_away("store.box/E-b");
+    _cleanup_err_ struct err err = ERR_INIT;
+    assert_int_equal(engine_apply(NULL, g, &fake_options, &err), -1);
+    assert_int_equal(err.class, ERR_CONFLICT);
+    assert_non_null(strstr(err.message, "cannot remove box 'E-b': "));
+    assert_non_null(strstr(err.message, "box 'E-b' (Environment=F"));
+    assert_int_equal(fake_writes(), 0);
+}
+
 #define BOX(kind)                                                                                  \
     "[{\"type\":\"store.box\",\"label\":\"b\",\"want\":{\"Kind\":" kind "}},"                      \
     " {\"type\":\"ecs.service\",\"label\":\"w\",\"want\":{}}]"
@@ -299,18 +322,36 @@ static void test_who_destroys_means_all(void **state)
 static void test_what_is_replaced_must_be_ours(void **state)
 {
     (void)state;
-    graph_free(fake_up(BOX("\"old\"")));
-    struct graph *g = fake_graph(BOX("\"new\""));
-    g->context.limits = fake_limits;
-    fake_plan(g);
-    give_away("store.box/E-b");
-    fake_forget_events();
-    _cleanup_err_ struct err err = ERR_INIT;
-    assert_int_equal(engine_apply(NULL, g, &fake_options, &err), -1);
-    assert_int_equal(err.class, ERR_CONFLICT);
-    assert_non_null(strstr(err.message, "box 'E-b' (Environment=F"));
-    assert_int_equal(fake_writes(), 0);
+    struct graph *g = replacing(BOX("\"old\""), BOX("\"new\""));
+    assert_not_replaced(g);
     assert_true(fake_thing("store.box/E-b")->there);
+    graph_free(g);
+}
+
+#define BOX_AND_SHELF(kind)                                                                        \
+    "[{\"type\":\"store.box\",\"label\":\"b\",\"want\":{\"Kind\":" kind "}},"                      \
+    " {\"type\":\"store.shelf\",\"label\":\"s\",\"needs\":[\"store.box/b\"],\"want\":{}}]"
+
+/* Its children would go before it is its own turn. */
+static void test_nothing_in_what_is_anothers_is_replaced(void **state)
+{
+    (void)state;
+    struct graph *g = replacing(BOX_AND_SHELF("\"old\""), BOX_AND_SHELF("\"new\""));
+    assert_not_replaced(g);
+    assert_true(fake_thing("store.shelf/E-s")->there);
+    graph_free(g);
+}
+
+static void test_what_is_gone_before_it_is_replaced_is_made(void **state)
+{
+    (void)state;
+    struct graph *g = replacing(BOX_AND_SHELF("\"old\""), BOX_AND_SHELF("\"new\""));
+    fake_thing("store.box/E-b")->there = false;
+    fake_thing("store.shelf/E-s")->there = false;
+    carry_out(g);
+    assert_int_equal(fake_count(FAKE_REMOVE, "store.box/E-b"), 0);
+    assert_true(fake_thing("store.box/E-b")->there);
+    assert_true(fake_thing("store.shelf/E-s")->there);
     graph_free(g);
 }
 
@@ -333,6 +374,10 @@ int main(void)
         T(test_who_destroys_means_all),
         cmocka_unit_test_setup_teardown(test_what_is_replaced_must_be_ours, fake_set_up_replacing,
                                         fake_tear_down),
+        cmocka_unit_test_setup_teardown(test_nothing_in_what_is_anothers_is_replaced,
+                                        fake_set_up_replacing, fake_tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_gone_before_it_is_replaced_is_made,
+                                        fake_set_up_replacing, fake_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
