@@ -172,7 +172,7 @@ static void explain_group(struct session *s, const char *arn, cJSON *explanation
     }
     const cJSON *description, *all = json_get(output, "TargetHealthDescriptions");
     if (json_count(all) == 0)
-        explanation_line(lines, "there are none");
+        explanation_line(lines, "there are none: when ECS stops a task, it takes its target out");
     cJSON_ArrayForEach (description, all)
         add_target(lines, description);
 }
@@ -251,6 +251,8 @@ static void put_cause(const struct resource *r, const cJSON *stops, bool logged,
     const char *cure = stop != NULL ? ecs_stop_cure(stop) : NULL;
     if (cure == NULL && stop != NULL && logged)
         cure = "see the end of its log";
+    if (cure == NULL && stop != NULL && str_eq(json_str(stop, "kind"), ECS_STOP_HEALTH))
+        cure = "see what the spec's 'healthCheck' runs";
     if (stop == NULL && json_bool(r->memo, RESOURCE_BLAMELESS, false))
         cure = "stop tasks that nobody needs, or ask AWS for a higher quota, and run the job again";
     bool failed = str_starts(rest, "failed: ");

@@ -21,12 +21,13 @@ static char *reason_of(const cJSON *task)
     cJSON_ArrayForEach (container, json_get(task, "containers")) {
         const char *reason = json_str(container, "reason");
         const cJSON *code = json_get(container, "exitCode");
-        if (reason == NULL && code == NULL)
+        bool tells = reason != NULL && !str_eq(reason, stopped);
+        if (!tells && code == NULL)
             continue;
         strbuf_addf(&text, "; container '%s'", json_str(container, "name"));
         if (code != NULL)
             strbuf_addf(&text, " ended with %d", (int)json_int(container, "exitCode", 0));
-        if (reason != NULL && !str_eq(reason, stopped))
+        if (tells)
             strbuf_addf(&text, " (%s)", reason);
     }
     return redact_line(text.buf);

@@ -264,6 +264,17 @@ static void note_graph(struct drive *d)
         errand_note(&destroy->errand, destroy->graph);
 }
 
+/* "Cancelled" alone would have whoever reads it look for the one who did it. Returns r. */
+static int explain_timeout(const struct drive *d, int r, struct err *err)
+{
+    char span[32];
+    int64_t timeout = job_time_over(&d->job, time(NULL));
+    if (r < 0 && err->class == ERR_CANCELLED && timeout > 0)
+        err_wrap(err, "the job's timeout in GitLab (%s) is over",
+                 clock_span((double)timeout, span, sizeof(span)));
+    return r;
+}
+
 /* Whether the job is about an environment's resources. */
 static bool has_report(const struct drive *d)
 {
@@ -319,6 +330,7 @@ static int deploy(struct drive *d, const struct errand_request *errand, struct e
         r = work(d, err);
         errand_say_table(&d->deploy.errand);
     }
+    explain_timeout(d, r, err);
     leave_report(d, r < 0 ? err : NULL);
     if (r == 0 && d->dispatch.act != ACT_GRAFANA) /* which has said it */
         say_done(d);
@@ -397,14 +409,15 @@ static int run(struct drive *d, struct err *err)
     };
     if (d->dispatch.act == ACT_DESTROY) {
         int r = destroy_environment(&d->destroy, &errand, !d->dispatch.plan, err);
+        explain_timeout(d, r, err);
         leave_report(d, r < 0 ? err : NULL);
         return r;
     }
     if (d->dispatch.act == ACT_SWEEP)
-        return sweep(d, &errand, err);
+        return explain_timeout(d, sweep(d, &errand, err), err);
     const struct tool_driver *driver = tool_driver_find(act_name(d->dispatch.act));
     if (driver != NULL)
-        return use_tool(d, driver, &errand, err);
+        return explain_timeout(d, use_tool(d, driver, &errand, err), err);
     return deploy(d, &errand, err);
 }
 

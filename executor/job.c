@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "executor/job.h"
 
+#include <sys/stat.h>
+
 #include "executor/base/log.h"
+
+/* The runner writes the response within so many seconds of the moment that it counts from. */
+#define TIMEOUT_EARLY 2
 
 static int missing(const char *member, struct err *err)
 {
@@ -234,6 +239,9 @@ int job_read(const char *path, struct job *ret, struct err *err)
     }
     if (take_response(response, text, ret, err) < 0)
         return err_wrap(err, "%s", path);
+    struct stat st;
+    if (stat(path, &st) == 0)
+        ret->received = st.st_mtime;
     return 0;
 }
 
@@ -263,6 +271,14 @@ const char *job_variable(const struct job *job, const char *key)
 const char *job_variable_first(const struct job *job, const char *key)
 {
     return json_str(json_find(variables(job), "key", key), "value");
+}
+
+int64_t job_time_over(const struct job *job, time_t now)
+{
+    int64_t timeout = json_int(json_get(job->response, "runner_info"), "timeout", 0);
+    bool over = timeout > TIMEOUT_EARLY && job->received > 0 &&
+                now - job->received >= timeout - TIMEOUT_EARLY;
+    return over ? timeout : 0;
 }
 
 /* Masked once is masked: which of several values comes out somewhere is not for us to guess. */

@@ -12,6 +12,8 @@
  * kept in `contradictions`.
  */
 
+#include <time.h>
+
 #include "executor/base/json.h"
 
 enum protection { PROTECTION_UNKNOWN, PROTECTION_NO, PROTECTION_YES };
@@ -31,6 +33,7 @@ struct job {
     const char *ref_type; /* "branch", "tag"; merge requests: see job_is_merge_request() */
     const char *sha;
     enum protection protection;
+    time_t received; /* when the runner wrote the response; 0: nobody knows */
 };
 #define JOB_INIT                                                                                   \
     {                                                                                              \
@@ -50,6 +53,9 @@ void job_release(struct job *job);
 
 /* GitLab gives merge-request pipelines the ref "refs/merge-requests/N/head" (gitlab#32741). */
 bool job_is_merge_request(const struct job *job);
+/* The seconds that GitLab gives the job, if they are over at `now`; or 0. The runner ends it then
+ * with the same signal as when it is cancelled (common/build.go). */
+int64_t job_time_over(const struct job *job, time_t now);
 /* The effective (last) value of a CI/CD variable, or NULL. */
 const char *job_variable(const struct job *job, const char *key);
 /* The server's own (first) value of a predefined variable, or NULL. */

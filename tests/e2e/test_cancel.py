@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import whole
 from cancelling import (SYSTEM, asked, asked_back, awaited, cancel, cancelled, converges, last_line,
                         mark, put_marks, revision, take_back, words)
 from cancelling import deployed, small  # noqa: F401
@@ -74,6 +75,7 @@ def test_what_was_begun_goes_on_by_default(small: World) -> None:
         assert result.stage("cleanup").returncode == 0
         assert (revision(small, "notifier"), revision(small, "t7-bridge")) == (2, 1)
         assert len(small.aws.calls("ecs", "UpdateService")) == 1
+    whole.check(result, "cancelled")
     converges(small)
     small.aws.record_clear()
     small.deploy()
@@ -264,6 +266,19 @@ def test_a_second_signal_ends_it_at_once(small: World) -> None:
         result = running.wait(SECONDS)
     assert result.stage("build_script").returncode == SYSTEM, result.log
     assert "SIGTERM again: berth ends at once; run the job again to converge" in result.log
+
+
+def test_a_timeout_is_not_told_as_a_cancel(small: World) -> None:
+    """By the runner's own clock; the service waits for a task that does not start."""
+    change(small)
+    with frozen(small):
+        result = small.job(timeout=15)
+    assert result.failure_reason == "job_execution_timeout"
+    assert re.fullmatch(r"ERROR: the job's timeout in GitLab \(15\.0 s\) is over: cancelled: "
+                        r"[0-9] of [0-9] done; run the job again to go on from there",
+                        last_line(result)), result.log
+    whole.check(result, "timed-out")
+    small.deploy()
 
 
 @pytest.mark.parametrize("kind", ["timeout", "abort"])

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import whole
 from runner import Result
 from test_progress import seen
 from waiting import SECONDS, frozen, until, wait_for_call
@@ -98,6 +99,7 @@ def test_a_crash_loop(small: World) -> None:
     service_fault(small, "writes", message="\n".join(f"line {n}" for n in range(60)) + "\n" + LINES)
     result = fails(small, USER, r"service 'notifier': its container 'notifier' exits with 3, again "
                    r"and again \(\d+ tasks\); see the end of its log")
+    whole.check(result, "crash-loop")
     assert "failed: service 'notifier': its container" in result.log
     assert "\nreading what AWS and the logs tell of this, for 30 s at most\n" in result.log
     assert list(sections(result)) == [
@@ -163,6 +165,7 @@ def test_an_image_that_is_not_there(small: World) -> None:
     result = small.job()
     assert result.exit_code == USER and "no image of 'notifier'" in last(result), result.log
     assert "notifier-build" in last(result) and not small.aws.calls(action="CreateCluster")
+    whole.check(result, "image-missing")
     spec = small.spec()
     del spec["services"]["notifier"]["module"], spec["modules"]["notifier"]
     small.write_spec(spec)
@@ -173,6 +176,7 @@ def test_an_image_that_is_not_there(small: World) -> None:
                    r"be pulled: CannotPullContainerError: .*gone:1: name unknown: .* does not "
                    r"exist in the registry \(\d tasks\); push it, or let the execution role pull "
                    r"it, and run the job again")
+    whole.check(result, "image-not-pulled")
     assert not [t for t in sections(result) if t.startswith(("the last", "the log"))]
     assert "TaskFailedToStart" in section(result, "tasks of")[0]
 
@@ -183,9 +187,11 @@ def test_a_secret_that_is_not_there(small: World) -> None:
     set_service(small, deployment={"deploymentCircuitBreaker": {"enable": False}})
     small.aws.fault(service="ssm", fault="error", code="AccessDeniedException", status=400,
                     message="not authorized to perform: ssm:DescribeParameters")
-    fails(small, USER, r"service 'notifier': a secret cannot be read: ResourceInitializationError: "
-          rf"unable to pull secrets or registry auth: .*: {ARN}:parameter/mettel/SLACK_URL "
-          r"\(\d tasks\); create it, or let the execution role read it, and run the job again")
+    result = fails(small, USER, r"service 'notifier': a secret cannot be read: "
+                   r"ResourceInitializationError: unable to pull secrets or registry auth: "
+                   rf".*: {ARN}:parameter/mettel/SLACK_URL \(\d tasks\); create it, "
+                   r"or let the execution role read it, and run the job again")
+    whole.check(result, "secret-missing")
 
 
 def test_targets_that_are_unhealthy(ready: World) -> None:
@@ -202,6 +208,7 @@ def test_targets_that_are_unhealthy(ready: World) -> None:
                    r"'grafana' fails the load balancer's health check: Health checks failed with "
                    r"these codes: \[502\], again and again \(\d tasks\); see what it answers there, "
                    r"and path and port of the target group's healthCheck")
+    whole.check(result, "unhealthy-target")
     group = f"{ENVIRONMENT}-mts-grafana"
     assert f"targets in target group '{group}'" in sections(result)
     assert any("Health checks failed with these codes: [502]" in line
@@ -219,6 +226,7 @@ def test_no_place_for_tasks(small: World) -> None:
     result = fails(small, SYSTEM,
                    f"service 'notifier': ECS finds no place for its tasks: {reason}; stop tasks that "
                    "nobody needs, or ask AWS for a higher quota, and run the job again")
+    whole.check(result, "no-capacity")
     assert section(result, "events")[0].endswith(f"was unable to place a task. Reason: {reason}.")
     assert tasks(small) == []
 
@@ -259,6 +267,7 @@ def test_a_call_that_is_denied(small: World) -> None:
                    r"ecs:CreateService: .*is not authorized to perform: ecs:CreateService.*; allow "
                    r"'ecs:CreateService' on '.*': 'berth iam-policy' prints the policy that it "
                    r"takes")
+    whole.check(result, "access-denied")
     assert sections(result) == {}
 
 
@@ -269,6 +278,7 @@ def test_a_stack_that_is_rolled_back(ready: World) -> None:
     ready.aws.fault(fault="failed", service="cloudformation", message="no mail today",
                     match={"LogicalResourceId": "OperatorSubscription"})
     result = fails(ready, SYSTEM, r"stack '.*' failed: ROLLBACK_COMPLETE: .*no mail today.*")
+    whole.check(result, "stack-rollback")
     assert "service notifier" in result.log
 
 
@@ -309,10 +319,12 @@ def test_a_minute_of_throttling_passes(small: World) -> None:
     for action in ("CreateLogGroup", "CreateSecurityGroup", "CreateCluster"):
         small.aws.fault(action=action, fault="slow", seconds=5)
     with small.start() as job:
-        until(lambda: small.aws.calls(action="CreateCluster"))
+        for action in ("CreateCluster", "RegisterTaskDefinition"):
+            wait_for_call(small, action)
         small.aws.fault(fault="throttle", lasts=60)
         result = job.wait(2 * SECONDS)
     assert result.exit_code == 0, result.log
+    whole.check(result, "throttled")
     refused = [call for call in small.aws.record("service", "fault", "write", "start")
                if call["fault"] == "throttle"]
     assert refused[-1]["start"] - refused[0]["start"] > 20 and any(c["write"] for c in refused)
@@ -372,7 +384,8 @@ def test_a_rollback_by_the_breaker(up: World) -> None:
     before = up.service("notifier")["taskDefinition"]
     result = fails(up, USER, rf"service 'notifier': its deployment failed and was rolled back to "
                    rf"'{NAME}:1': its container 'notifier' fails its health check, again and again "
-                   r"\(\d tasks\)")
+                   r"\(\d tasks\); see what the spec's 'healthCheck' runs")
+    whole.check(result, "breaker-rollback")
     assert any("rolling back to deployment" in line for line in section(result, "events"))
     assert up.service("notifier")["taskDefinition"] == before
 
@@ -388,6 +401,7 @@ def test_an_environment_that_is_taken_over(up: World) -> None:
     assert result.exit_code == USER
     assert last(result) == (f"service 'notifier': its deployment was replaced by pipeline 4711, "
                             f"which runs '{NAME}:2'"), result.log
+    whole.check(result, "taken-over")
     assert "the application did not become healthy" not in result.log
 
 

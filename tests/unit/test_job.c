@@ -252,6 +252,21 @@ static void refuses_what_is_not_a_job(void **state)
     }
 }
 
+static void knows_when_its_time_is_over(void **state)
+{
+    (void)state;
+    _cleanup_job_ struct job job = JOB_INIT, endless = JOB_INIT;
+    read_ok("{\"id\": 5, \"runner_info\": {\"timeout\": 3600}, " INFO ", " GIT("x", "") "}", &job);
+    time_t began = job.received;
+    assert_in_range(time(NULL) - began, 0, 60);
+    assert_int_equal(job_time_over(&job, began + 3590), 0);
+    assert_int_equal(job_time_over(&job, began + 3599), 3600); /* the file is written a bit later */
+    assert_int_equal(job_time_over(&job, began + 4000), 3600);
+    assert_int_equal(job_time_over(&job, began - 86400), 0); /* its clock was set */
+    read_ok("{\"id\": 5, " INFO ", " GIT("x", "") "}", &endless);
+    assert_int_equal(job_time_over(&endless, began + 4000), 0);
+}
+
 static void refuses_no_file(void **state)
 {
     (void)state;
@@ -319,6 +334,7 @@ int main(void)
         cmocka_unit_test(stands_null_and_unknown_members),
         cmocka_unit_test(refuses_what_is_too_large),
         cmocka_unit_test(refuses_what_is_not_a_job),
+        cmocka_unit_test(knows_when_its_time_is_over),
         cmocka_unit_test(refuses_no_file),
         cmocka_unit_test(first_and_last_of_a_variable),
         cmocka_unit_test(redacts_its_secrets),
