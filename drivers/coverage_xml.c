@@ -136,6 +136,12 @@ static int begin_cobertura(struct xml_report *r, struct err *err)
     const char *name = xmlread_name(r->x);
     if (r->file != NULL)
         return str_eq(name, "line") ? begin_cobertura_line(r, err) : 0;
+    /* Clover's root has the same name, and its child is the project (php-code-coverage,
+     * src/Report/Clover.php; istanbuljs, istanbul-reports/lib/clover). */
+    if (str_eq(name, "project") && xmlread_depth(r->x) == 1)
+        return err_set(err, ERR_USER,
+                       "is in Clover's format, which is not read: have the tests write Cobertura's "
+                       "(PHPUnit's '--coverage-cobertura', the reporter 'cobertura' of istanbul)");
     if (!str_eq(name, "class"))
         return 0;
     _cleanup_free_ char *file = xmlread_attribute(r->x, "filename");

@@ -234,6 +234,7 @@ static void what_is_wrong_is_told(void **state)
         { XML("lines-valid=\"5\" lines-covered=\"6\"", ""), "counts 6 of 5 lines as covered" },
         { XML("branches-valid=\"0\" branches-covered=\"1\"", ""), "1 of 0 branches" },
         { XML("", "<class><lines/></class>"), "line 1: a 'class' has no 'filename'" },
+        { "<coverage generated='1'><project timestamp='1'/></coverage>", "is in Clover's format" },
         { XML("", CLASS("<line number=\"x\" hits=\"1\"/>")), "number of 'line' is 'x'" },
         { XML("", CLASS("<line number=\"1\" hits=\"-1\"/>")), "hits of 'line' is '-1'" },
         { XML("", CLASS("<line number=\"1\" hits=\"1\" condition-coverage=\"50%\"/>")),
