@@ -126,13 +126,19 @@ static void read_all(struct session *s, struct inquiry *inquiries, size_t n,
         session_limit(s, 0);
 }
 
+static bool is_cancelled(const struct engine_options *o)
+{
+    return o->cancel != NULL && cancel_is_set(o->cancel);
+}
+
+/* Where a call has failed, before AWS had anything to do, its error says all. */
 size_t engine_unexplained(const struct graph *g, const struct engine_options *o)
 {
     size_t n = 0;
-    if (o->cancel != NULL && cancel_is_set(o->cancel))
+    if (is_cancelled(o))
         return 0;
     for (size_t i = 0; i < g->n; i++)
-        n += is_inquired(g->v[i]);
+        n += is_inquired(g->v[i]) && g->v[i]->waiting_for != NULL;
     return n;
 }
 
@@ -141,7 +147,7 @@ void engine_explain(struct session *s, struct graph *g, const struct engine_opti
 {
     _cleanup_free_ struct inquiry *inquiries = xcalloc(g->n + 1, sizeof(*inquiries));
     size_t n = inquiries_make(s, g, inquiries);
-    if (engine_unexplained(g, o) > 0)
+    if (n > 0 && !is_cancelled(o))
         read_all(s, inquiries, n, o);
     say_cause(g, err);
 }

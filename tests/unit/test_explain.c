@@ -120,6 +120,18 @@ static void what_has_no_explain_has_its_error(void **state)
     graph_free(g);
 }
 
+static void a_call_that_has_failed_says_all(void **state)
+{
+    (void)state;
+    _cleanup_err_ struct err err = ERR_INIT;
+    fake_thing("ecs.service/E-a")->fail = ERR_DENIED;
+    fake_service.explain = explain;
+    struct graph *g = fake_graph(one_service);
+    run_to_failure(g, &err);
+    assert_int_equal(engine_unexplained(g, &options), 0);
+    graph_free(g);
+}
+
 static void kinds_are_counted_apart(void **state)
 {
     (void)state;
