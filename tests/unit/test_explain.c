@@ -199,13 +199,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(the_cause_is_the_runs_last_line),
-        TEST(several_are_asked_together_and_counted),
-        TEST(what_has_no_explain_has_its_error),
-        TEST(kinds_are_counted_apart),
-        TEST(nobody_is_asked_after_a_cancel),
-        TEST(a_line_is_cut_between_characters),
-        TEST(what_is_secret_is_masked_before_it_is_cut),
+        TEST(the_cause_is_the_runs_last_line),   TEST(several_are_asked_together_and_counted),
+        TEST(what_has_no_explain_has_its_error), TEST(a_call_that_has_failed_says_all),
+        TEST(kinds_are_counted_apart),           TEST(nobody_is_asked_after_a_cancel),
+        TEST(a_line_is_cut_between_characters),  TEST(what_is_secret_is_masked_before_it_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
